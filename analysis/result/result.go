@@ -1,0 +1,328 @@
+// Package result is the noun that the analysis produces and the report renders:
+// the answer about one cell: why it was slow,
+// where, and what a fix would save. It holds types only.
+package result
+
+import "github.com/inferscope/inferscope/analysis/timeline"
+
+// Result is the answer about one cell. The renderers in report/ read it and
+// compute nothing. No slice in it is nil.
+type Result struct {
+	Source Source
+	Cell   Cell
+	// WallNs is the length of the cell's window.
+	WallNs  int64
+	Verdict Verdict
+	Host    Host
+	WhatIf  []WhatIf
+	// Findings are sorted by saving, largest first.
+	Findings   []Finding
+	Collectors []Collector
+	Losses     []timeline.Loss
+	Overhead   Overhead
+	// Notes are sentences about the measurement that fit nowhere else.
+	Notes   []string
+	Picture Picture
+}
+
+// Source says what was analysed.
+type Source struct {
+	// Kind is "cell", "inferscope", "kineto" or "nsys".
+	Kind string
+	// Path is the trace's path; empty for a live cell.
+	Path string
+	// ToolVersion is InferScope's version.
+	ToolVersion string
+}
+
+// Cell is the profiled source.
+type Cell struct {
+	// Lines is the source as the user sees it, line by line. Hostile text.
+	Lines []string
+	// Outcome is "ok", "error", "interrupted" or "exit".
+	Outcome string
+	// ErrorName is the exception's class name; empty when ok.
+	ErrorName string
+	// ExecutionCount is the notebook's In[n]; 0 when not known.
+	ExecutionCount int
+	// Name is a title: the cell's number, or a script's path.
+	Name string
+}
+
+// Class is the verdict's class.
+type Class string
+
+// The classes of the design.
+const (
+	CPUBound            Class = "cpu_bound"
+	GPUBound            Class = "gpu_bound"
+	MemoryTransferBound Class = "memory_transfer_bound"
+	Balanced            Class = "balanced"
+	Unknown             Class = "unknown"
+)
+
+// Verdict is the answer in one line, with how sure it is.
+type Verdict struct {
+	Class Class
+	// Leaning is the class that would have been given when Class is Unknown for lack of confidence.
+	Leaning Class
+	// TopCause is the largest cause of the wall time.
+	TopCause Cause
+	// Confidence is Evidence x Margin x Quality, each 0..1.
+	Confidence, Evidence, Margin, Quality float64
+	// EvidenceWhy, MarginWhy and QualityWhy say in one sentence each what set the number.
+	EvidenceWhy, MarginWhy, QualityWhy string
+	// Sentence is the verdict for the user. Plain text, ends with a full stop.
+	Sentence string
+}
+
+// Line is one line of the profiled source.
+type Line struct {
+	// File is timeline.CellFile for the cell itself.
+	File string
+	// Number is 1-based; 0 means "no line".
+	Number int32
+	// Text is the source text of the line, untrimmed. Hostile text.
+	Text string
+}
+
+// CauseKind is one of the causes of docs/ARCHITECTURE.md.
+type CauseKind string
+
+// The causes that speak of the host.
+const (
+	CauseGC        CauseKind = "gc"
+	CauseGIL       CauseKind = "gil_wait"
+	CauseLock      CauseKind = "lock_wait"
+	CauseHostIO    CauseKind = "host_io"
+	CauseNetworkIO CauseKind = "network_io"
+	CauseSleep     CauseKind = "sleep"
+	CausePageFault CauseKind = "page_fault"
+	CausePreempted CauseKind = "preempted"
+	// CauseChild: waits for a child process.
+	CauseChild CauseKind = "child_wait"
+	// CausePoll: waits in epoll, poll or select for an event.
+	CausePoll CauseKind = "event_wait"
+	// CauseGPUDriver: blocked in the GPU driver.
+	CauseGPUDriver CauseKind = "gpu_driver"
+	// CauseSyscall: another system call, on or off the CPU; Detail names it.
+	CauseSyscall CauseKind = "syscall"
+	// CausePython: on the CPU in the Python interpreter.
+	CausePython CauseKind = "python"
+	// CauseNative: on the CPU in native code; Detail names the library.
+	CauseNative CauseKind = "native"
+	// CauseUnknown: nothing above was shown.
+	CauseUnknown CauseKind = "unknown"
+)
+
+// Cause is an amount of time with one cause and, where known, one line.
+type Cause struct {
+	Kind  CauseKind
+	Ns    int64
+	Share float64 // of the wall, 0..1
+	Line  Line
+	// Thread is the name of the thread that is to blame or that was waited for (holder, waker); may be empty.
+	Thread string
+	// Detail is more in words: the deepest frame, the holder, the system call, the file; may be empty. Hostile text.
+	Detail string
+	// Count is how many episodes make it up (waits, collections, faults); 0 when not countable.
+	Count int64
+}
+
+// Host is what happened on the CPU side.
+type Host struct {
+	Rung timeline.Rung
+	// States of the cell's main thread over the wall; they sum to the wall.
+	States States
+	// Causes partition the wall of the main thread by kind and line; they sum to WallNs exactly. Largest first.
+	Causes []Cause
+	// ByKind are the same summed by kind, largest first.
+	ByKind []Cause
+	// Lines has one entry for each line of the cell that was seen executing in any thread, by line number.
+	Lines []LineStat
+	// Threads has one entry a thread, main first, then by running time.
+	Threads []ThreadStat
+	// Functions are the deepest hot functions of the cell's threads, most samples first.
+	Functions []FunctionStat
+	Process   timeline.Process
+	Scopes    []ScopeStat
+	Marks     []MarkStat
+	GC        GCStat
+}
+
+// States is time by scheduler state, in ns. Running + Runnable + Blocked (+ Unknown) is the total.
+type States struct {
+	RunningNs, RunnableNs, UnknownNs int64
+	// BlockedNs is indexed by timeline.Reason.
+	BlockedNs [timeline.NumReasons]int64
+}
+
+// Blocked is the sum of the blocked time in ns.
+func (s States) Blocked() int64 {
+	var n int64
+	for _, v := range s.BlockedNs {
+		n += v
+	}
+	return n
+}
+
+// LineStat is one line's share of the cell.
+type LineStat struct {
+	Line Line
+	// WallNs is the main thread's time with this line executing, deepest line of the cell's code.
+	WallNs int64
+	// TotalNs includes the functions of the cell that this line called.
+	TotalNs int64
+	// Hits is how many times the line began; 0 when it was only sampled.
+	Hits int64
+	// Exact is false when part of the time comes from samples.
+	Exact bool
+	// States of the main thread while on this line; sums to WallNs.
+	States States
+	// Causes of this line's wall by kind, largest first; sum to WallNs.
+	Causes []Cause
+	// OtherThreadsNs is running time of other threads in this line.
+	OtherThreadsNs int64
+}
+
+// ThreadStat is one thread's time by state over the window.
+type ThreadStat struct {
+	PID, TID     int32
+	Name         string
+	Main, Python bool
+	States       States
+	Switches     int64
+}
+
+// FunctionStat is a function seen as the deepest Python frame of samples.
+type FunctionStat struct {
+	Name, File string
+	Line       int32
+	// SelfNs is samples x period with this function deepest, over all threads of the cell.
+	SelfNs int64
+	// Share is of all sampled time.
+	Share float64
+	// Native is the library that most of these samples were in; empty when in the interpreter.
+	Native  string
+	Samples int64
+	// CellLine is the line of the cell under which most of the samples fell.
+	CellLine int32
+	// Exact is true when calls were counted exactly (--functions); Calls is then their number.
+	Exact bool
+	Calls int64
+}
+
+// ScopeStat sums the intervals of one scope name.
+type ScopeStat struct {
+	Name                            string
+	Count                           int64
+	TotalNs, MinNs, MedianNs, MaxNs int64
+}
+
+// MarkStat is one instant. AtNs is relative to the window's start.
+type MarkStat struct {
+	Name, Attributes, Thread string
+	AtNs                     int64
+}
+
+// GCStat sums the garbage collector's runs inside the window.
+type GCStat struct {
+	Count, TotalNs, MaxNs, Collected int64
+	// ByGeneration counts runs.
+	ByGeneration [3]int64
+}
+
+// WhatIf is a prediction: the cell's wall if a change were made.
+type WhatIf struct {
+	// Change is in words: "remove the sleep on line 5".
+	Change string
+	// PredictedNs is the wall with the cause gone, LowNs the wall with all of it gone, HighNs with half of it gone.
+	PredictedNs, LowNs, HighNs int64
+	IdentityError              float64
+}
+
+// Severity of a finding.
+type Severity string
+
+// The severities.
+const (
+	High   Severity = "high"
+	Medium Severity = "medium"
+	Low    Severity = "low"
+	Info   Severity = "info"
+)
+
+// Saving is the wall time a fix may save, a range in ns. Low <= High.
+type Saving struct{ LowNs, HighNs int64 }
+
+// Finding is one thing worth changing.
+type Finding struct {
+	// ID is the rule's name: "gil-contention".
+	ID, Title string
+	Severity  Severity
+	Line      Line
+	// Evidence is one sentence with the numbers.
+	Evidence   string
+	Saving     Saving
+	Confidence float64
+	// Advice is one or two sentences; Before and After are snippets to paste, may be empty.
+	Advice, Before, After string
+}
+
+// Collector is the state of one source in this cell.
+type Collector struct {
+	Name      string
+	Available bool
+	// Detail says what it gives or why it is missing.
+	Detail string
+	// Enable is the command that would make it available; may be empty.
+	Enable string
+}
+
+// Overhead is InferScope's own cost.
+type Overhead struct {
+	// CollectorCPUNs is the sidecar's CPU time during the cell.
+	CollectorCPUNs int64
+	// InProcessNs is the estimated time spent by InferScope inside the cell's process (line events x their calibrated cost).
+	InProcessNs int64
+	// EstimatedSlowdown is a ratio, 1.0 = none.
+	EstimatedSlowdown float64
+}
+
+// Picture is what the static timeline draws: lanes of slices, already merged so
+// that none is narrower than a pixel of a drawing PictureColumns wide.
+type Picture struct {
+	Window timeline.Interval
+	Lanes  []Lane
+}
+
+// PictureColumns is the number of columns the picture is prepared for.
+const PictureColumns = 480
+
+// LaneKind says what a lane shows.
+type LaneKind string
+
+// The kinds of lane.
+const (
+	LaneLines  LaneKind = "lines"
+	LaneScopes LaneKind = "scopes"
+	LaneThread LaneKind = "thread"
+	LaneGC     LaneKind = "gc"
+	LaneMarks  LaneKind = "marks"
+)
+
+// Lane is one row of the picture.
+type Lane struct {
+	Kind   LaneKind
+	Name   string
+	Slices []Slice
+}
+
+// Slice is one coloured piece of a lane. Class is "running", "runnable", a
+// timeline.Reason name, "gc", "scope", "mark", or "line" (then Line is its number).
+type Slice struct {
+	Start, End int64
+	Class      string
+	Line       int32
+	Label      string
+}

@@ -1,0 +1,53 @@
+// Package collect defines what a source of events is. Each source is one folder
+// below this one and one line in the registry of package session.
+package collect
+
+import (
+	"context"
+
+	"github.com/inferscope/inferscope/analysis/timeline"
+	"github.com/inferscope/inferscope/sidecar/wire"
+)
+
+// Status says whether a source can be used, and if not, why and what command would enable it.
+type Status = wire.CollectorStatus
+
+// Target is the process to observe.
+type Target struct {
+	// PID is the profiled process as this process sees it (from the socket's peer credentials).
+	PID int
+	// Start is what the client asked for.
+	Start wire.Start
+}
+
+// Collector is one source of events. It is created once a sidecar and reused
+// for every cell; Begin and the Session's methods are never called concurrently
+// for one collector.
+type Collector interface {
+	// Name is the source's name in reports: "ebpf", "perf", "procfs".
+	Name() string
+	// Status probes without side effects that outlast the call. It may take
+	// tens of milliseconds the first time and is cheap afterwards.
+	Status() Status
+	// Warm does in advance what makes Begin fast (loading programs). It is called
+	// once in the background after the sidecar is ready. An error is recorded in Status.
+	Warm() error
+	// Begin starts collecting into b. The session must be ended with Finish or
+	// Abort. It must return within milliseconds when warm. Begin and the session's
+	// background goroutines may use b until Finish or Abort returns.
+	Begin(ctx context.Context, target Target, b *timeline.Builder) (Session, error)
+	// Close releases everything the collector holds.
+	Close() error
+}
+
+// Session is one cell's collection by one source. It drains its own buffers in
+// the background, into the builder, so that memory stays bounded and nothing is
+// overwritten.
+type Session interface {
+	// Finish stops collecting, drains what is left and adds losses to the builder.
+	// The session is over afterwards, also on error. Events outside of window may
+	// be kept: Builder.Build clips.
+	Finish(window timeline.Interval) error
+	// Abort stops collecting; what was collected is of no further use.
+	Abort()
+}

@@ -1,0 +1,255 @@
+// Package wire is the single source of the protocol between the profiled
+// Python process and the sidecar. The structs below are the messages; the Python
+// mirror ipython_ext/inferscope/_wire.py is generated from them.
+//
+// Carrier: ZeroMQ DEALER (Python) and ROUTER (sidecar) on ipc://, one msgpack
+// Envelope in one frame a message. Every request carries a sequence number that
+// its answer repeats; Events carries 0 and has no answer. Bulk data travels as
+// columns: little-endian binary blobs inside the message.
+package wire
+
+// Version is the protocol's version. Both sides must have the same one; a
+// mismatch is refused in the answer to Hello with a hint.
+const Version = 1
+
+// Hello opens a connection; it must be the first message.
+type Hello struct {
+	Version       int    `msgpack:"version"`
+	Token         []byte `msgpack:"token"`
+	ClientVersion string `msgpack:"client_version"`
+	PID           int    `msgpack:"pid"`
+	// Python is the interpreter's version, "3.12.1".
+	Python string `msgpack:"python"`
+}
+
+// Welcome answers Hello.
+type Welcome struct {
+	Version        int               `msgpack:"version"`
+	SidecarVersion string            `msgpack:"sidecar_version"`
+	PID            int               `msgpack:"pid"`
+	Collectors     []CollectorStatus `msgpack:"collectors"`
+}
+
+// CollectorStatus is the state of one source.
+type CollectorStatus struct {
+	Name      string `msgpack:"name"`
+	Available bool   `msgpack:"available"`
+	// Detail says what it gives or why it is missing.
+	Detail string `msgpack:"detail"`
+	// Enable is the command that would make it available; may be empty.
+	Enable string `msgpack:"enable"`
+}
+
+// Start asks for collection to begin around a cell. The answer is Started.
+type Start struct {
+	// CellID is chosen by the client and names the cell in later messages.
+	CellID string `msgpack:"cell_id"`
+	// MainTID is the system thread id of the thread that runs the cell, in the
+	// process's own pid namespace.
+	MainTID int `msgpack:"main_tid"`
+	// Source is the cell's text as the user sees it, first line included.
+	Source string `msgpack:"source"`
+	// CellFile is the file name of the cell's compiled code; frames with it belong to the cell.
+	CellFile string `msgpack:"cell_file"`
+	// CellName is a title ("In [3]").
+	CellName       string `msgpack:"cell_name"`
+	ExecutionCount int    `msgpack:"execution_count"`
+	// Calibration lets the kernel-side sampler walk Python frames; Valid is false
+	// when it could not be made.
+	Calibration Calibration `msgpack:"calibration"`
+	Options     Options     `msgpack:"options"`
+}
+
+// Options are the user's choices for one cell.
+type Options struct {
+	// EBPF, GPU switch those collectors; true by default.
+	EBPF bool `msgpack:"ebpf"`
+	GPU  bool `msgpack:"gpu"`
+	// SampleHz is the sampling frequency of running threads.
+	SampleHz int `msgpack:"sample_hz"`
+	// Functions says that exact function events follow.
+	Functions bool `msgpack:"functions"`
+}
+
+// Calibration holds what was measured inside the profiled process about
+// CPython's structures; all offsets are bytes.
+type Calibration struct {
+	Valid bool `msgpack:"valid"`
+	// Why says why Valid is false.
+	Why string `msgpack:"why"`
+	// Fields maps a measured quantity to its value; the keys are the constants
+	// in calibration.go.
+	Fields map[string]int64 `msgpack:"fields"`
+}
+
+// Started answers Start: collection is on.
+type Started struct {
+	CellID     string            `msgpack:"cell_id"`
+	Collectors []CollectorStatus `msgpack:"collectors"`
+}
+
+// Thread names a thread of the profiled process.
+type Thread struct {
+	TID  int    `msgpack:"tid"`
+	Name string `msgpack:"name"`
+}
+
+// Events carries what happened inside the Python process, as columns. It may be
+// sent any number of times in a cell, from 64 KiB on, and is never answered.
+// Blobs of one group have the same number of elements.
+type Events struct {
+	CellID string `msgpack:"cell_id"`
+	// Strings are referred to by index from the columns of this message.
+	Strings []string `msgpack:"strings"`
+	// Threads that this message's columns speak of.
+	Threads []Thread        `msgpack:"threads"`
+	Lines   []LineColumns   `msgpack:"lines"`
+	Scopes  ScopeColumns    `msgpack:"scopes"`
+	Marks   MarkColumns     `msgpack:"marks"`
+	GC      GCColumns       `msgpack:"gc"`
+	Samples SampleColumns   `msgpack:"samples"`
+	Calls   FunctionColumns `msgpack:"calls"`
+}
+
+// LineColumns are the line events of one thread, sorted by time.
+type LineColumns struct {
+	TID int `msgpack:"tid"`
+	// Time is int64 CLOCK_MONOTONIC ns.
+	Time []byte `msgpack:"time"`
+	// Line is int32, 1-based; 0 when the cell's code was left; negative -n when
+	// exact events stopped on line n because it was too hot.
+	Line []byte `msgpack:"line"`
+	// Top is int32: the line of the cell's top-level code.
+	Top []byte `msgpack:"top"`
+}
+
+// ScopeColumns are finished scopes.
+type ScopeColumns struct {
+	// TID is int32, Start and End int64 ns, Name int32 into Strings, Depth int32.
+	TID   []byte `msgpack:"tid"`
+	Start []byte `msgpack:"start"`
+	End   []byte `msgpack:"end"`
+	Name  []byte `msgpack:"name"`
+	Depth []byte `msgpack:"depth"`
+}
+
+// MarkColumns are instants.
+type MarkColumns struct {
+	TID  []byte `msgpack:"tid"`
+	Time []byte `msgpack:"time"`
+	Name []byte `msgpack:"name"`
+	// Attributes is int32 into Strings: a JSON object.
+	Attributes []byte `msgpack:"attributes"`
+}
+
+// GCColumns are runs of the garbage collector.
+type GCColumns struct {
+	TID        []byte `msgpack:"tid"`
+	Start      []byte `msgpack:"start"`
+	End        []byte `msgpack:"end"`
+	Generation []byte `msgpack:"generation"`
+	// Collected is int64.
+	Collected []byte `msgpack:"collected"`
+}
+
+// SampleColumns are samples of the in-process sampling thread, used when the
+// kernel-side sampler is not available.
+type SampleColumns struct {
+	// PeriodNs is the time one sample stands for.
+	PeriodNs int64 `msgpack:"period_ns"`
+	// TID is int32, Time int64, Stack int32: an index into Stacks.
+	TID  []byte `msgpack:"tid"`
+	Time []byte `msgpack:"time"`
+	// Stack is int32, an index of the first element of a stack in Frames; a stack ends with -1.
+	Stack []byte `msgpack:"stack"`
+	// Frames is int32: triples (function, file, line), function and file into
+	// Strings, deepest frame first; -1 ends a stack.
+	Frames []byte `msgpack:"frames"`
+}
+
+// FunctionColumns are exact totals of functions (--functions), one row a
+// function, cumulative since the start of the cell.
+type FunctionColumns struct {
+	// Function and File are int32 into Strings, Line int32, Calls and SelfNs and TotalNs int64.
+	Function []byte `msgpack:"function"`
+	File     []byte `msgpack:"file"`
+	Line     []byte `msgpack:"line"`
+	Calls    []byte `msgpack:"calls"`
+	SelfNs   []byte `msgpack:"self_ns"`
+	TotalNs  []byte `msgpack:"total_ns"`
+	// Off is uint8: 1 when the function was too hot and events were switched off.
+	Off []byte `msgpack:"off"`
+}
+
+// Stop ends the collection. The answer is Report.
+type Stop struct {
+	CellID string `msgpack:"cell_id"`
+	// Begin and End are the cell's window in CLOCK_MONOTONIC ns.
+	Begin int64 `msgpack:"begin"`
+	End   int64 `msgpack:"end"`
+	// Outcome is "ok", "error", "interrupted" or "exit".
+	Outcome string `msgpack:"outcome"`
+	// ErrorName is the exception's class name.
+	ErrorName string `msgpack:"error_name"`
+	// InProcessNs is the client's estimate of its own time inside the cell.
+	InProcessNs int64 `msgpack:"in_process_ns"`
+	// Losses are what the client could not see or had to drop.
+	Losses []Loss `msgpack:"losses"`
+}
+
+// Loss is something that was not seen.
+type Loss struct {
+	Source string `msgpack:"source"`
+	Reason string `msgpack:"reason"`
+	Count  int64  `msgpack:"count"`
+	Enable string `msgpack:"enable"`
+}
+
+// Cancel ends a collection without a report. The answer is Cancelled.
+type Cancel struct {
+	CellID string `msgpack:"cell_id"`
+}
+
+// Cancelled answers Cancel.
+type Cancelled struct {
+	CellID string `msgpack:"cell_id"`
+}
+
+// Report is the merged analysis, rendered.
+type Report struct {
+	CellID   string `msgpack:"cell_id"`
+	HTML     string `msgpack:"html"`
+	Markdown string `msgpack:"markdown"`
+	Text     string `msgpack:"text"`
+	// Summary is the JSON of schema inferscope.summary/1.
+	Summary string `msgpack:"summary"`
+	Losses  []Loss `msgpack:"losses"`
+}
+
+// StatusRequest asks for the sidecar's state. The answer is Status.
+type StatusRequest struct{}
+
+// Status is the sidecar's state.
+type Status struct {
+	SidecarVersion string            `msgpack:"sidecar_version"`
+	PID            int               `msgpack:"pid"`
+	UptimeNs       int64             `msgpack:"uptime_ns"`
+	ActiveCell     string            `msgpack:"active_cell"`
+	CellsProfiled  int               `msgpack:"cells_profiled"`
+	Collectors     []CollectorStatus `msgpack:"collectors"`
+}
+
+// Shutdown asks the sidecar to exit. The answer is Bye, then the socket closes.
+type Shutdown struct{}
+
+// Bye answers Shutdown.
+type Bye struct{}
+
+// Error answers any request that failed.
+type Error struct {
+	// Code is a stable word: "version", "token", "busy", "unknown_cell", "malformed", "internal".
+	Code string `msgpack:"code"`
+	// Message is a sentence for the user; Hint says what to do.
+	Message string `msgpack:"message"`
+	Hint    string `msgpack:"hint"`
+}
