@@ -86,6 +86,9 @@ type Calibration struct {
 type Started struct {
 	CellID     string            `msgpack:"cell_id"`
 	Collectors []CollectorStatus `msgpack:"collectors"`
+	// NeedSamples asks the client to sample its own Python stacks: no source of
+	// the sidecar can see Python frames in this cell.
+	NeedSamples bool `msgpack:"need_samples"`
 }
 
 // Thread names a thread of the profiled process.
