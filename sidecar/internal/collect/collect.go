@@ -16,6 +16,8 @@ type Status = wire.CollectorStatus
 type Target struct {
 	// PID is the profiled process as this process sees it (from the socket's peer credentials).
 	PID int
+	// UID is the user of that process, from the same credentials.
+	UID uint32
 	// Start is what the client asked for.
 	Start wire.Start
 }
