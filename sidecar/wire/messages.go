@@ -160,9 +160,12 @@ type GCColumns struct {
 type SampleColumns struct {
 	// PeriodNs is the time one sample stands for.
 	PeriodNs int64 `msgpack:"period_ns"`
-	// TID is int32, Time int64, Stack int32: an index into Stacks.
+	// TID is int32, Time int64.
 	TID  []byte `msgpack:"tid"`
 	Time []byte `msgpack:"time"`
+	// Kind is uint8: a timeline.SampleKind. The thread's own CPU clock told
+	// whether it ran (SampleOnCPU) or not (SampleWaiting).
+	Kind []byte `msgpack:"kind"`
 	// Stack is int32, an index of the first element of a stack in Frames; a stack ends with -1.
 	Stack []byte `msgpack:"stack"`
 	// Frames is int32: triples (function, file, line), function and file into
