@@ -1,0 +1,76 @@
+"""Builds what the package carries besides Python: the sidecar (Go) and the shim (C), into ``inferscope/_bin``.
+
+Run by the wheel's build hook and by ``make build``: ``python ipython_ext/native.py``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+OUTPUT = ROOT / "ipython_ext" / "inferscope" / "_bin"
+SIDECAR = "inferscope-sidecar"
+SHIM = "libinferscope_shim.so"
+
+
+class BuildError(Exception):
+    """The build cannot go on; the message is a sentence for whoever installs the package."""
+
+
+def version() -> str:
+    """The one version number, read without importing the package."""
+    text = (ROOT / "ipython_ext" / "inferscope" / "_version.py").read_text(encoding="utf-8")
+    found = re.search(r'^__version__ = "([^"]+)"$', text, re.MULTILINE)
+    if found is None:
+        raise BuildError('ipython_ext/inferscope/_version.py has no line __version__ = "...".')
+    return found.group(1)
+
+
+def build(output: Path = OUTPUT) -> list[Path]:
+    """Builds the sidecar and the shim into ``output`` and returns their paths.
+
+    Raises:
+        BuildError: A tool is missing or failed.
+    """
+    if not sys.platform.startswith("linux"):
+        raise BuildError(f"InferScope measures with Linux kernel interfaces and cannot be built on {sys.platform}.")
+    go = _tool(os.environ.get("GO", "go"), "Go", "see https://go.dev/doc/install")
+    cc = _tool(os.environ.get("CC", "cc"), "A C compiler", "on Debian: apt-get install gcc libc6-dev")
+    output.mkdir(parents=True, exist_ok=True)
+    # Each is written beside and renamed: a running sidecar or kernel keeps the old one.
+    sidecar, shim = output / SIDECAR, output / SHIM
+    fresh = output / f".new-{os.getpid()}"
+    flags = f"-s -w -X main.version={version()}"
+    package = "./sidecar/cmd/inferscope-sidecar"
+    _run("the sidecar", *go, "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", str(fresh), package)
+    fresh.replace(sidecar)
+    c_flags = ["-std=c11", "-O2", "-Wall", "-Wextra", "-shared", "-fPIC", "-fvisibility=hidden", "-Wl,-z,relro,-z,now"]
+    _run("the shim", *cc, *c_flags, "-o", str(fresh), str(ROOT / "cupti" / "inferscope_shim.c"), "-ldl")
+    fresh.replace(shim)
+    return [sidecar, shim]
+
+
+def _tool(command: str, what: str, hint: str) -> list[str]:
+    words = command.split()
+    if not words or shutil.which(words[0]) is None:
+        raise BuildError(f"{what} is needed to build InferScope and `{command}` was not found ({hint}).")
+    return words
+
+
+def _run(what: str, *command: str) -> None:
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise BuildError(f"Building {what} failed: {' '.join(command)}\n{done.stdout}{done.stderr}".rstrip())
+
+
+if __name__ == "__main__":
+    try:
+        for path in build():
+            print(os.path.relpath(path, ROOT))
+    except BuildError as error:
+        sys.exit(str(error))
