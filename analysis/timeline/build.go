@@ -79,7 +79,9 @@ const gcEvery = 48 << 20
 // contradicts itself is repaired, and what was repaired is counted as a Loss.
 // An inverted window is taken as empty.
 func (b *Builder) Build(window Interval) *Timeline {
-	window.End = max(window.Start, window.End)
+	if window.End < window.Start || window.End-window.Start < 0 { // inverted, or longer than int64 can say
+		window.End = window.Start
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	tl := &Timeline{
@@ -254,7 +256,9 @@ func (t *lineTable) build(l limits, freed *int) Lines {
 	if lo > 0 && (lo == len(out.Time) || out.Time[lo] > l.window.Start) {
 		lo--
 	}
-	hi = max(hi, lo)
+	if l.window.End <= l.window.Start {
+		lo = hi
+	}
 	out = Lines{out.Time[lo:hi], out.Line[lo:hi], out.Top[lo:hi], out.Sampled[lo:hi]}
 	if len(out.Time) > 0 {
 		out.Time[0] = max(out.Time[0], l.window.Start)
@@ -302,7 +306,7 @@ func within(times []int64, w Interval) (lo, hi int) {
 // An instantaneous interval inside the window is kept.
 func clip(start, end int64, w Interval, fix *repairs) (int64, int64, bool) {
 	end = ended(end, w)
-	if start >= w.End {
+	if start >= w.End || w.End <= w.Start {
 		return 0, 0, false
 	}
 	if end < start {
@@ -394,7 +398,7 @@ func clipCounter(c *Counter, w Interval) Counter {
 		}
 		return 0
 	})
-	out := Counter{Name: boundedName(c.Name), Unit: boundedName(c.Unit)}
+	out := Counter{Name: bounded(c.Name, maxThreadName), Unit: bounded(c.Unit, maxThreadName)}
 	for _, i := range index {
 		if c.Time[i] >= w.Start && c.Time[i] < w.End {
 			out.Time, out.Value = append(out.Time, c.Time[i]), append(out.Value, c.Value[i])

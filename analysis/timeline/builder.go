@@ -146,26 +146,18 @@ func (t *ThreadBuilder) ID() ThreadID { return t.id }
 func (t *ThreadBuilder) SetName(s string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.name = boundedThreadName(s)
+	t.name = bounded(s, maxThreadName)
 }
 
 // SetComm gives the thread's name as the kernel knows it, used when SetName gave none.
 func (t *ThreadBuilder) SetComm(s string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.comm = boundedThreadName(s)
+	t.comm = bounded(s, maxThreadName)
 }
 
 // maxThreadName bounds thread names: they are repeated in many sentences.
 const maxThreadName = 128
-
-func boundedThreadName(s string) string {
-	s = boundedName(s)
-	if len(s) <= maxThreadName {
-		return s
-	}
-	return boundedName(s[:maxThreadName]) + CutMark
-}
 
 // SetMain marks the thread that executes the cell.
 func (t *ThreadBuilder) SetMain() {

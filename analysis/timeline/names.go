@@ -49,7 +49,7 @@ func newNameTable() *nameTable {
 func (t *nameTable) intern(s string) NameID {
 	if len(s) > MaxName || !utf8.ValidString(s) {
 		long := len(s) > MaxName
-		s = boundedName(s)
+		s = bounded(s, MaxName)
 		if long {
 			t.mu.Lock()
 			t.cut++
@@ -84,18 +84,18 @@ func (t *nameTable) intern(s string) NameID {
 	return id
 }
 
-// boundedName is s as valid UTF-8 of at most MaxName bytes, marked when it was cut.
-func boundedName(s string) string {
-	cut := len(s) > MaxName
+// bounded is s as valid UTF-8 of at most limit bytes, marked when it was cut.
+func bounded(s string, limit int) string {
+	cut := len(s) > limit
 	if cut {
-		s = s[:MaxName]
+		s = s[:limit]
 	}
 	s = strings.ToValidUTF8(s, "\uFFFD")
-	if !cut && len(s) <= MaxName {
+	if !cut && len(s) <= limit {
 		return s
 	}
-	end := min(len(s), MaxName-len(CutMark))
-	for end > 0 && !utf8.RuneStart(s[end]) {
+	end := min(len(s), limit-len(CutMark))
+	for end > 0 && end < len(s) && !utf8.RuneStart(s[end]) {
 		end--
 	}
 	return s[:end] + CutMark
