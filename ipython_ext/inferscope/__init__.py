@@ -1,0 +1,49 @@
+"""InferScope: why a notebook cell is slow, and what fixing it would save.
+
+In a notebook, `%load_ext inferscope` once, then `%%inferscope` on the first line
+of a cell. Everything else here is optional.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ._version import __version__
+from .errors import InferScopeError
+from .result import Loss, Result
+
+try:
+    from .api import mark_event, scope
+except ImportError:  # not there yet
+    pass
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+__all__ = ["InferScopeError", "Loss", "Result", "__version__", "last", "mark_event", "scope"]
+
+
+def last() -> Result:
+    """The result of the last profiled cell.
+
+    Raises:
+        InferScopeError: No cell has been profiled yet.
+    """
+    # Not imported above: cell brings IPython along, which a script does not need.
+    from .cell import last_result
+
+    return last_result()
+
+
+def load_ipython_extension(ipython: InteractiveShell) -> None:
+    """Load InferScope into a shell: what `%load_ext inferscope` calls."""
+    from . import magic
+
+    magic.load(ipython)
+
+
+def unload_ipython_extension(ipython: InteractiveShell) -> None:
+    """Unload InferScope from a shell and end its sidecar."""
+    from . import magic
+
+    magic.unload()

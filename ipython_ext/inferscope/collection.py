@@ -1,0 +1,198 @@
+"""One cell's collection: from the request that starts it to the report."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+import uuid
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from . import _wire, gpu
+from .errors import InferScopeError
+from .options import CellOptions
+from .recorder import Recorder
+from .result import Loss, Result, parse_summary
+
+if TYPE_CHECKING:
+    from .client import Connection
+
+_START_TIMEOUT = 5.0
+_CANCEL_TIMEOUT = 1.0
+# The analysis of the largest trace that is kept takes a few seconds.
+_STOP_TIMEOUT = 60.0
+
+
+class Collection:
+    """Collects around one cell.
+
+    `start`, then `attach` as the last thing before the cell's code runs, then
+    either `finish` or `cancel`. All on the thread that runs the cell.
+
+    Attributes:
+        options: The user's choices.
+        attached: Whether `attach` was called: the cell's own code runs.
+        thread: The identity of the thread that runs the cell.
+    """
+
+    def __init__(self, options: CellOptions, source: str, execution_count: int) -> None:
+        self.options = options
+        self.attached = False
+        self.thread = threading.get_ident()
+        # Notebooks may hold lone surrogates, which no message can.
+        self._source = source.encode("utf-8", "replace").decode("utf-8")
+        self._execution_count = execution_count
+        self._wire_options = _wire.Options(
+            ebpf=options.ebpf, gpu=options.gpu, sample_hz=options.hz, functions=options.functions
+        )
+        self._connection: Connection | None = None
+        self._cell_file = ""
+        self._cell_id = ""
+        self._need_samples = False
+        self._recorder: Recorder | None = None
+        self._begin = 0
+
+    def start(self, connection: Connection, cell_file: str) -> None:
+        """Ask the sidecar to collect.
+
+        Args:
+            connection: The sidecar; used until the collection ends.
+            cell_file: The file name of the cell's compiled code.
+
+        Raises:
+            InferScopeError: The sidecar refused or did not answer.
+        """
+        cell_id = uuid.uuid4().hex
+        self._connection, self._cell_file, self._cell_id = connection, cell_file, cell_id
+        reply = connection.request(
+            _wire.Start(
+                cell_id=cell_id,
+                main_tid=threading.get_native_id(),
+                source=self._source,
+                cell_file=cell_file,
+                cell_name=f"In [{self._execution_count}]",
+                execution_count=self._execution_count,
+                calibration=_calibration(self._wire_options),
+                options=self._wire_options,
+            ),
+            _START_TIMEOUT,
+        )
+        if not isinstance(reply, _wire.Started):
+            raise InferScopeError(f"The sidecar answered Start with {type(reply).__name__}.")
+        self._need_samples = reply.need_samples
+        self._begin = time.monotonic_ns()
+
+    def attach(self, connection: Connection, frame: FrameType, line: int) -> None:
+        """Begin recording inside the process, and stamp the window's start.
+
+        Args:
+            connection: The sidecar, for a collection that must start anew
+                because the cell's code turned out to have another file name.
+            frame: The cell's own frame.
+            line: The visible line that `frame` executes.
+        """
+        if self._connection is not None and frame.f_code.co_filename != self._cell_file:
+            self._request_cancel()
+            self._connection = None
+        if self._connection is None:
+            self.start(connection, frame.f_code.co_filename)
+        assert self._connection is not None
+        self.attached = True
+        self._recorder = Recorder(
+            self._cell_id,
+            self._connection.send,
+            self._source,
+            self._wire_options,
+            self._need_samples,
+            line - frame.f_lineno,
+        )
+        self._recorder.start(frame)
+        self._begin = time.monotonic_ns()
+
+    def finish(self, end: int, outcome: str, error_name: str) -> Result:
+        """Stop collecting and get the report.
+
+        Args:
+            end: When the cell ended, CLOCK_MONOTONIC ns.
+            outcome: "ok", "error", "interrupted" or "exit".
+            error_name: The class of the cell's exception; empty when there is none.
+
+        Raises:
+            InferScopeError: There is no report. Collection inside the process
+                is over all the same.
+        """
+        in_process, losses = self._stop_recording()
+        if self._connection is None:
+            raise InferScopeError("The cell ended before its code began; there is nothing to report.")
+        losses.extend(_gpu_losses(self.options))
+        reply = self._connection.request(
+            _wire.Stop(
+                cell_id=self._cell_id,
+                begin=self._begin,
+                end=max(end, self._begin),
+                outcome=outcome,
+                error_name=error_name,
+                in_process_ns=in_process,
+                losses=losses,
+            ),
+            _STOP_TIMEOUT,
+        )
+        if not isinstance(reply, _wire.Report):
+            raise InferScopeError(f"The sidecar answered Stop with {type(reply).__name__}.")
+        return Result(
+            html=reply.html,
+            markdown=reply.markdown,
+            text=reply.text,
+            summary=parse_summary(reply.summary),
+            losses=tuple(Loss(loss.source, loss.reason, loss.count, loss.enable) for loss in reply.losses),
+        )
+
+    def cancel(self) -> None:
+        """End the collection without a report. Never raises, but for an interrupt."""
+        try:
+            self._stop_recording()
+        finally:
+            self._request_cancel()
+
+    def abandon(self) -> None:
+        """Forget the collection, in a forked child that does not own it."""
+        self._connection = None
+        self._recorder = None
+
+    def _stop_recording(self) -> tuple[int, list[_wire.Loss]]:
+        recorder, self._recorder = self._recorder, None
+        if recorder is None:
+            return 0, []
+        try:
+            summary = recorder.stop()
+        except Exception as error:
+            return 0, [_wire.Loss(source="python", reason=f"recording failed: {error!r}", count=0)]
+        return summary.in_process_ns, list(summary.losses)
+
+    def _request_cancel(self) -> None:
+        if self._connection is None:
+            return
+        try:
+            self._connection.request(_wire.Cancel(cell_id=self._cell_id), _CANCEL_TIMEOUT)
+        except InferScopeError:
+            pass  # a sidecar that is gone collects nothing
+
+
+def _calibration(options: _wire.Options) -> _wire.Calibration:
+    if not options.ebpf:
+        return _wire.Calibration(valid=False, why="the kernel-side collector is switched off")
+    if sys.platform != "linux":
+        return _wire.Calibration(valid=False, why="not Linux")
+    from .calibrate import calibration
+
+    return calibration()
+
+
+def _gpu_losses(options: CellOptions) -> list[_wire.Loss]:
+    if not gpu.probe().in_use:
+        return []
+    reason = "GPU work of this process was not captured"
+    if not options.gpu:
+        reason += ": switched off with --no-gpu"
+    return [_wire.Loss(source="cupti", reason=reason)]
