@@ -1,0 +1,267 @@
+// Package tests holds the rules that the tree as a whole keeps: who may import
+// what, what lies where, and what no file may contain.
+package tests
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/inferscope/inferscope"
+
+// importRule says what the packages below a folder may import of this module
+// and of others. The rule with the longest folder that contains a file is the
+// one that holds.
+type importRule struct {
+	folder string
+	// own are the packages of this module: a name stands for itself, "name/..." for
+	// everything at and below it. The folder's own subpackages are always allowed.
+	own []string
+	// others are module path prefixes outside of the standard library.
+	others []string
+	// pure forbids the clock, the environment, I/O and unseeded chance.
+	pure bool
+	// tests are further packages of this module that _test.go files may import.
+	tests []string
+}
+
+// The data flows collect -> timeline -> analysis -> report, and no import runs against it.
+var importRules = []importRule{
+	{folder: "analysis/timeline", pure: true},
+	{folder: "analysis/result", pure: true, own: []string{"analysis/timeline"}},
+	{folder: "analysis", pure: true, own: []string{"analysis/..."}},
+	{folder: "report", pure: true, own: []string{"analysis/timeline", "analysis/result"}, tests: []string{"analysis/..."}},
+
+	// Reads and writes golden files for the tests of the renderers, and no other code.
+	{folder: "report/internal/golden"},
+
+	{folder: "sidecar/wire", others: []string{"github.com/vmihailenco/msgpack/v5"}},
+	{folder: "sidecar/internal/clock", others: []string{"golang.org/x/sys"}},
+	{folder: "sidecar/internal/server", own: []string{"sidecar/wire", "sidecar/internal/clock"}, others: []string{
+		"github.com/go-zeromq/zmq4", "github.com/vmihailenco/msgpack/v5", "golang.org/x/sys", "golang.org/x/sync"}},
+	// A collector knows the timeline it fills and the request it serves, and no other collector.
+	{folder: "sidecar/internal/collect", own: []string{"analysis/timeline", "sidecar/wire", "sidecar/internal/clock", "sidecar/internal/collect"},
+		others: []string{"github.com/cilium/ebpf", "golang.org/x/sys", "golang.org/x/sync", "github.com/NVIDIA/go-nvml"},
+		tests:  []string{"analysis/..."}},
+	{folder: "sidecar", own: []string{"analysis/...", "report/...", "sidecar/..."}, others: []string{"github.com/", "golang.org/x/", "honnef.co/"}},
+
+	{folder: "bench", own: []string{"analysis/...", "report/..."}, others: []string{"golang.org/x/sys"}},
+	{folder: "tests", own: []string{"analysis/...", "report/..."}, others: []string{"golang.org/x/sys"}},
+}
+
+// impureImports are the standard packages that reach outside of the arguments.
+var impureImports = []string{"os", "net", "log", "syscall", "testing", "expvar", "plugin", "runtime/debug",
+	"runtime/metrics", "runtime/pprof", "runtime/trace", "io/ioutil",
+	"database/...", "math/rand", "crypto/rand"}
+
+// impureCalls are the functions that do, in packages that are otherwise pure.
+var impureCalls = map[string][]string{
+	"time": {"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Tick", "NewTimer", "NewTicker", "LoadLocation", "Local"},
+	"fmt":  {"Print", "Printf", "Println", "Scan", "Scanf", "Scanln"},
+	// v2 has no seed, so only its explicit sources are repeatable.
+	"math/rand/v2": {"Int", "IntN", "Int32", "Int32N", "Int64", "Int64N", "N", "Uint32", "Uint64", "Uint32N", "Uint64N",
+		"Float32", "Float64", "NormFloat64", "ExpFloat64", "Perm", "Shuffle"},
+}
+
+// ruleFor returns the rule of the folder that holds name, or nil.
+func ruleFor(name string) *importRule {
+	var best *importRule
+	for i := range importRules {
+		rule := &importRules[i]
+		if strings.HasPrefix(name, rule.folder+"/") && (best == nil || len(rule.folder) > len(best.folder)) {
+			best = rule
+		}
+	}
+	return best
+}
+
+// matches says whether name is one of patterns.
+func matches(name string, patterns []string) bool {
+	for _, pattern := range patterns {
+		if prefix, deep := strings.CutSuffix(pattern, "/..."); name == prefix || deep && strings.HasPrefix(name, prefix+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+// importViolations checks one Go file; name is its path from the root.
+func importViolations(name string, source any) ([]string, error) {
+	files := token.NewFileSet()
+	file, err := parser.ParseFile(files, name, source, parser.SkipObjectResolution|parser.ParseComments)
+	if err != nil {
+		return nil, err
+	}
+	rule := ruleFor(name)
+	if rule == nil {
+		return []string{fmt.Sprintf("%s: no import rule speaks of its folder", name)}, nil
+	}
+	if isGenerator(file) {
+		return nil, nil
+	}
+	isTest := strings.HasSuffix(name, "_test.go")
+	var violations []string
+	complain := func(format string, args ...any) {
+		violations = append(violations, name+": "+fmt.Sprintf(format, args...))
+	}
+	names := map[string]string{} // what an identifier in this file refers to
+	for _, spec := range file.Imports {
+		imported, err := strconv.Unquote(spec.Path.Value)
+		if err != nil {
+			return nil, err
+		}
+		local := strings.TrimSuffix(path.Base(imported), "/v2")
+		if strings.HasSuffix(imported, "/v2") {
+			local = path.Base(path.Dir(imported))
+		}
+		if spec.Name != nil {
+			local = spec.Name.Name
+		}
+		names[local] = imported
+		own, isOwn := strings.CutPrefix(imported, module+"/")
+		switch {
+		case isOwn:
+			allowed := own == rule.folder || strings.HasPrefix(own, subtree(rule, name)+"/") || own == subtree(rule, name) ||
+				matches(own, rule.own) || isTest && matches(own, rule.tests)
+			if !allowed {
+				complain("%s may not import %s", rule.folder, own)
+			}
+		case strings.Contains(strings.Split(imported, "/")[0], "."):
+			allowed := false
+			for _, prefix := range rule.others {
+				allowed = allowed || imported == prefix || strings.HasPrefix(imported, strings.TrimSuffix(prefix, "/")+"/")
+			}
+			if !allowed {
+				complain("%s may not import %s", rule.folder, imported)
+			}
+		case rule.pure && !isTest:
+			if matches(imported, impureImports) || strings.HasPrefix(imported, "os/") || strings.HasPrefix(imported, "net/") && imported != "net/url" ||
+				strings.HasPrefix(imported, "log/") || imported == "C" {
+				complain("%s is pure and may not import %s", rule.folder, imported)
+			}
+			if spec.Name != nil && spec.Name.Name == "." {
+				complain("a dot import hides what is used of %s", imported)
+			}
+		}
+	}
+	if !rule.pure || isTest {
+		return violations, nil
+	}
+	ast.Inspect(file, func(node ast.Node) bool {
+		selector, ok := node.(*ast.SelectorExpr)
+		if !ok {
+			return true
+		}
+		if identifier, ok := selector.X.(*ast.Ident); ok {
+			if imported := names[identifier.Name]; imported != "" && matches(selector.Sel.Name, impureCalls[imported]) {
+				complain("%s is pure and may not use %s.%s", rule.folder, imported, selector.Sel.Name)
+			}
+		}
+		return true
+	})
+	return violations, nil
+}
+
+// isGenerator says whether a file is a program of its own for go generate, part of no package.
+func isGenerator(file *ast.File) bool {
+	for _, group := range file.Comments {
+		for _, comment := range group.List {
+			if comment.Pos() < file.Package && comment.Text == "//go:build ignore" {
+				return file.Name.Name == "main"
+			}
+		}
+	}
+	return false
+}
+
+// subtree is the folder within which a file may import freely: the rule's own,
+// but for collectors the one folder of the collector.
+func subtree(rule *importRule, name string) string {
+	if rule.folder != "sidecar/internal/collect" {
+		return rule.folder
+	}
+	parts := strings.SplitN(strings.TrimPrefix(path.Dir(name), rule.folder+"/"), "/", 2)
+	return path.Join(rule.folder, parts[0])
+}
+
+func TestImports(t *testing.T) {
+	checked := 0
+	for _, name := range treeFiles(t) {
+		if !strings.HasSuffix(name, ".go") || strings.Contains("/"+name, "/testdata/") {
+			continue
+		}
+		checked++
+		violations, err := importViolations(name, readFile(t, name))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		for _, violation := range violations {
+			t.Error(violation)
+		}
+	}
+	if checked < 5 {
+		t.Fatalf("only %d Go files were found: the walk is broken", checked)
+	}
+}
+
+// The rule must be able to fail: each of these breaks it once, or just does not.
+func TestImportRuleFails(t *testing.T) {
+	own := module + "/"
+	for _, test := range []struct {
+		name, imports, body string
+		want                string
+	}{
+		{"analysis/timeline/a.go", `"slices"`, "", ""},
+		{"analysis/timeline/a.go", `"` + own + `analysis/result"`, "", "may not import analysis/result"},
+		{"analysis/timeline/a.go", `"golang.org/x/sys/unix"`, "", "may not import golang.org/x/sys/unix"},
+		{"analysis/verdict/a.go", `"` + own + `analysis/timeline"`, "", ""},
+		{"analysis/verdict/a.go", `"` + own + `sidecar/wire"`, "", "may not import sidecar/wire"},
+		{"analysis/verdict/a.go", `"` + own + `report/html"`, "", "may not import report/html"},
+		{"analysis/a.go", `"os"`, "", "may not import os"},
+		{"analysis/a.go", `"os/exec"`, "", "may not import os/exec"},
+		{"analysis/a.go", `"net/http"`, "", "may not import net/http"},
+		{"analysis/a.go", `"log/slog"`, "", "may not import log/slog"},
+		{"analysis/a.go", `"math/rand"`, "", "may not import math/rand"},
+		{"analysis/a.go", `"math/rand/v2"`, "func f() int { return rand.Int() }", "may not use math/rand/v2.Int"},
+		{"analysis/a.go", `"math/rand/v2"`, "var r = rand.New(rand.NewPCG(1, 2))", ""},
+		{"analysis/a.go", `"time"`, "var d = time.Second", ""},
+		{"analysis/a.go", `"time"`, "func f() { time.Now() }", "may not use time.Now"},
+		{"analysis/a.go", `clock "time"`, "var f = clock.Now", "may not use time.Now"},
+		{"analysis/a.go", `. "time"`, "", "dot import"},
+		{"analysis/a.go", `"fmt"`, `func f() { fmt.Println() }`, "may not use fmt.Println"},
+		{"analysis/a.go", `"fmt"`, `func f() string { return fmt.Sprint() }`, ""},
+		{"analysis/a_test.go", `"os"`, "", ""},
+		{"analysis/a_test.go", `"` + own + `sidecar/wire"`, "", "may not import sidecar/wire"},
+		{"report/html/a.go", `"` + own + `analysis/result"`, "", ""},
+		{"report/html/a.go", `"` + own + `analysis"`, "", "may not import analysis"},
+		{"report/html/a.go", `"` + own + `sidecar/wire"`, "", "may not import sidecar/wire"},
+		{"report/html/a.go", `"os"`, "", "may not import os"},
+		{"report/html/a_test.go", `"` + own + `analysis/verdict"`, "", ""},
+		{"sidecar/wire/a.go", `"` + own + `analysis/timeline"`, "", "may not import analysis/timeline"},
+		{"sidecar/internal/server/a.go", `"` + own + `sidecar/internal/session"`, "", "may not import sidecar/internal/session"},
+		{"sidecar/internal/session/a.go", `"` + own + `report/html"`, "", ""},
+		{"sidecar/internal/collect/ebpf/a.go", `"` + own + `sidecar/internal/collect"`, "", ""},
+		{"sidecar/internal/collect/ebpf/a.go", `"` + own + `sidecar/internal/collect/ebpf/bpf"`, "", ""},
+		{"sidecar/internal/collect/ebpf/a.go", `"` + own + `sidecar/internal/collect/procfs"`, "", "may not import sidecar/internal/collect/procfs"},
+		{"sidecar/internal/collect/ebpf/a.go", `"` + own + `analysis/verdict"`, "", "may not import analysis/verdict"},
+		{"sidecar/internal/collect/ebpf/a.go", `"` + own + `sidecar/internal/session"`, "", "may not import sidecar/internal/session"},
+		{"elsewhere/a.go", `"fmt"`, "", "no import rule"},
+	} {
+		source := "package p\nimport " + test.imports + "\n" + test.body
+		violations, err := importViolations(test.name, source)
+		if err != nil {
+			t.Errorf("%s: %v", source, err)
+			continue
+		}
+		all := strings.Join(violations, "\n")
+		if test.want == "" && all != "" || !strings.Contains(all, test.want) {
+			t.Errorf("%s with %q: got %q, want %q", test.name, test.imports+" "+test.body, all, test.want)
+		}
+	}
+}
