@@ -1,6 +1,7 @@
 package timeline
 
 import (
+	"cmp"
 	"runtime"
 	"slices"
 )
@@ -112,6 +113,18 @@ func (b *Builder) Build(window Interval) *Timeline {
 		}
 	}
 	tl.Threads[0].CPUNs = -1
+	tl.Calls = b.calls.build(limit, fix, &freed)
+	byCorrelation := correlate(&tl.Calls)
+	for _, d := range b.devices {
+		tl.Devices = append(tl.Devices, d.build(limit, &byCorrelation, fix, &freed))
+	}
+	tl.Extent = extent(window, tl.Devices)
+	for _, o := range b.overheads {
+		if start, end, ok := clip(o.Start, o.End, tl.Extent, fix); ok {
+			tl.Overheads = append(tl.Overheads, Interval{start, end})
+		}
+	}
+	slices.SortFunc(tl.Overheads, func(x, y Interval) int { return cmp.Compare(x.Start, y.Start) })
 	b.byID = nil
 	for _, c := range b.counters {
 		tl.Counters = append(tl.Counters, clipCounter(c, window))

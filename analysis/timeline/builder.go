@@ -22,6 +22,10 @@ type Builder struct {
 	rung     Rung
 	losses   []Loss
 
+	devices   []*DeviceBuilder
+	calls     CallBuilder
+	overheads []Interval
+
 	names  *nameTable
 	stacks *stackTable
 }

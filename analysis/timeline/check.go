@@ -17,6 +17,9 @@ func (t *Timeline) Check() error {
 			return fmt.Errorf("thread %d: %w", i, err)
 		}
 	}
+	if err := t.checkDevices(); err != nil {
+		return err
+	}
 	for _, c := range t.Counters {
 		if len(c.Time) != len(c.Value) {
 			return fmt.Errorf("counter %q: columns differ in length", c.Name)

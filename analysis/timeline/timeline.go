@@ -275,6 +275,14 @@ const (
 type Timeline struct {
 	// Window is the cell: from the first statement's start to the last one's end.
 	Window Interval
+	// Extent is Window prolonged to the end of the last device operation that the
+	// cell launched; the same as Window without a device.
+	Extent Interval
+	// Devices are the GPUs that the process used, by index; empty when none was used or none was seen.
+	Devices []Device
+	Calls   Calls
+	// Overheads are the intervals in which the device's tracing itself held things up, by start.
+	Overheads []Interval
 	// Threads are the host threads; row 0 is the "no thread" placeholder.
 	Threads  []Thread
 	Names    Names

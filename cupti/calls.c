@@ -1,0 +1,64 @@
+#define _GNU_SOURCE
+#include "calls.h"
+
+#include <string.h>
+
+/* A call is wanted when its name begins with one of these and contains none of the
+ * words below it. They launch, copy, set, wait, allocate, load code, or record and
+ * wait on events; queries and setters of state are noise. */
+static const char *const begins[] = {
+    "cudaLaunch", "cudaMemcpy", "cudaMemset", "cudaMalloc", "cudaFree", "cudaHostAlloc", "cudaHostRegister",
+    "cudaHostUnregister", "cudaDeviceSynchronize", "cudaStreamSynchronize", "cudaEventSynchronize", "cudaThreadSynchronize",
+    "cudaStreamWaitEvent", "cudaEventRecord", "cudaGraphLaunch", "cudaGraphInstantiate", "cudaGraphExecUpdate",
+    "cudaGraphUpload", "cudaMemPrefetch", "cudaModule", "cudaLibraryLoad", "cudaStreamBeginCapture", "cudaStreamEndCapture",
+    "cudaMemPool", "cudaDeviceReset",
+    "cuLaunch", "cuMemcpy", "cuMemset", "cuMemAlloc", "cuMemFree", "cuMemHostAlloc", "cuMemHostRegister",
+    "cuCtxSynchronize", "cuStreamSynchronize", "cuEventSynchronize", "cuStreamWaitEvent", "cuEventRecord", "cuGraphLaunch",
+    "cuGraphInstantiate", "cuGraphExecUpdate", "cuGraphUpload", "cuMemPrefetch", "cuModuleLoad", "cuLibraryLoad", "cuLink",
+    "cuMemMap", "cuMemUnmap", "cuMemCreate", "cuMemRelease", "cuCtxCreate", "cuDevicePrimaryCtxRetain", "cuInit"};
+static const char *const contains[] = {"GetAttribute", "SetAttribute", "GetAccess", "SetAccess", "PoolCreate", "PoolDestroy",
+                                       "PoolTrim", "PoolExport", "PoolImport", "ExecKernelNode"};
+
+static int wanted(const char *name) {
+    for (size_t i = 0; i < sizeof contains / sizeof contains[0]; i++)
+        if (strstr(name, contains[i]) != NULL) return 0;
+    for (size_t i = 0; i < sizeof begins / sizeof begins[0]; i++)
+        if (strncmp(name, begins[i], strlen(begins[i])) == 0) return 1;
+    return 0;
+}
+
+static uint32_t domain(int driver) { return driver ? ABI_DOMAIN_DRIVER : ABI_DOMAIN_RUNTIME; }
+
+void calls_prepare(struct calls *calls, const struct cupti *cupti) {
+    for (int d = 0; d < 2; d++) {
+        if (calls->count[d] > 0) continue;
+        for (uint32_t cbid = 1; cbid < CALLS_MAX; cbid++) {
+            const char *name = NULL;
+            if (cupti->GetCallbackName(domain(d), cbid, &name) != ABI_SUCCESS || name == NULL) continue;
+            calls->text[d][cbid] = name;
+            calls->wanted[d][cbid] = (uint8_t)wanted(name);
+            calls->count[d] = cbid + 1;
+        }
+    }
+}
+
+void calls_silence_noise(const struct calls *calls, const struct cupti *cupti) {
+    for (int d = 0; d < 2; d++) {
+        int (*enable)(uint32_t, uint8_t) = d ? cupti->ActivityEnableDriverApi : cupti->ActivityEnableRuntimeApi;
+        if (enable == NULL) continue;
+        for (uint32_t cbid = 1; cbid < calls->count[d]; cbid++)
+            if (calls->text[d][cbid] != NULL && !calls->wanted[d][cbid]) enable(cbid, 0);
+    }
+}
+
+uint32_t calls_name(const struct calls *calls, int driver, uint32_t cbid, const char **text) {
+    if (cbid >= CALLS_MAX) return 0;
+    *text = calls->text[driver][cbid];
+    return calls->name[driver][cbid];
+}
+
+void calls_set_name(struct calls *calls, int driver, uint32_t cbid, uint32_t id) {
+    if (cbid < CALLS_MAX) calls->name[driver][cbid] = id;
+}
+
+void calls_forget_names(struct calls *calls) { memset(calls->name, 0, sizeof calls->name); }

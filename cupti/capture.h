@@ -1,0 +1,59 @@
+/* Capture of one cell's GPU work through CUPTI into the ring.
+ *
+ * The functions are for ctypes: plain C types, no callbacks, no exceptions. They
+ * may be called from any thread; begin and end exclude each other. */
+#ifndef INFERSCOPE_CAPTURE_H
+#define INFERSCOPE_CAPTURE_H
+
+#include <stdint.h>
+
+#define INFERSCOPE_CAPTURE_VERSION 1
+
+struct inferscope_options {
+    uint32_t size;         /* sizeof(struct inferscope_options) of the caller */
+    uint32_t finalize;     /* 1: cuptiFinalize at the end where it is safe */
+    uint32_t buffer_bytes; /* of one activity buffer; 0 for the default */
+    uint32_t max_buffers;  /* 0 for the default */
+    uint32_t correlation;  /* enum inferscope_correlation */
+    uint32_t reserved;
+};
+
+/* How device operations are joined to the host call that launched them. */
+enum inferscope_correlation {
+    INFERSCOPE_CORRELATION_SELECTED = 0, /* RUNTIME and DRIVER kinds, noise switched off */
+    INFERSCOPE_CORRELATION_NONE = 1,     /* device records alone */
+    INFERSCOPE_CORRELATION_ALL = 2       /* every runtime call; for comparison in benchmarks */
+};
+
+struct inferscope_outcome {
+    uint32_t size;
+    int32_t cupti_error;   /* of the step that failed, 0 for none */
+    uint32_t version;      /* CUPTI's API version, 0 when not found */
+    uint32_t started;      /* CUPTI was on at some time */
+    uint32_t finalized;    /* cuptiFinalize was called and succeeded */
+    uint32_t devices;      /* contexts that were synchronised */
+    uint64_t records;      /* written to the ring */
+    uint64_t on_ns;        /* CLOCK_MONOTONIC when capture was on, 0 when never */
+    uint64_t start_cost_ns;
+    uint64_t stop_cost_ns;
+    char step[48];         /* the step that failed, empty when all went well */
+    char detail[208];      /* CUPTI's words for it */
+    char library[512];     /* where CUPTI was found */
+};
+
+/* Opens the ring and starts capture; when CUDA is not yet initialised in this
+ * process, arms instead and starts from InitializeInjection or the next
+ * inferscope_capture_poll. candidates is a NULL-terminated list of CUPTI
+ * libraries to try when none is loaded. Returns 0 when on or armed; otherwise
+ * fills outcome and nothing is left running. */
+int inferscope_capture_begin(const char *ring_path, const char *const *candidates,
+                             const struct inferscope_options *options, struct inferscope_outcome *outcome);
+
+/* Ends capture: host calls off, contexts synchronised, records flushed, device
+ * records off, finalize. Returns 0 or the first error, and always leaves capture off. */
+int inferscope_capture_end(struct inferscope_outcome *outcome);
+
+/* 0 idle, 1 armed, 2 on. */
+int inferscope_capture_state(void);
+
+#endif
