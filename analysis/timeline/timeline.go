@@ -245,6 +245,11 @@ type Process struct {
 	ReadBytes, WriteBytes int64
 	// CPUs is the number of CPUs that the process may run on.
 	CPUs int
+	// CPUQuota is how many CPUs' worth of time the control group allows; 0 is no limit, or not known.
+	CPUQuota float64
+	// Throttled is how often the control group used up its quota inside the cell,
+	// ThrottledNs for how long it was then held back (ns, as the kernel sums it).
+	Throttled, ThrottledNs int64
 	// NUMA is the placement of the process's memory, one entry a node; nil when not known.
 	NUMA []NUMANode
 	// NUMANodes is how many memory nodes the machine has; 0 when not known.

@@ -1,0 +1,200 @@
+// Package attribution gives every nanosecond of a cell one cause and, where
+// known, one line.
+//
+// The wall of the main thread is cut into pieces at every change of scheduler
+// state, executing line and garbage collection. The first rule that fits gives
+// the piece its cause:
+//
+//  1. inside a run of the garbage collector: gc;
+//  2. blocked: the cause of the scheduler's reason; runnable: preempted;
+//  3. running, or in a state that nothing recorded: shared out by the samples of
+//     that line (see running.go for the rule when samples are few);
+//  4. otherwise unknown.
+//
+// The causes sum to the wall exactly, and so do the causes of each line.
+package attribution
+
+import (
+	"runtime"
+	"slices"
+
+	"github.com/inferscope/inferscope/analysis/result"
+	"github.com/inferscope/inferscope/analysis/timeline"
+)
+
+// Blocks is the number of equal pieces that the wall is cut into for the
+// resampling behind the verdict's margin.
+const Blocks = 64
+
+// Attribution is the outcome: the report's host part, and what verdict and
+// findings need beyond it.
+type Attribution struct {
+	Host result.Host
+	// WallNs is the length of the window.
+	WallNs int64
+	// Blocks holds, for each block, the time by cause, indexed like Kinds.
+	Blocks [Blocks][]int64
+	// Kinds are the causes in the order of precedence.
+	Kinds []result.CauseKind
+	// Scheduled is the part of the wall over which the main thread's scheduler state was known, in ns.
+	Scheduled int64
+	// MainSamples is how many samples of the main thread fell into the wall.
+	MainSamples int64
+	// Repeats is the largest number of times that one line began: a cell of a loop repeats.
+	Repeats int64
+	// GPUDriverSeen says that something in the process used the GPU driver: a wait in it, or
+	// a sample inside a CUDA library.
+	GPUDriverSeen bool
+	// Records is how many events the timeline holds.
+	Records int64
+	// RunningThreads is the running time of all threads over the wall, in ns.
+	RunningThreads int64
+}
+
+// Options are the inputs beside the timeline. The zero value is usable.
+type Options struct {
+	// Source is the cell's text, line by line, for the Text of lines.
+	Source []string
+	// Arch is the architecture whose system call numbers the timeline holds;
+	// empty for that of this program.
+	Arch string
+}
+
+var kinds = []result.CauseKind{
+	result.CauseGC, result.CauseGIL, result.CauseLock, result.CauseHostIO, result.CauseNetworkIO, result.CauseSleep,
+	result.CausePageFault, result.CausePreempted, result.CauseChild, result.CausePoll, result.CauseGPUDriver,
+	result.CauseSyscall, result.CausePython, result.CauseNative, result.CauseUnknown,
+}
+
+// kind is an index into kinds.
+type kind = uint8
+
+const (
+	kGC kind = iota
+	kGIL
+	kLock
+	kHostIO
+	kNetwork
+	kSleep
+	kFault
+	kPreempted
+	kChild
+	kPoll
+	kDriver
+	kSyscall
+	kPython
+	kNative
+	kUnknown
+	numKinds
+)
+
+var kindIndex = func() map[result.CauseKind]kind {
+	m := map[result.CauseKind]kind{}
+	for i, k := range kinds {
+		m[k] = kind(i)
+	}
+	return m
+}()
+
+// reasonKind is the cause of blocked time by its reason.
+var reasonKind = [timeline.NumReasons]kind{
+	timeline.ReasonUnknown: kUnknown, timeline.ReasonPreempted: kPreempted, timeline.ReasonGIL: kGIL,
+	timeline.ReasonLock: kLock, timeline.ReasonDisk: kHostIO, timeline.ReasonNetwork: kNetwork,
+	timeline.ReasonSleep: kSleep, timeline.ReasonPageFault: kFault, timeline.ReasonPoll: kPoll,
+	timeline.ReasonPipe: kHostIO, timeline.ReasonChild: kChild, timeline.ReasonGPUDriver: kDriver,
+	timeline.ReasonSyscall: kSyscall,
+}
+
+// Host attributes the wall of the main thread of tl. It reads tl only, and its
+// answer depends on nothing else than its arguments. Without a main thread the
+// whole wall is unknown.
+func Host(tl *timeline.Timeline, opts Options) *Attribution {
+	if opts.Arch == "" {
+		opts.Arch = runtime.GOARCH
+	}
+	wall := tl.Window.End - tl.Window.Start
+	a := &attributor{
+		tl: tl, opts: opts, main: &tl.Threads[tl.Main()], mainID: tl.Main(),
+		frames: indexStacks(tl), byLine: map[int32]int{}, groups: map[groupKey]*group{}, classes: map[classKey]int64{},
+	}
+	a.sweep()
+	a.shareRunning()
+	out := &Attribution{WallNs: wall, Kinds: kinds, Scheduled: a.scheduled, MainSamples: a.samples, Blocks: a.blockTotals()}
+	out.Host = result.Host{
+		Rung:    tl.Rung,
+		States:  a.states(),
+		Causes:  a.causes(wall),
+		Lines:   a.lineStats(wall),
+		Process: tl.Process,
+	}
+	out.Host.ByKind = a.byKind(out.Host.Causes, wall)
+	a.threads(&out.Host)
+	a.otherLines(&out.Host)
+	a.functions(&out.Host)
+	a.scopes(&out.Host)
+	a.marks(&out.Host)
+	a.collections(&out.Host)
+	for i := range out.Host.Lines {
+		out.Repeats = max(out.Repeats, out.Host.Lines[i].Hits)
+		if !out.Host.Lines[i].Exact { // only hot lines lose their exact events
+			out.Repeats = max(out.Repeats, Blocks)
+		}
+	}
+	out.GPUDriverSeen = a.driverSeen(&out.Host)
+	for i := range tl.Threads {
+		t := &tl.Threads[i]
+		out.Records += int64(t.Sched.Len() + t.Lines.Len() + t.Samples.Len() + t.Scopes.Len() + t.Marks.Len() + t.GC.Len())
+	}
+	for i := range out.Host.Threads {
+		out.RunningThreads += out.Host.Threads[i].States.RunningNs
+	}
+	return out
+}
+
+func (a *attributor) line(number int32) result.Line {
+	l := result.Line{File: timeline.CellFile, Number: number}
+	if number >= 1 && int(number) <= len(a.opts.Source) {
+		l.Text = a.opts.Source[number-1]
+	}
+	return l
+}
+
+func share(part, whole int64) float64 {
+	if whole <= 0 {
+		return 0
+	}
+	return float64(part) / float64(whole)
+}
+
+// byKind sums causes by kind. The line, thread and detail are those of the largest.
+func (a *attributor) byKind(causes []result.Cause, wall int64) []result.Cause {
+	var sums [numKinds]result.Cause
+	for _, c := range causes {
+		s := &sums[kindIndex[c.Kind]]
+		if s.Ns == 0 { // causes are sorted: the first is the largest
+			*s = c
+		} else {
+			s.Ns += c.Ns
+			s.Count += c.Count
+		}
+	}
+	out := []result.Cause{}
+	for _, s := range sums {
+		if s.Ns > 0 {
+			s.Share = share(s.Ns, wall)
+			out = append(out, s)
+		}
+	}
+	slices.SortStableFunc(out, largestFirst)
+	return out
+}
+
+func largestFirst(x, y result.Cause) int {
+	switch {
+	case x.Ns > y.Ns:
+		return -1
+	case x.Ns < y.Ns:
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,104 @@
+package attribution
+
+import (
+	"path"
+
+	"github.com/inferscope/inferscope/analysis/timeline"
+)
+
+// fnID is an index into stackIndex.fns; 0 is "no Python function known".
+type fnID = int32
+
+// fn is a Python function of a stack, or line of the cell where the frame is the cell's own.
+type fn struct {
+	name, file string
+	line       int32
+}
+
+// stackIndex answers, for each stack, what the sweeps ask of it, in constant time.
+type stackIndex struct {
+	// cellLine is the line of the deepest frame that is the cell's own code, 0 for none;
+	// topLine that of the outermost one.
+	cellLine, topLine []int32
+	// deepest is the deepest Python function.
+	deepest []fnID
+	fns     []fn
+}
+
+func indexStacks(tl *timeline.Timeline) *stackIndex {
+	n := tl.Stacks.Len()
+	x := &stackIndex{cellLine: make([]int32, n), topLine: make([]int32, n), deepest: make([]fnID, n), fns: make([]fn, 1)}
+	type key struct{ name, file timeline.NameID }
+	ids := map[key]fnID{}
+	for id := timeline.StackID(1); int(id) < n; id++ {
+		f, _ := tl.Stacks.Deepest(id)
+		caller := tl.Stacks.Caller(id) // always a lower id
+		x.cellLine[id], x.topLine[id], x.deepest[id] = x.cellLine[caller], x.topLine[caller], x.deepest[caller]
+		if f.Native {
+			continue
+		}
+		if tl.Names.String(f.File) == timeline.CellFile && f.Line > 0 {
+			x.cellLine[id] = f.Line
+			if x.topLine[id] == 0 {
+				x.topLine[id] = f.Line
+			}
+		}
+		k := key{f.Func, f.File}
+		if _, ok := ids[k]; !ok {
+			ids[k] = fnID(len(x.fns))
+			x.fns = append(x.fns, fn{tl.Names.String(f.Func), tl.Names.String(f.File), f.Line})
+		}
+		x.deepest[id] = ids[k]
+	}
+	return x
+}
+
+// name is a function for a sentence: "load() (reader.py)"; empty for the cell's
+// top level, which the line says better.
+func (x *stackIndex) name(id fnID) string {
+	if id <= 0 || int(id) >= len(x.fns) {
+		return ""
+	}
+	f := x.fns[id]
+	switch {
+	case f.name == "" || f.name == "<module>" && f.file == timeline.CellFile:
+		return ""
+	case f.file == timeline.CellFile:
+		return f.name + "()"
+	case f.file == "":
+		return f.name + "()"
+	}
+	return f.name + "() (" + path.Base(f.file) + ")"
+}
+
+// waitOf is the cause of a wait as the deepest Python function tells it, for
+// sources that see no scheduler: only functions of the standard library whose one
+// purpose is to wait.
+func (x *stackIndex) waitOf(id fnID) kind {
+	if id <= 0 {
+		return kUnknown
+	}
+	f := x.fns[id]
+	base := path.Base(f.file)
+	switch base {
+	case "threading.py":
+		switch f.name {
+		case "wait", "acquire", "join", "_wait_for_tstate_lock", "wait_for", "_join_os_thread":
+			return kLock
+		}
+	case "queue.py":
+		return kLock
+	case "selectors.py":
+		return kPoll
+	case "socket.py", "ssl.py":
+		return kNetwork
+	case "subprocess.py":
+		switch f.name {
+		case "_try_wait", "_wait", "wait":
+			return kChild
+		}
+	case "popen_fork.py":
+		return kChild
+	}
+	return kUnknown
+}

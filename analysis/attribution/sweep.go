@@ -1,0 +1,406 @@
+package attribution
+
+import (
+	"math"
+
+	"github.com/inferscope/inferscope/analysis/result"
+	"github.com/inferscope/inferscope/analysis/timeline"
+)
+
+// attributor holds the sums of one attribution.
+type attributor struct {
+	tl     *timeline.Timeline
+	opts   Options
+	main   *timeline.Thread
+	mainID timeline.ThreadID
+	frames *stackIndex
+
+	lines  []*lineSums
+	byLine map[int32]int
+	// groups split the time of a cause on a line by what the detail is made of.
+	groups map[groupKey]*group
+	// classes count the samples that share out running time, by line.
+	classes map[classKey]int64
+	waits   waitList
+	// blocks is the time by cause in each block, as far as it is known without samples.
+	blocks [Blocks][numKinds]int64
+
+	scheduled, samples int64
+}
+
+// lineSums are the sums of one line of the cell.
+type lineSums struct {
+	number int32
+	// wall has the line as the deepest; total has it anywhere on the way from the top level.
+	wall, total, hits int64
+	sampled           bool
+	states            result.States
+	// shared is the time to be shared out by samples: running, or of unknown state; by block.
+	shared       int64
+	sharedBlocks [Blocks]int64
+	// kinds is the time by cause: known at once, then added to by shareRunning.
+	kinds   [numKinds]int64
+	counts  [numKinds]int64
+	samples int64
+}
+
+// maxLines bounds the lines that are told apart; the rest counts as "no line".
+const maxLines = 16 << 10
+
+// groupKey tells apart the parts of one cause on one line.
+type groupKey struct {
+	line    int32
+	kind    kind
+	reason  timeline.Reason
+	syscall int16
+	waker   timeline.ThreadID
+	fn      fnID
+	module  timeline.NameID
+	sample  bool
+}
+
+type group struct {
+	ns, count int64
+}
+
+// classKey is what a sample says about running time.
+type classKey struct {
+	line    int32
+	kind    kind
+	syscall int16
+	module  timeline.NameID
+	fn      fnID
+	sample  timeline.SampleKind
+}
+
+func (a *attributor) sums(line int32) *lineSums {
+	if i, ok := a.byLine[line]; ok {
+		return a.lines[i]
+	}
+	if len(a.lines) >= maxLines && line != 0 {
+		return a.sums(0)
+	}
+	s := &lineSums{number: line}
+	a.byLine[line] = len(a.lines)
+	a.lines = append(a.lines, s)
+	return s
+}
+
+// sweep walks the main thread's wall once, in pieces over which nothing changes.
+func (a *attributor) sweep() {
+	w := a.tl.Window
+	if w.End <= w.Start {
+		return
+	}
+	known := a.main.Sched.Known
+	if a.mainID == 0 {
+		known = timeline.Interval{}
+	}
+	a.scheduled = known.End - known.Start
+	sched := schedCursor{s: &a.main.Sched, known: known}
+	where := lineCursor{t: a.main, frames: a.frames}
+	gc, gcs := 0, &a.main.GC
+	smp, samples := 0, &a.main.Samples
+	var at *lineSums
+	for t := w.Start; t < w.End; {
+		row := sched.at(t)
+		next := min(sched.next, w.End)
+		line, top, hit, until := where.at(t, row.offCPU(), row.stack)
+		next = min(next, until)
+		for gc < gcs.Len() && gcs.End[gc] <= t {
+			gc++
+		}
+		collecting := gc < gcs.Len() && gcs.Start[gc] <= t
+		if collecting {
+			next = min(next, gcs.End[gc])
+		} else if gc < gcs.Len() {
+			next = min(next, gcs.Start[gc])
+		}
+		block := blockOf(t, w)
+		next = min(next, blockStart(block+1, w))
+
+		if at == nil || at.number != line {
+			at = a.sums(line)
+		}
+		d := next - t
+		at.wall += d
+		at.total += d
+		if hit {
+			at.hits++
+		}
+		if top != line && top != 0 {
+			a.sums(top).total += d
+		}
+		at.sampled = at.sampled || where.sampled
+		a.state(at, row, d)
+		switch {
+		case collecting:
+			a.add(at, kGC, block, d)
+			if t == gcs.Start[gc] {
+				at.counts[kGC]++
+			}
+		case row.state == blocked:
+			k := reasonKind[row.reason]
+			a.add(at, k, block, d)
+			a.group(groupKey{line: at.number, kind: k, reason: row.reason, syscall: row.syscall, waker: row.waker,
+				fn: a.frames.deepest[row.stack]}, d, t == row.off)
+			if t == row.off {
+				at.counts[k]++
+				a.waits.add(at.number, k, row.off, row.wake)
+			}
+		case row.state == runnable:
+			a.add(at, kPreempted, block, d)
+			if row.reason == timeline.ReasonPreempted && t == row.off {
+				at.counts[kPreempted]++
+			}
+		default:
+			at.shared += d
+			at.sharedBlocks[block] += d
+		}
+		for smp < samples.Len() && samples.Time[smp] < next {
+			a.samples++
+			if !collecting && !row.offCPU() {
+				a.sample(at, samples, smp, row.state)
+			}
+			smp++
+		}
+		t = next
+	}
+}
+
+func (a *attributor) add(at *lineSums, k kind, block int, d int64) {
+	at.kinds[k] += d
+	a.blocks[block][k] += d
+}
+
+func (a *attributor) group(key groupKey, ns int64, first bool) {
+	g := a.groups[key]
+	if g == nil {
+		g = &group{}
+		a.groups[key] = g
+	}
+	g.ns += ns
+	if first {
+		g.count++
+	}
+}
+
+func (a *attributor) state(at *lineSums, row schedRow, d int64) {
+	switch row.state {
+	case running:
+		at.states.RunningNs += d
+	case runnable:
+		at.states.RunnableNs += d
+	case blocked:
+		at.states.BlockedNs[row.reason] += d
+	default:
+		at.states.UnknownNs += d
+	}
+}
+
+// sample notes what a sample says about its line's running time.
+func (a *attributor) sample(at *lineSums, s *timeline.Samples, i int, state threadState) {
+	key := classKey{line: at.number, syscall: -1, module: s.Module[i], fn: a.frames.deepest[s.Stack[i]], sample: s.Kind[i]}
+	switch s.Kind[i] {
+	case timeline.SamplePython:
+		key.kind, key.module = kPython, 0
+	case timeline.SampleNative:
+		key.kind = kNative
+	case timeline.SampleSyscall:
+		key.syscall = s.Syscall[i]
+		key.kind = kindIndex[syscallKind(SyscallName(a.opts.Arch, key.syscall))]
+	case timeline.SampleFault:
+		key.kind = kFault
+	case timeline.SampleWaiting:
+		if state == running { // the scheduler knows better: it ran
+			key.kind, key.sample = kPython, timeline.SampleOnCPU
+			break
+		}
+		key.kind = a.frames.waitOf(key.fn)
+	default: // on the CPU, nothing more known
+		key.kind = kPython
+		if key.module != 0 {
+			key.kind = kNative
+		}
+	}
+	at.samples++
+	a.classes[key]++
+}
+
+func blockOf(t int64, w timeline.Interval) int {
+	b := int(float64(t-w.Start) / float64(w.End-w.Start) * Blocks)
+	b = min(max(b, 0), Blocks-1)
+	for b+1 < Blocks && t >= blockStart(b+1, w) {
+		b++
+	}
+	for b > 0 && t < blockStart(b, w) {
+		b--
+	}
+	return b
+}
+
+func blockStart(b int, w timeline.Interval) int64 {
+	if b >= Blocks {
+		return w.End
+	}
+	n := w.End - w.Start
+	return w.Start + n/Blocks*int64(b) + n%Blocks*int64(b)/Blocks
+}
+
+type threadState uint8
+
+const (
+	stateUnknown threadState = iota
+	running
+	runnable
+	blocked
+)
+
+// schedRow is the scheduler's view at one moment.
+type schedRow struct {
+	state     threadState
+	reason    timeline.Reason
+	syscall   int16
+	waker     timeline.ThreadID
+	stack     timeline.StackID
+	off, wake int64
+}
+
+func (r schedRow) offCPU() bool { return r.state == runnable || r.state == blocked }
+
+// schedCursor walks a thread's scheduler state forwards in time.
+type schedCursor struct {
+	s     *timeline.Sched
+	known timeline.Interval
+	row   int
+	// next is when the state that at returned ends.
+	next int64
+}
+
+// at is the state at t, which must not go backwards.
+func (c *schedCursor) at(t int64) schedRow {
+	switch {
+	case t < c.known.Start:
+		c.next = c.known.Start
+		return schedRow{}
+	case t >= c.known.End:
+		c.next = math.MaxInt64
+		return schedRow{}
+	}
+	for c.row < c.s.Len() && c.s.On[c.row] <= t {
+		c.row++
+	}
+	c.next = c.known.End
+	if c.row == c.s.Len() {
+		return schedRow{state: running}
+	}
+	i := c.row
+	if t < c.s.Off[i] {
+		c.next = c.s.Off[i]
+		return schedRow{state: running}
+	}
+	r := schedRow{reason: c.s.Reason[i], syscall: c.s.Syscall[i], waker: c.s.Waker[i], stack: c.s.Stack[i],
+		off: c.s.Off[i], wake: c.s.Wake[i]}
+	if t < r.wake {
+		r.state, c.next = blocked, r.wake
+	} else {
+		r.state, c.next = runnable, c.s.On[i]
+	}
+	return r
+}
+
+// lineCursor walks the executing line of the main thread forwards in time. In
+// stretches without exact events the line is that of the stack at switch-out
+// while off the CPU, and that of the nearest sample otherwise.
+type lineCursor struct {
+	t      *timeline.Thread
+	frames *stackIndex
+	row    int // the row in force, -1 before the first
+	begun  bool
+	// sampled says that the last answer came from a stretch without exact events.
+	sampled bool
+	// prev and cand are the samples around t that name a line, in a sampled stretch.
+	prev, cand int
+	scan       int
+}
+
+// at is the line and its top-level line at t, whether the line began at t, and
+// until when the answer holds. t must not go backwards.
+func (c *lineCursor) at(t int64, offCPU bool, stack timeline.StackID) (line, top int32, hit bool, until int64) {
+	l := &c.t.Lines
+	if !c.begun {
+		c.begun, c.row, c.prev, c.cand = true, -1, -1, -1
+	}
+	for c.row+1 < l.Len() && l.Time[c.row+1] <= t {
+		c.row++
+		c.prev, c.cand = -1, -1
+		hit = true
+		if c.row > 0 && l.Line[c.row] == l.Top[c.row] && l.Line[c.row-1] != l.Top[c.row-1] && l.Top[c.row-1] == l.Top[c.row] {
+			hit = false // back from a function that this line called
+		}
+	}
+	until = math.MaxInt64
+	if c.row+1 < l.Len() {
+		until = l.Time[c.row+1]
+	}
+	c.sampled = false
+	if c.row < 0 {
+		if l.Len() > 0 {
+			return 0, 0, false, until
+		}
+		// No line events at all: stacks are the only witness.
+		line, top, until = c.bySample(t, until, 0, 0, offCPU, stack)
+		return line, top, false, until
+	}
+	line, top = l.Line[c.row], l.Top[c.row]
+	if !l.Sampled[c.row] {
+		return line, top, hit, until
+	}
+	line, top, until = c.bySample(t, until, line, top, offCPU, stack)
+	return line, top, false, until
+}
+
+// bySample is the line at t inside a stretch [.., end) without exact events.
+func (c *lineCursor) bySample(t, end int64, line, top int32, offCPU bool, stack timeline.StackID) (int32, int32, int64) {
+	c.sampled = true
+	if offCPU && c.frames.cellLine[stack] != 0 {
+		return c.frames.cellLine[stack], c.frames.topLine[stack], end
+	}
+	s := &c.t.Samples
+	for c.cand < 0 || c.cand < s.Len() && s.Time[c.cand] <= t {
+		if c.cand >= 0 && c.cand < s.Len() {
+			c.prev = c.cand
+			c.scan = c.cand + 1
+		}
+		// The first sample of the stretch is looked for from where the last search ended.
+		for c.scan < s.Len() && (c.frames.cellLine[s.Stack[c.scan]] == 0 || c.cand < 0 && s.Time[c.scan] < c.start()) {
+			c.scan++
+		}
+		c.cand = c.scan
+	}
+	prev, next := c.prev, c.cand
+	if next < s.Len() && s.Time[next] >= end {
+		next = s.Len()
+	}
+	switch {
+	case prev < 0 && next >= s.Len():
+		return line, top, end
+	case prev < 0:
+		return c.frames.cellLine[s.Stack[next]], c.frames.topLine[s.Stack[next]], min(end, s.Time[next])
+	case next >= s.Len():
+		return c.frames.cellLine[s.Stack[prev]], c.frames.topLine[s.Stack[prev]], end
+	}
+	middle := s.Time[prev] + (s.Time[next]-s.Time[prev]+1)/2
+	if t < middle {
+		return c.frames.cellLine[s.Stack[prev]], c.frames.topLine[s.Stack[prev]], min(end, middle)
+	}
+	return c.frames.cellLine[s.Stack[next]], c.frames.topLine[s.Stack[next]], min(end, s.Time[next])
+}
+
+// start is where the stretch in force began.
+func (c *lineCursor) start() int64 {
+	if c.row < 0 {
+		return math.MinInt64
+	}
+	return c.t.Lines.Time[c.row]
+}

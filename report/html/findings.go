@@ -1,0 +1,100 @@
+package html
+
+import (
+	"github.com/inferscope/inferscope/analysis/result"
+	"github.com/inferscope/inferscope/report"
+)
+
+func severityChip(s result.Severity) markup {
+	switch s {
+	case result.High:
+		return chip("#b3411a", "high")
+	case result.Medium:
+		return chip("#8a5a00", "medium")
+	case result.Low:
+		return chip("#1f63b5", "low")
+	case result.Info:
+		return chip("#1b7a4b", "info")
+	}
+	return chip("#5b6570", escaped(string(s), 20))
+}
+
+// findings lists what to change, the largest saving first.
+func findings(p *page, r *result.Result, limits limits) {
+	if r.WallNs <= 0 && len(r.Findings) == 0 {
+		return
+	}
+	p.heading("What to change")
+	if report.Calm(r) {
+		if r.Verdict.Class == result.Unknown {
+			p.raw(`<p style="margin:4px 0">No finding: too little was seen to tell.</p>`)
+		} else {
+			p.raw(`<p style="margin:4px 0">Nothing stands out. This cell does its work without waste that InferScope can see.</p>`)
+		}
+	}
+	if len(r.Findings) > 0 {
+		p.raw(`<ol style="margin:0;padding:0 0 0 22px">`)
+		for _, f := range r.Findings[:min(len(r.Findings), limits.findings)] {
+			finding(p, f, limits)
+		}
+		p.raw(`</ol>`)
+		p.more(limits.findings, len(r.Findings), "finding")
+	}
+	whatIf(p, r, limits)
+}
+
+func finding(p *page, f result.Finding, limits limits) {
+	p.raw(`<li style="margin:0 0 12px 0"><strong>`)
+	p.text(f.Title, limits.name)
+	p.raw(`</strong>`)
+	if f.Line.Number > 0 {
+		p.raw(`, line `, num(f.Line.Number))
+	}
+	p.raw(` `, severityChip(f.Severity))
+	if s := report.Saving(f.Saving.LowNs, f.Saving.HighNs); s != "" {
+		p.raw(` <span>saves <strong>`, one(s), `</strong></span>`)
+	}
+	if f.Line.Number > 0 && trimmed(f.Line.Text) != "" {
+		p.raw(`<br>`)
+		p.code(trimmed(f.Line.Text), limits.source)
+	}
+	p.raw(`<br>`)
+	p.text(f.Evidence, limits.sentence)
+	if f.Advice != "" {
+		p.raw(`<br><strong>Do:</strong> `)
+		p.text(f.Advice, limits.sentence)
+	}
+	if f.Before != "" || f.After != "" {
+		p.raw(`<details style="margin:4px 0 0 0"><summary style="cursor:pointer">Before and after</summary>`)
+		snippet(p, "Before", f.Before, limits)
+		snippet(p, "After", f.After, limits)
+		p.raw(`</details>`)
+	}
+	p.raw(`<small style="`, dimStyle, `">`)
+	p.code(f.ID, limits.name/2)
+	p.raw(` · confidence `, one(report.Confidence(f.Confidence)), ` (`, ratio(f.Confidence), `)</small></li>`)
+}
+
+func snippet(p *page, title markup, text string, limits limits) {
+	if text == "" {
+		return
+	}
+	p.raw(`<div style="margin:4px 0"><small>`, title, `</small><pre style="`, preStyle, `">`, block(text, limits.snippet, limits.source), `</pre></div>`)
+}
+
+// whatIf shows the predictions of the replay.
+func whatIf(p *page, r *result.Result, limits limits) {
+	if len(r.WhatIf) == 0 {
+		return
+	}
+	p.fold("What if", one(report.Plural(int64(len(r.WhatIf)), "prediction"))+` of the cell's wall time`, false)
+	p.table(column{title: "If you"}, column{title: "Half gone", numeric: true}, column{title: "All gone", numeric: true})
+	for _, w := range r.WhatIf[:min(len(r.WhatIf), limits.findings)] {
+		p.raw(`<tr>`)
+		p.tdText(w.Change, limits.sentence)
+		p.tdNum(one(report.About(w.HighNs)))
+		p.tdNum(one(report.About(w.LowNs)))
+		p.raw(`</tr>`)
+	}
+	p.raw(endTable, `<p style="margin:4px 0">Now: `, one(report.Duration(r.WallNs)), `. Each line is on its own; savings that overlap do not add up.</p>`, endFold)
+}

@@ -1,0 +1,177 @@
+package html
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+
+	"github.com/inferscope/inferscope/report"
+)
+
+// markup is HTML that this package wrote. Go converts a constant to it silently
+// and refuses a string variable, so text from outside cannot reach the page
+// without going through text, code or attr.
+type markup string
+
+// page collects the HTML.
+type page struct{ b bytes.Buffer }
+
+func (p *page) raw(parts ...markup) {
+	for _, m := range parts {
+		p.b.WriteString(string(m))
+	}
+}
+
+// text writes prose from outside: escaped, hidden characters visible, and with
+// dollars and backslashes kept apart so that a notebook's MathJax leaves them alone.
+func (p *page) text(s string, limit int) {
+	s = prose.Replace(report.Visible(s, limit))
+	p.b.WriteString(s)
+}
+
+// code writes an identifier, a file or source from outside in the host's monospace.
+func (p *page) code(s string, limit int) {
+	p.raw(`<code style="`, codeStyle, `">`, escaped(s, limit), `</code>`)
+}
+
+// escaped is s as text or as a double-quoted attribute's value.
+func escaped(s string, limit int) markup {
+	return markup(entities.Replace(report.Visible(s, limit)))
+}
+
+// block is escaped for the text of a <pre>.
+func block(s string, lines, limit int) markup {
+	return markup(entities.Replace(report.VisibleBlock(s, lines, limit)))
+}
+
+var entities = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "'", "&#39;", "`", "&#96;")
+
+var prose = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "'", "&#39;", "`", "&#96;",
+	"$", "<span>$</span>", `\`, `<span>\</span>`)
+
+// num is an integer as markup.
+func num[T int | int32 | int64](n T) markup { return markup(strconv.FormatInt(int64(n), 10)) }
+
+// one is a number worded by package report, whose words need no escaping.
+func one(s string) markup { return markup(entities.Replace(s)) }
+
+// pct is a share as a CSS percentage with one decimal.
+func pct(share float64) markup {
+	if !(share > 0) {
+		return "0%"
+	}
+	return markup(strings.TrimSuffix(strconv.FormatFloat(min(share, 1)*100, 'f', 1, 64), ".0") + "%")
+}
+
+// Styles. Sanitising hosts keep inline styles but drop classes, CSS variables
+// and currentColor, so text takes the host's own colour and everything that has
+// a colour of its own also has its own background or is a shape.
+const (
+	codeStyle    markup = "background-color:transparent;padding:0;font-family:monospace;font-size:13px;white-space:pre-wrap;overflow-wrap:break-word;color:inherit"
+	tableStyle   markup = "border-collapse:collapse;border:0;margin:0;width:100%;font-size:13px"
+	cellStyle    markup = "text-align:left;vertical-align:top;padding:3px 10px 3px 0;border-bottom:1px solid rgba(128,128,128,0.2)"
+	numStyle     markup = "text-align:right;vertical-align:top;padding:3px 10px 3px 0;border-bottom:1px solid rgba(128,128,128,0.2);white-space:nowrap"
+	headStyle    markup = "text-align:left;vertical-align:bottom;padding:3px 10px 3px 0;border-bottom:1px solid rgba(128,128,128,0.5);font-weight:600"
+	numHeadStyle markup = "text-align:right;vertical-align:bottom;padding:3px 10px 3px 0;border-bottom:1px solid rgba(128,128,128,0.5);font-weight:600"
+	preStyle     markup = "margin:4px 0;padding:8px 10px;background-color:rgba(128,128,128,0.12);border-radius:4px;font-family:monospace;font-size:13px;line-height:1.45;white-space:pre-wrap;overflow-wrap:break-word;color:inherit"
+	dimStyle     markup = "opacity:0.72"
+)
+
+// heading starts a section. Sections are h5 below the verdict's h4: a notebook's
+// table of contents stops at the fourth level, so it lists the report once.
+func (p *page) heading(title markup) {
+	p.raw(`<h5 style="font-size:15px;font-weight:600;line-height:1.3;margin:20px 0 6px 0">`, title, `</h5>`)
+}
+
+// fold starts a folded section; the caller closes it with p.raw(endFold).
+func (p *page) fold(title, note markup, open bool) {
+	p.raw(`<details`)
+	if open {
+		p.raw(` open`)
+	}
+	p.raw(` style="margin:6px 0;border-top:1px solid rgba(128,128,128,0.25);padding:6px 0 0 0"><summary style="cursor:pointer"><h5 style="display:inline;font-size:14px;font-weight:600;margin:0">`,
+		title, `</h5>`)
+	if note != "" {
+		p.raw(` <span style="`, dimStyle, `">`, note, `</span>`)
+	}
+	p.raw(`</summary><div style="padding:6px 0 8px 0;overflow-x:auto">`)
+}
+
+const endFold markup = `</div></details>`
+
+// column is one column of a table.
+type column struct {
+	title   markup
+	numeric bool
+	// width is a CSS width, or empty.
+	width markup
+}
+
+// table starts a table. caption is for those who hear the page.
+func (p *page) table(columns ...column) {
+	p.raw(`<table style="`, tableStyle, `"><thead><tr>`)
+	for _, c := range columns {
+		style := headStyle
+		if c.numeric {
+			style = numHeadStyle
+		}
+		if c.width != "" {
+			style += ";width:" + c.width
+		}
+		p.raw(`<th scope="col" style="`, style, `">`, c.title, `</th>`)
+	}
+	p.raw(`</tr></thead><tbody>`)
+}
+
+const endTable markup = `</tbody></table>`
+
+// td writes a cell holding markup of ours.
+func (p *page) td(m markup) { p.raw(`<td style="`, cellStyle, `">`, m, `</td>`) }
+
+// tdNum writes a cell holding a number.
+func (p *page) tdNum(m markup) { p.raw(`<td style="`, numStyle, `">`, m, `</td>`) }
+
+// tdCode writes a cell holding code from outside.
+func (p *page) tdCode(s string, limit int) {
+	p.raw(`<td style="`, cellStyle, `">`)
+	p.code(s, limit)
+	p.raw(`</td>`)
+}
+
+// tdText writes a cell holding prose from outside.
+func (p *page) tdText(s string, limit int) {
+	p.raw(`<td style="`, cellStyle, `">`)
+	p.text(s, limit)
+	p.raw(`</td>`)
+}
+
+// segment is one piece of a stacked bar.
+type segment struct {
+	share float64 // of the bar's full width
+	color markup
+	title string
+}
+
+// bar writes a stacked bar. What it shows is always in words beside it, so it is decoration to whoever cannot see it.
+func (p *page) bar(height markup, segments ...segment) {
+	p.raw(`<div style="width:100%;height:`, height, `;background-color:rgba(128,128,128,0.18);border-radius:2px;overflow:hidden;white-space:nowrap;font-size:0;line-height:0">`)
+	for _, s := range segments {
+		if s.share < 0.004 {
+			continue
+		}
+		p.raw(`<span title="`, escaped(s.title, 80), `" style="display:inline-block;height:100%;width:`, pct(s.share), `;background-color:`, s.color, `"></span>`)
+	}
+	p.raw(`</div>`)
+}
+
+// swatch is the colour's key.
+func swatch(color markup) markup {
+	return `<span style="display:inline-block;width:10px;height:10px;border-radius:2px;margin:0 6px 0 0;background-color:` + color + `"></span>`
+}
+
+// more says how many rows were left out, if any.
+func (p *page) more(shown, all int, noun string) {
+	if all > shown {
+		p.raw(`<p style="margin:4px 0;`, dimStyle, `">and `, one(report.Plural(int64(all-shown), "more "+noun)), `</p>`)
+	}
+}

@@ -1,0 +1,68 @@
+package html
+
+import "github.com/inferscope/inferscope/analysis/result"
+
+// The palette follows Okabe and Ito: distinct to the colour-blind, and of middle
+// lightness, so that shapes stand out on white and on black. Every use has words beside it.
+var causeColor = map[result.CauseKind]markup{
+	result.CausePython:    "#3b7dd8",
+	result.CauseNative:    "#23a3c4",
+	result.CauseSyscall:   "#6f86a3",
+	result.CauseGC:        "#a0693a",
+	result.CauseGIL:       "#d9541e",
+	result.CauseLock:      "#c2559a",
+	result.CauseHostIO:    "#2a9d6f",
+	result.CauseNetworkIO: "#6f9f2f",
+	result.CausePoll:      "#8f8f3c",
+	result.CauseSleep:     "#8d7bc9",
+	result.CausePageFault: "#cc9a00",
+	result.CausePreempted: "#e58a1f",
+	result.CauseChild:     "#b06fb5",
+	result.CauseGPUDriver: "#4f9a4a",
+}
+
+const unknownColor markup = "#8b9198"
+
+// sliceStyle is how a class of the timeline is drawn: waiting is lower than running,
+// and hatched, so that the picture does not rest on colour.
+type sliceStyle struct {
+	color markup
+	// height in SVG units.
+	height int
+	hatch  bool
+}
+
+var sliceStyles = map[string]sliceStyle{
+	"running":    {causeColor[result.CausePython], 14, false},
+	"runnable":   {causeColor[result.CausePreempted], 10, true},
+	"preempted":  {causeColor[result.CausePreempted], 10, true},
+	"gil":        {causeColor[result.CauseGIL], 7, true},
+	"lock":       {causeColor[result.CauseLock], 7, true},
+	"disk":       {causeColor[result.CauseHostIO], 7, false},
+	"network":    {causeColor[result.CauseNetworkIO], 7, true},
+	"sleep":      {causeColor[result.CauseSleep], 4, false},
+	"page_fault": {causeColor[result.CausePageFault], 10, true},
+	"poll":       {causeColor[result.CausePoll], 4, false},
+	"pipe":       {causeColor[result.CauseHostIO], 7, true},
+	"child":      {causeColor[result.CauseChild], 4, true},
+	"gpu_driver": {causeColor[result.CauseGPUDriver], 10, true},
+	"syscall":    {causeColor[result.CauseSyscall], 7, true},
+	"gc":         {causeColor[result.CauseGC], 14, false},
+	"scope":      {"#9db7d6", 14, false},
+	"mark":       {"#b3261e", 14, false},
+	"line":       {"#5b7fa8", 10, false},
+}
+
+func colorOfCause(k result.CauseKind) markup {
+	if c, ok := causeColor[k]; ok {
+		return c
+	}
+	return unknownColor
+}
+
+func sliceOf(class string) sliceStyle {
+	if s, ok := sliceStyles[class]; ok {
+		return s
+	}
+	return sliceStyle{unknownColor, 4, true}
+}

@@ -1,0 +1,229 @@
+// Package html renders a result as the report that a notebook shows.
+//
+// The page is a fragment without script, style element, class or CSS variable:
+// what JupyterLab's sanitiser and GitHub leave of it still reads well. Text from
+// the cell and from the machine is hostile: the type markup keeps it out of the
+// page unless it was escaped.
+package html
+
+import (
+	"strconv"
+
+	"github.com/inferscope/inferscope/analysis/result"
+	"github.com/inferscope/inferscope/report"
+)
+
+// MaxBytes is the size that no report exceeds.
+const MaxBytes = 512 * 1024
+
+// limits bounds what is shown of everything that may be large.
+type limits struct {
+	// name, sentence and source are characters.
+	name, sentence, source int
+	// The rest are rows.
+	sourceRows, sourceFolded, findings, snippet, threads, functions, scopes, marks, losses, notes, causes, lanes int
+}
+
+var generous = limits{name: 160, sentence: 900, source: 240,
+	sourceRows: 160, sourceFolded: 1500, findings: 20, snippet: 24, threads: 40, functions: 15, scopes: 20, marks: 30, losses: 20, notes: 12, causes: 16, lanes: 10}
+
+// halved is the next try when a page came out too large. Every limit stays above zero.
+func (l limits) halved() limits {
+	for _, n := range []*int{&l.name, &l.sentence, &l.source, &l.sourceRows, &l.sourceFolded, &l.findings, &l.snippet, &l.threads, &l.functions,
+		&l.scopes, &l.marks, &l.losses, &l.notes, &l.causes, &l.lanes} {
+		*n = max(1, *n/2)
+	}
+	return l
+}
+
+// Render writes the report of r as an HTML fragment of at most MaxBytes.
+func Render(r *result.Result) []byte {
+	for l := generous; ; l = l.halved() {
+		if out := render(r, l); len(out) <= MaxBytes || l == l.halved() {
+			return out
+		}
+	}
+}
+
+func render(r *result.Result, limits limits) []byte {
+	p := &page{}
+	p.raw(`<div style="font-family:system-ui,sans-serif;font-size:14px;line-height:1.45;max-width:1000px;text-align:left;overflow-wrap:break-word">`)
+	verdict(p, r, limits)
+	breakdown(p, r, limits)
+	source(p, r, limits)
+	findings(p, r, limits)
+	if img, ok := picture(r, limits); ok {
+		p.heading("Over time")
+		p.raw(`<div>`, img, `</div>`)
+	}
+	functions(p, r, limits)
+	threads(p, r, limits)
+	scopes(p, r, limits)
+	memory(p, r)
+	notSeen(p, r, limits)
+	howToRead(p)
+	footer(p, r)
+	p.raw(`</div>`)
+	return p.b.Bytes()
+}
+
+// chip is a word on a colour of its own, readable on any page.
+func chip(background, word markup) markup {
+	return `<span style="display:inline-block;padding:2px 8px;border-radius:10px;font-size:12px;font-weight:600;background-color:` + background + `;color:#ffffff">` + word + `</span>`
+}
+
+func verdict(p *page, r *result.Result, limits limits) {
+	v := r.Verdict
+	accent := markup("#1f63b5")
+	switch {
+	case r.WallNs <= 0 || v.Class == result.Unknown:
+		accent = "#5b6570"
+	case report.Calm(r):
+		accent = "#1b7a4b"
+	}
+	p.raw(`<div style="border-left:5px solid `, accent, `;padding:2px 0 2px 14px;margin:4px 0 10px 0">`)
+	p.raw(`<h4 style="font-size:19px;font-weight:600;line-height:1.35;margin:0 0 6px 0">`)
+	p.text(v.Sentence, limits.sentence)
+	p.raw(`</h4><div>`)
+	if r.WallNs > 0 {
+		p.raw(chip(accent, escaped(report.Class(v.Class), 40)), ` <span>`, one(report.Duration(r.WallNs)), ` wall time</span>`)
+	}
+	if s := report.Outcome(r.Cell); s != "" {
+		p.raw(` · <strong>`)
+		p.text(s, limits.sentence)
+		p.raw(`</strong>`)
+	}
+	p.raw(`</div>`)
+	first(p, r, limits)
+	if r.WallNs > 0 {
+		confidence(p, v, limits)
+	}
+	p.raw(`</div>`)
+}
+
+// first points to the finding at the top: what to do, before any table.
+func first(p *page, r *result.Result, limits limits) {
+	if len(r.Findings) == 0 || r.Findings[0].Severity == result.Info {
+		return
+	}
+	f := r.Findings[0]
+	p.raw(`<div style="margin:8px 0 4px 0"><strong>First thing to change:</strong> `)
+	p.text(f.Title, limits.name)
+	if f.Line.Number > 0 {
+		p.raw(`, line `, num(f.Line.Number))
+	}
+	if s := report.Saving(f.Saving.LowNs, f.Saving.HighNs); s != "" {
+		p.raw(`. It may save <strong>`, one(s), `</strong>`)
+	}
+	p.raw(`.</div>`)
+}
+
+// confidence is the number and, folded, the three that make it.
+func confidence(p *page, v result.Verdict, limits limits) {
+	p.raw(`<details style="margin:4px 0 0 0"><summary style="cursor:pointer">Confidence `, one(report.Confidence(v.Confidence)), ` (`, ratio(v.Confidence), `)</summary>`)
+	if v.Class == result.Unknown && v.Leaning != "" && v.Leaning != result.Unknown {
+		p.raw(`<p style="margin:6px 0">Too little is known for a verdict. It leans towards: `, escaped(report.Class(v.Leaning), 40), `.</p>`)
+	}
+	p.raw(`<p style="margin:6px 0">Confidence is evidence × margin × quality:</p>`)
+	p.table(column{title: "Part"}, column{title: "Value", numeric: true}, column{title: "Meter"}, column{title: "Why"})
+	for _, part := range []struct {
+		name  markup
+		value float64
+		why   string
+	}{{"Evidence", v.Evidence, v.EvidenceWhy}, {"Margin", v.Margin, v.MarginWhy}, {"Quality", v.Quality, v.QualityWhy}} {
+		p.raw(`<tr>`)
+		p.td(part.name)
+		p.tdNum(ratio(part.value))
+		p.td(`<meter min="0" max="1" low="0.5" value="` + ratio(part.value) + `" title="` + part.name + ` ` + ratio(part.value) + `"></meter>`)
+		p.tdText(part.why, limits.sentence)
+		p.raw(`</tr>`)
+	}
+	p.raw(endTable, `</details>`)
+}
+
+// ratio writes a number of 0..1 with two decimals.
+func ratio(v float64) markup {
+	if !(v > 0) {
+		return "0.00"
+	}
+	return markup(strconv.FormatFloat(min(v, 1), 'f', 2, 64))
+}
+
+func breakdown(p *page, r *result.Result, limits limits) {
+	if len(r.Host.ByKind) == 0 || r.WallNs <= 0 {
+		return
+	}
+	p.heading("Where the time went")
+	var all []segment
+	for _, c := range r.Host.ByKind {
+		all = append(all, segment{c.Share, colorOfCause(c.Kind), report.Cause(c.Kind) + " " + report.Percent(c.Share)})
+	}
+	p.bar("14px", all[:min(len(all), 24)]...)
+	p.raw(`<div style="overflow-x:auto">`)
+	p.table(column{title: "Cause"}, column{title: "Time", numeric: true}, column{title: "Share", numeric: true}, column{title: "Mainly"})
+	shown, small := 0, int64(0)
+	for _, c := range r.Host.ByKind {
+		// Rows under a thousandth say nothing: they are summed below.
+		if shown >= limits.causes || shown > 0 && c.Share < 0.001 {
+			small += c.Ns
+			continue
+		}
+		shown++
+		p.raw(`<tr><th scope="row" style="`, cellStyle, `;font-weight:400">`, swatch(colorOfCause(c.Kind)), escaped(report.Cause(c.Kind), 60))
+		if m := report.CauseMeaning(c.Kind); m != "" {
+			p.raw(`<br><small style="`, dimStyle, `">`, one(m), `</small>`)
+		}
+		p.raw(`</th>`)
+		p.tdNum(one(report.Duration(c.Ns)))
+		p.tdNum(one(report.Percent(c.Share)))
+		p.raw(`<td style="`, cellStyle, `">`)
+		mainly(p, r, c, limits)
+		p.raw(`</td></tr>`)
+	}
+	if small > 0 {
+		p.raw(`<tr>`)
+		p.td(`everything else`)
+		p.tdNum(one(report.Duration(small)))
+		p.tdNum(one(report.Percent(report.Share(small, r.WallNs))))
+		p.td(``)
+		p.raw(`</tr>`)
+	}
+	p.raw(endTable, `</div>`)
+}
+
+// mainly names the line, the thread and the detail that stand behind a cause.
+func mainly(p *page, r *result.Result, c result.Cause, limits limits) {
+	if l := report.LineOf(c, r.Host.Causes); l.Number > 0 {
+		p.raw(`line `, num(l.Number), ` `)
+		p.code(trimmed(l.Text), 70)
+		p.raw(`<br>`)
+	}
+	p.raw(`<small style="`, dimStyle, `">`)
+	separator := markup("")
+	if c.Thread != "" {
+		p.raw(`thread `)
+		p.code(c.Thread, limits.name/2)
+		separator = `, `
+	}
+	if c.Detail != "" {
+		p.raw(separator)
+		p.code(c.Detail, limits.name)
+		separator = `, `
+	}
+	if c.Count > 0 {
+		p.raw(separator, one(report.Count(c.Count)), ` times`)
+	}
+	p.raw(`</small>`)
+}
+
+func footer(p *page, r *result.Result) {
+	p.raw(`<p style="margin:10px 0 0 0;font-size:12px;`, dimStyle, `">InferScope `)
+	p.text(r.Source.ToolVersion, 40)
+	p.raw(` · `)
+	p.text(r.Cell.Name, 80)
+	if r.Source.Path != "" {
+		p.raw(` · `)
+		p.code(r.Source.Path, 200)
+	}
+	p.raw(` · `, one(report.Overhead(r.Overhead)), `</p>`)
+}

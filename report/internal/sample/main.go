@@ -1,0 +1,47 @@
+// Command sample writes every sample result in every rendering, to look at them:
+//
+//	go run ./report/internal/sample -out DIR
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/inferscope/inferscope/report/html"
+	"github.com/inferscope/inferscope/report/internal/fixtures"
+	"github.com/inferscope/inferscope/report/markdown"
+	"github.com/inferscope/inferscope/report/summary"
+	"github.com/inferscope/inferscope/report/text"
+)
+
+func main() {
+	out := flag.String("out", "", "the folder to write to")
+	flag.Parse()
+	if *out == "" {
+		fmt.Fprintln(os.Stderr, "sample: name a folder with -out")
+		os.Exit(2)
+	}
+	if err := write(*out); err != nil {
+		fmt.Fprintln(os.Stderr, "sample:", err)
+		os.Exit(1)
+	}
+}
+
+func write(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	for _, c := range fixtures.All() {
+		for extension, content := range map[string][]byte{"html": html.Render(c.Result), "md": markdown.Render(c.Result),
+			"txt": text.Render(c.Result), "json": summary.Render(c.Result)} {
+			path := filepath.Join(dir, c.Name+"."+extension)
+			if err := os.WriteFile(path, content, 0o644); err != nil {
+				return err
+			}
+			fmt.Println(path, len(content))
+		}
+	}
+	return nil
+}

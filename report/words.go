@@ -1,0 +1,195 @@
+package report
+
+import (
+	"strings"
+
+	"github.com/inferscope/inferscope/analysis/result"
+	"github.com/inferscope/inferscope/analysis/timeline"
+)
+
+var causeWords = map[result.CauseKind][2]string{
+	result.CausePython:    {"running Python", "on a CPU, in the Python interpreter"},
+	result.CauseNative:    {"running native code", "on a CPU, in a compiled library"},
+	result.CauseSyscall:   {"system calls", "in the kernel on the program's behalf"},
+	result.CauseGC:        {"garbage collection", "Python's cyclic garbage collector was running"},
+	result.CauseGIL:       {"waiting for the GIL", "another thread was executing Python"},
+	result.CauseLock:      {"waiting for a lock", "a lock, queue, future or join"},
+	result.CauseHostIO:    {"waiting for files", "reads, writes and syncs of disks and pipes"},
+	result.CauseNetworkIO: {"waiting for the network", "sockets: send, receive, accept, connect"},
+	result.CauseSleep:     {"sleeping", "time.sleep and its kin: nothing was being done"},
+	result.CausePageFault: {"page faults", "the kernel was bringing in memory"},
+	result.CausePreempted: {"waiting for a CPU", "ready to run, but other work had the CPUs"},
+	result.CauseChild:     {"waiting for a child process", "a subprocess had not finished"},
+	result.CausePoll:      {"waiting for an event", "epoll, poll or select: usually an event loop"},
+	result.CauseGPUDriver: {"in the GPU driver", "blocked in a call to the GPU driver"},
+	result.CauseUnknown:   {"not known", "nothing that was recorded tells"},
+}
+
+// Cause is what a kind of cause is called in a sentence: "waiting for the GIL".
+// A kind without a wording is shown by its name.
+func Cause(k result.CauseKind) string {
+	if w, ok := causeWords[k]; ok {
+		return w[0]
+	}
+	return strings.ReplaceAll(string(k), "_", " ")
+}
+
+// CauseMeaning explains a kind of cause in a few words; empty when there is no wording.
+func CauseMeaning(k result.CauseKind) string { return causeWords[k][1] }
+
+// Class is what a verdict's class is called: "CPU-bound".
+func Class(c result.Class) string {
+	switch c {
+	case result.CPUBound:
+		return "CPU-bound"
+	case result.GPUBound:
+		return "GPU-bound"
+	case result.MemoryTransferBound:
+		return "Bound by memory transfers"
+	case result.Balanced:
+		return "Balanced"
+	case result.Unknown, "":
+		return "Not known"
+	}
+	return strings.ReplaceAll(string(c), "_", " ")
+}
+
+// Confidence names a confidence of 0..1: "high", "fair", "low".
+func Confidence(c float64) string {
+	switch {
+	case c >= 0.8:
+		return "high"
+	case c >= 0.5:
+		return "fair"
+	}
+	return "low"
+}
+
+// Rung says how the scheduler's view was obtained, in words.
+func Rung(r timeline.Rung) string {
+	switch r {
+	case timeline.RungEBPF:
+		return "eBPF: every switch of every thread"
+	case timeline.RungPerf:
+		return "unprivileged perf events: every switch, reasons in part"
+	case timeline.RungProcfs:
+		return "/proc: sampled thread states"
+	case timeline.RungInProcess:
+		return "in-process sampling only: no scheduler data"
+	case "":
+		return "not known"
+	}
+	return string(r)
+}
+
+// State is one state's share of a thread's time.
+type State struct {
+	// Name is "running", "runnable", "unknown", or a timeline.Reason's name.
+	Name string
+	// Words is what the state is called in a sentence.
+	Words string
+	Ns    int64
+}
+
+var reasonWords = [timeline.NumReasons]string{
+	timeline.ReasonUnknown: "blocked, reason not known", timeline.ReasonPreempted: "preempted",
+	timeline.ReasonGIL: "waiting for the GIL", timeline.ReasonLock: "waiting for a lock",
+	timeline.ReasonDisk: "disk", timeline.ReasonNetwork: "network", timeline.ReasonSleep: "sleeping",
+	timeline.ReasonPageFault: "page fault", timeline.ReasonPoll: "waiting for an event",
+	timeline.ReasonPipe: "pipe or terminal", timeline.ReasonChild: "child process",
+	timeline.ReasonGPUDriver: "GPU driver", timeline.ReasonSyscall: "other system call",
+}
+
+// States lists the states that took time: running, runnable, the reasons of
+// blocking in their stable order, then what is not known.
+func States(s result.States) []State {
+	list := make([]State, 0, 4)
+	add := func(name, words string, ns int64) {
+		if ns > 0 {
+			list = append(list, State{name, words, ns})
+		}
+	}
+	add("running", "running", s.RunningNs)
+	add("runnable", "waiting for a CPU", s.RunnableNs)
+	for r, ns := range s.BlockedNs {
+		name := timeline.Reason(r).String()
+		if r == int(timeline.ReasonUnknown) {
+			name = "blocked"
+		}
+		add(name, reasonWords[r], ns)
+	}
+	add("unknown", "not known", s.UnknownNs)
+	return list
+}
+
+// StateWords is what a slice's class is called: a state or reason by name.
+func StateWords(class string) string {
+	switch class {
+	case "running":
+		return "running"
+	case "runnable":
+		return "waiting for a CPU"
+	case "gc":
+		return "garbage collection"
+	case "unknown":
+		return "not known"
+	}
+	for r, words := range reasonWords {
+		if timeline.Reason(r).String() == class {
+			return words
+		}
+	}
+	return strings.ReplaceAll(class, "_", " ")
+}
+
+// Outcome words how the cell ended when it did not end well; empty for "ok".
+func Outcome(c result.Cell) string {
+	switch c.Outcome {
+	case "", "ok":
+		return ""
+	case "error":
+		if c.ErrorName != "" {
+			return "The cell raised " + Visible(c.ErrorName, 120) + ". The report covers the time until then."
+		}
+		return "The cell raised an exception. The report covers the time until then."
+	case "interrupted":
+		return "The cell was interrupted. The report covers the time until then."
+	case "exit":
+		return "The cell asked the interpreter to exit. The report covers the time until then."
+	}
+	return "The cell ended with: " + Visible(c.Outcome, 120) + "."
+}
+
+// Overhead says in one sentence what the measurement itself cost.
+func Overhead(o result.Overhead) string {
+	s := "InferScope used " + Duration(o.CollectorCPUNs) + " of CPU in its own process and about " +
+		About(o.InProcessNs) + " inside the cell's"
+	if o.EstimatedSlowdown > 0 {
+		s += "; the estimated slowdown of the cell is " + Percent(max(0, o.EstimatedSlowdown-1))
+	}
+	return s + "."
+}
+
+// LineOf is the cause's line of the cell, or, when it names none, the line of
+// the largest cause of its kind in all that does.
+func LineOf(c result.Cause, all []result.Cause) result.Line {
+	if c.Line.Number > 0 {
+		return c.Line
+	}
+	for _, o := range all {
+		if o.Kind == c.Kind && o.Line.Number > 0 {
+			return o.Line
+		}
+	}
+	return result.Line{}
+}
+
+// Calm tells whether nothing in r asks to be changed: no finding above "info".
+func Calm(r *result.Result) bool {
+	for _, f := range r.Findings {
+		if f.Severity != result.Info {
+			return false
+		}
+	}
+	return true
+}
