@@ -15,6 +15,7 @@
 #include "names.h"
 #include "ring.h"
 
+#define EXPORTED __attribute__((visibility("default")))
 #define DEFAULT_BUFFER_BYTES (4u << 20)
 #define DEFAULT_MAX_BUFFERS 64u
 #define MAX_CANDIDATES 16
@@ -36,6 +37,7 @@ static struct {
     struct driver driver;
     char *candidates[MAX_CANDIDATES + 1];
     struct ring ring;
+    char ring_path[512];
     struct names names;
     struct calls calls;
     uint8_t *pool[256];
@@ -43,7 +45,7 @@ static struct {
     uint32_t buffer_bytes;
     uint64_t written;
     uint64_t on_ns, start_cost_ns;
-    int registered; /* with the CUPTI life that is going on */
+    struct inferscope_outcome late; /* of a start that InitializeInjection made */
     int atfork;
 } shim = {.control = PTHREAD_MUTEX_INITIALIZER, .records = PTHREAD_MUTEX_INITIALIZER};
 
@@ -276,9 +278,57 @@ static void disable(const uint32_t *kinds, size_t count) {
     for (size_t i = 0; i < count; i++) shim.cupti.ActivityDisable(kinds[i]);
 }
 
-/* Switches CUPTI on. control is held; returns 0 or an error that is described in outcome. */
+/* Maps the ring and has the first activity buffers ready. control is held. */
+static const char *open_ring(void) {
+    pthread_mutex_lock(&shim.records);
+    names_reset(&shim.names);
+    calls_forget_names(&shim.calls);
+    const char *why = ring_open(&shim.ring, shim.ring_path);
+    while (why == NULL && shim.allocated < 2 && shim.pooled < 2) {
+        uint8_t *buffer = new_buffer();
+        if (buffer == NULL) break;
+        shim.pool[shim.pooled++] = buffer;
+    }
+    pthread_mutex_unlock(&shim.records);
+    return why;
+}
+
+static void close_ring(void) {
+    pthread_mutex_lock(&shim.records);
+    if (shim.ring.header != NULL) {
+        shim.ring.header->state = GPU_RING_ENDED;
+        ring_publish(&shim.ring);
+        ring_close(&shim.ring);
+    }
+    pthread_mutex_unlock(&shim.records);
+}
+
+static int enable_kinds(struct inferscope_outcome *outcome);
+
+/* Switches CUPTI on. control is held; returns 0 or an error that is described in
+ * outcome, and then nothing is left on. */
 static int turn_on(struct inferscope_outcome *outcome) {
     uint64_t began = monotonic();
+    const char *why = open_ring();
+    if (why != NULL) {
+        snprintf(outcome->detail, sizeof outcome->detail, "%s", why);
+        return fail(outcome, "open the ring", -1);
+    }
+    int error = enable_kinds(outcome);
+    if (error != 0) {
+        close_ring();
+        return error;
+    }
+    write_clock();
+    shim.ring.header->state = GPU_RING_ON;
+    shim.on_ns = monotonic();
+    shim.start_cost_ns = shim.on_ns - began;
+    atomic_store(&shim.state, ON);
+    return 0;
+}
+
+/* The first step of turn_on, and the one that can fail for reasons of CUPTI. */
+static int enable_kinds(struct inferscope_outcome *outcome) {
     const char *why = cupti_find(&shim.cupti, (const char *const *)shim.candidates);
     if (why != NULL) {
         snprintf(outcome->detail, sizeof outcome->detail, "%s", why);
@@ -308,22 +358,20 @@ static int turn_on(struct inferscope_outcome *outcome) {
         }
         if (shim.options.correlation == INFERSCOPE_CORRELATION_SELECTED) calls_silence_noise(&shim.calls, c);
     }
-    write_clock();
-    shim.on_ns = monotonic();
-    shim.start_cost_ns = shim.on_ns - began;
-    shim.ring.header->state = GPU_RING_ON;
-    atomic_store(&shim.state, ON);
     return 0;
 }
 
 /* The driver calls this from cuInit when the process was started or armed with
  * CUDA_INJECTION64_PATH naming this library: the late start of an armed capture. */
-__attribute__((visibility("default"))) int InitializeInjection(void);
+EXPORTED int InitializeInjection(void);
 int InitializeInjection(void) {
-    struct inferscope_outcome ignored = {0};
     if (atomic_load(&shim.state) != ARMED || shim.pid != getpid()) return 1;
     pthread_mutex_lock(&shim.control);
-    if (atomic_load(&shim.state) == ARMED) turn_on(&ignored);
+    if (atomic_load(&shim.state) == ARMED) {
+        /* A failure leaves the capture armed; end reports it. */
+        memset(&shim.late, 0, sizeof shim.late);
+        turn_on(&shim.late);
+    }
     pthread_mutex_unlock(&shim.control);
     return 1;
 }
@@ -357,12 +405,11 @@ static void fill(struct inferscope_outcome *outcome) {
     snprintf(outcome->library, sizeof outcome->library, "%s", shim.cupti.path);
 }
 
-int inferscope_capture_begin(const char *ring_path, const char *const *candidates,
+EXPORTED int inferscope_capture_begin(const char *ring_path, const char *const *candidates,
                              const struct inferscope_options *options, struct inferscope_outcome *outcome) {
     memset(outcome, 0, sizeof *outcome);
     pthread_mutex_lock(&shim.control);
     int result = 0;
-    const char *why = NULL;
     if (atomic_load(&shim.state) != IDLE) {
         snprintf(outcome->detail, sizeof outcome->detail, "a capture is already going on");
         result = fail(outcome, "begin", -1);
@@ -378,40 +425,26 @@ int inferscope_capture_begin(const char *ring_path, const char *const *candidate
     if (shim.options.max_buffers == 0 || shim.options.max_buffers > COUNT(shim.pool)) shim.options.max_buffers = DEFAULT_MAX_BUFFERS;
     set_candidates(candidates);
     shim.written = shim.on_ns = shim.start_cost_ns = 0;
-    pthread_mutex_lock(&shim.records);
-    names_reset(&shim.names);
-    calls_forget_names(&shim.calls);
-    why = ring_open(&shim.ring, ring_path);
-    while (why == NULL && shim.allocated < 2 && shim.pooled < 2) {
-        uint8_t *buffer = new_buffer();
-        if (buffer == NULL) break;
-        shim.pool[shim.pooled++] = buffer;
-    }
-    pthread_mutex_unlock(&shim.records);
-    if (why != NULL) {
-        snprintf(outcome->detail, sizeof outcome->detail, "%s", why);
-        result = fail(outcome, "open the ring", -1);
-        goto out;
-    }
-    if (driver_find(&shim.driver) && driver_initialised(&shim.driver)) {
-        result = turn_on(outcome);
-        if (result != 0) ring_close(&shim.ring);
-    } else {
-        shim.ring.header->state = GPU_RING_ARMED;
-        atomic_store(&shim.state, ARMED);
-    }
+    memset(&shim.late, 0, sizeof shim.late);
+    snprintf(shim.ring_path, sizeof shim.ring_path, "%s", ring_path);
+    if (driver_find(&shim.driver) && driver_initialised(&shim.driver)) result = turn_on(outcome);
+    else atomic_store(&shim.state, ARMED);
 out:
     fill(outcome);
     pthread_mutex_unlock(&shim.control);
     return result;
 }
 
-int inferscope_capture_end(struct inferscope_outcome *outcome) {
+EXPORTED int inferscope_capture_end(struct inferscope_outcome *outcome) {
     memset(outcome, 0, sizeof *outcome);
     pthread_mutex_lock(&shim.control);
     uint64_t began = monotonic();
     int result = 0, error;
     int state = atomic_load(&shim.state);
+    if (state == ARMED && shim.late.step[0] != 0) {
+        *outcome = shim.late;
+        result = outcome->cupti_error != 0 ? outcome->cupti_error : -1;
+    }
     if (state == ON) {
         const struct cupti *c = &shim.cupti;
         if (call_kinds_in_use()) disable(call_kinds, COUNT(call_kinds));
@@ -426,17 +459,11 @@ int inferscope_capture_end(struct inferscope_outcome *outcome) {
         }
     }
     atomic_store(&shim.state, IDLE);
-    if (state != IDLE) {
-        pthread_mutex_lock(&shim.records);
-        shim.ring.header->state = GPU_RING_ENDED;
-        ring_publish(&shim.ring);
-        ring_close(&shim.ring);
-        pthread_mutex_unlock(&shim.records);
-    }
+    close_ring();
     fill(outcome);
     outcome->stop_cost_ns = monotonic() - began;
     pthread_mutex_unlock(&shim.control);
     return result;
 }
 
-int inferscope_capture_state(void) { return atomic_load(&shim.state); }
+EXPORTED int inferscope_capture_state(void) { return atomic_load(&shim.state); }

@@ -41,9 +41,9 @@ struct inferscope_outcome {
     char library[512];     /* where CUPTI was found */
 };
 
-/* Opens the ring and starts capture; when CUDA is not yet initialised in this
- * process, arms instead and starts from InitializeInjection or the next
- * inferscope_capture_poll. candidates is a NULL-terminated list of CUPTI
+/* Starts capture; when CUDA is not yet initialised in this process, arms instead
+ * and starts from InitializeInjection, which the driver calls when the environment
+ * variable CUDA_INJECTION64_PATH named this library at that moment. candidates is a NULL-terminated list of CUPTI
  * libraries to try when none is loaded. Returns 0 when on or armed; otherwise
  * fills outcome and nothing is left running. */
 int inferscope_capture_begin(const char *ring_path, const char *const *candidates,

@@ -50,7 +50,7 @@ def build(output: Path = OUTPUT) -> list[Path]:
     _run("the sidecar", *go, "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", str(fresh), package)
     fresh.replace(sidecar)
     c_flags = ["-std=c11", "-O2", "-Wall", "-Wextra", "-shared", "-fPIC", "-fvisibility=hidden", "-Wl,-z,relro,-z,now"]
-    _run("the shim", *cc, *c_flags, "-o", str(fresh), str(ROOT / "cupti" / "inferscope_shim.c"), "-ldl")
+    _run("the shim", *cc, *c_flags, "-o", str(fresh), *map(str, sorted((ROOT / "cupti").glob("*.c"))), "-ldl", "-lpthread")
     fresh.replace(shim)
     return [sidecar, shim]
 
