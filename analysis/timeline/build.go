@@ -118,6 +118,7 @@ func (b *Builder) Build(window Interval) *Timeline {
 	for _, d := range b.devices {
 		tl.Devices = append(tl.Devices, d.build(limit, &byCorrelation, fix, &freed))
 	}
+	tl.Sensors = b.sensors
 	tl.Extent = extent(window, tl.Devices)
 	for _, o := range b.overheads {
 		if start, end, ok := clip(o.Start, o.End, tl.Extent, fix); ok {

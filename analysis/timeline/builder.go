@@ -25,6 +25,7 @@ type Builder struct {
 	devices   []*DeviceBuilder
 	calls     CallBuilder
 	overheads []Interval
+	sensors   []Sensors
 
 	names  *nameTable
 	stacks *stackTable

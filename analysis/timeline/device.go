@@ -232,3 +232,44 @@ func (b *Builder) AddOverhead(i Interval) {
 	defer b.mu.Unlock()
 	b.overheads = append(b.overheads, i)
 }
+
+// Sensors are what the driver's management library says of one device over the
+// cell. A value that could not be read is -1.
+type Sensors struct {
+	// PCI is the bus id, by which a Device is found; Index is NVML's own ordinal, which may differ from CUDA's.
+	PCI   string
+	Index int
+	Name  string
+	// UtilizationAvg and MemoryUtilizationAvg are shares 0..1 as NVML averages them over 1/6 to 1 s.
+	UtilizationAvg, MemoryUtilizationAvg float64
+	// EnergyJ was spent in the cell; PowerAvgW and PowerMaxW are over its samples.
+	EnergyJ, PowerAvgW, PowerMaxW, PowerLimitW float64
+	// Memory in bytes, of the whole device.
+	MemoryStart, MemoryPeak, MemoryEnd, MemoryTotal int64
+	SMClockAvgMHz, SMClockMinMHz, SMClockMaxMHz     float64
+	TemperatureMaxC                                 float64
+	// PCIeSent and PCIeReceived are bytes over the cell, seen from the device.
+	PCIeSent, PCIeReceived int64
+	// Throttled is the share of samples with a reason that lowers clocks, by the reason's name; nil when none.
+	Throttled map[string]float64
+	// GPM are Hopper's hardware averages over the cell; nil where they are not to be had.
+	GPM *GPM
+	// OtherProcesses is how many other processes held memory on the device; -1 when not known.
+	OtherProcesses int
+	// MIG says that the device is split into instances: then its values are those of the whole card.
+	MIG bool
+}
+
+// GPM are averages of hardware counters over a cell, shares 0..1.
+type GPM struct {
+	SMUtilization, SMOccupancy, TensorActive, DRAMBandwidth float64
+	// IntervalNs is the time between the two samples.
+	IntervalNs int64
+}
+
+// AddSensors adds one device's sensors.
+func (b *Builder) AddSensors(s Sensors) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.sensors = append(b.sensors, s)
+}

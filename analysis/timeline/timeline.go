@@ -286,6 +286,8 @@ type Timeline struct {
 	// Devices are the GPUs that the process used, by index; empty when none was used or none was seen.
 	Devices []Device
 	Calls   Calls
+	// Sensors has one entry for each device that the management library could read.
+	Sensors []Sensors
 	// Overheads are the intervals in which the device's tracing itself held things up, by start.
 	Overheads []Interval
 	// Threads are the host threads; row 0 is the "no thread" placeholder.

@@ -1,0 +1,213 @@
+// Package nvml reads the devices' sensors around a cell through NVIDIA's
+// management library: energy, power, clocks and why they were lowered, memory,
+// PCIe traffic, and on Hopper the hardware's own averages.
+package nvml
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/NVIDIA/go-nvml/pkg/nvml"
+	"golang.org/x/sys/unix"
+
+	"github.com/inferscope/inferscope/analysis/timeline"
+	"github.com/inferscope/inferscope/sidecar/internal/collect"
+)
+
+// sampleEvery is the distance of two readings. NVML refreshes most sensors every
+// 20 to 100 ms; a round of readings takes about a millisecond a device.
+const sampleEvery = 50 * time.Millisecond
+
+// maxDevices bounds the work on machines with very many.
+const maxDevices = 16
+
+// Collector reads every device of the machine. NVML is loaded at Warm or at the
+// first Begin and stays until Close.
+type Collector struct {
+	mu      sync.Mutex
+	lib     nvml.Interface
+	devices []device
+	err     error
+	tried   bool
+}
+
+// device is one card with what it cannot tell.
+type device struct {
+	handle nvml.Device
+	index  int
+	pci    string
+	name   string
+	mig    bool
+	gpm    bool
+	limitW float64
+}
+
+// New makes the collector without loading anything.
+func New() *Collector { return &Collector{} }
+
+// Name is "nvml".
+func (c *Collector) Name() string { return "nvml" }
+
+// Warm loads NVML and lists the devices; some tens of milliseconds.
+func (c *Collector) Warm() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.open()
+}
+
+// open loads once; c.mu must be held.
+func (c *Collector) open() error {
+	if c.tried {
+		return c.err
+	}
+	c.tried = true
+	c.lib = nvml.New()
+	if ret := c.lib.Init(); ret != nvml.SUCCESS {
+		c.lib = nil
+		c.err = fmt.Errorf("no NVIDIA driver answers (%s)", describe(ret))
+		return c.err
+	}
+	count, ret := c.lib.DeviceGetCount()
+	if ret != nvml.SUCCESS || count == 0 {
+		c.err = fmt.Errorf("the NVIDIA driver shows no device (%s)", describe(ret))
+		return c.err
+	}
+	for i := range min(count, maxDevices) {
+		handle, ret := c.lib.DeviceGetHandleByIndex(i)
+		if ret != nvml.SUCCESS {
+			continue // another container's device
+		}
+		c.devices = append(c.devices, open(c.lib, handle, i))
+	}
+	if len(c.devices) == 0 {
+		c.err = fmt.Errorf("none of %d NVIDIA devices may be read", count)
+	}
+	return c.err
+}
+
+func describe(ret nvml.Return) string {
+	switch ret {
+	case nvml.ERROR_LIBRARY_NOT_FOUND:
+		return "libnvidia-ml.so.1 is not installed"
+	case nvml.ERROR_DRIVER_NOT_LOADED:
+		return "the kernel module is not loaded"
+	case nvml.ERROR_NO_PERMISSION:
+		return "no permission"
+	}
+	return fmt.Sprintf("NVML error %d", int32(ret))
+}
+
+func open(lib nvml.Interface, handle nvml.Device, index int) device {
+	d := device{handle: handle, index: index, limitW: -1}
+	d.name, _ = handle.GetName()
+	if info, ret := handle.GetPciInfo(); ret == nvml.SUCCESS {
+		d.pci = fmt.Sprintf("%04x:%02x:%02x.0", info.Domain, info.Bus, info.Device)
+	}
+	if mode, _, ret := handle.GetMigMode(); ret == nvml.SUCCESS {
+		d.mig = mode == nvml.DEVICE_MIG_ENABLE
+	}
+	if limit, ret := handle.GetEnforcedPowerLimit(); ret == nvml.SUCCESS {
+		d.limitW = float64(limit) / 1000
+	}
+	if support, ret := lib.GpmQueryDeviceSupport(handle); ret == nvml.SUCCESS {
+		d.gpm = support.IsSupportedDevice != 0 && !d.mig
+	}
+	return d
+}
+
+// Status says which devices there are.
+func (c *Collector) Status() collect.Status {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := collect.Status{Name: c.Name()}
+	if err := c.open(); err != nil {
+		s.Detail = err.Error()
+		return s
+	}
+	s.Available = true
+	s.Detail = fmt.Sprintf("power, clocks, memory and utilisation of %s", c.devices[0].name)
+	if n := len(c.devices); n > 1 {
+		s.Detail += fmt.Sprintf(" and %d more", n-1)
+	}
+	return s
+}
+
+// Close unloads NVML.
+func (c *Collector) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.lib != nil {
+		c.lib.Shutdown()
+		c.lib = nil
+	}
+	return nil
+}
+
+// Begin reads the counters and samples every device until Finish.
+func (c *Collector) Begin(_ context.Context, target collect.Target, b *timeline.Builder) (collect.Session, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.open(); err != nil {
+		return nil, err
+	}
+	s := &session{b: b, stop: make(chan struct{}), done: make(chan struct{})}
+	for _, d := range c.devices {
+		s.readings = append(s.readings, newReading(c.lib, d, uint32(target.PID)))
+	}
+	go s.run()
+	return s, nil
+}
+
+type session struct {
+	b        *timeline.Builder
+	readings []*reading
+	stop     chan struct{}
+	done     chan struct{}
+}
+
+func (s *session) run() {
+	defer close(s.done)
+	for _, r := range s.readings {
+		r.begin()
+	}
+	ticker := time.NewTicker(sampleEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-s.stop:
+			return
+		case <-ticker.C:
+			for _, r := range s.readings {
+				r.sample(monotonic())
+			}
+		}
+	}
+}
+
+func (s *session) Abort() {
+	close(s.stop)
+	<-s.done
+	for _, r := range s.readings {
+		r.free()
+	}
+}
+
+func (s *session) Finish(timeline.Interval) error {
+	close(s.stop)
+	<-s.done
+	for _, r := range s.readings {
+		s.b.AddSensors(r.end(s.b))
+		r.free()
+	}
+	return nil
+}
+
+func monotonic() int64 {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &t); err != nil {
+		return 0
+	}
+	return t.Nano()
+}

@@ -1,0 +1,235 @@
+package nvml
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/NVIDIA/go-nvml/pkg/nvml"
+
+	"github.com/inferscope/inferscope/analysis/timeline"
+)
+
+// gpmLeast is the shortest time between two GPM samples that gives values (NVML's documentation).
+const gpmLeast = 100_000_000
+
+// throttles are the clock event reasons that slow a kernel down, by their bit in
+// nvml.h; idle clocks and settings of the user are none.
+var throttles = []struct {
+	bit  uint64
+	name string
+}{
+	{nvml.ClocksEventReasonSwPowerCap, "power cap"},
+	{nvml.ClocksThrottleReasonHwSlowdown, "hardware slowdown"},
+	{nvml.ClocksEventReasonSwThermalSlowdown, "software thermal limit"},
+	{nvml.ClocksThrottleReasonHwThermalSlowdown, "hardware thermal limit"},
+	{nvml.ClocksThrottleReasonHwPowerBrakeSlowdown, "power brake"},
+}
+
+// reading gathers one device's sensors over a cell.
+type reading struct {
+	lib nvml.Interface
+	device
+	pid uint32
+
+	first   counters
+	samples int64
+	sums    struct{ util, memUtil, power, clock float64 }
+	n       struct{ util, power, clock, throttle int64 }
+	out     timeline.Sensors
+	hits    map[string]int64
+	times   []int64
+	powers  []float64
+	utils   []float64
+	mems    []float64
+
+	gpmStart nvml.GpmSample
+	gpmAt    int64
+}
+
+// counters are those that only grow.
+type counters struct {
+	energyMJ uint64
+	energyOK bool
+	sent     uint64
+	received uint64
+	pcieOK   bool
+}
+
+func newReading(lib nvml.Interface, d device, pid uint32) *reading {
+	return &reading{lib: lib, device: d, pid: pid, hits: map[string]int64{}}
+}
+
+func (r *reading) counters() counters {
+	var c counters
+	if energy, ret := r.handle.GetTotalEnergyConsumption(); ret == nvml.SUCCESS {
+		c.energyMJ, c.energyOK = energy, true
+	}
+	fields := []nvml.FieldValue{{FieldId: nvml.FI_DEV_PCIE_COUNT_TX_BYTES}, {FieldId: nvml.FI_DEV_PCIE_COUNT_RX_BYTES}}
+	if r.handle.GetFieldValues(fields) == nvml.SUCCESS && fields[0].NvmlReturn == 0 && fields[1].NvmlReturn == 0 {
+		c.sent, c.received, c.pcieOK = binary.LittleEndian.Uint64(fields[0].Value[:]), binary.LittleEndian.Uint64(fields[1].Value[:]), true
+	}
+	return c
+}
+
+func (r *reading) begin() {
+	r.out = timeline.Sensors{PCI: r.pci, Index: r.index, Name: r.name, MIG: r.mig, PowerLimitW: r.limitW,
+		UtilizationAvg: -1, MemoryUtilizationAvg: -1, EnergyJ: -1, PowerAvgW: -1, PowerMaxW: -1, MemoryStart: -1, MemoryPeak: -1,
+		MemoryEnd: -1, MemoryTotal: -1, SMClockAvgMHz: -1, SMClockMinMHz: -1, SMClockMaxMHz: -1, TemperatureMaxC: -1,
+		PCIeSent: -1, PCIeReceived: -1, OtherProcesses: -1}
+	r.first = r.counters()
+	if r.gpm {
+		if sample, ret := r.lib.GpmSampleAlloc(); ret == nvml.SUCCESS {
+			if r.lib.GpmSampleGet(r.handle, sample) == nvml.SUCCESS {
+				r.gpmStart, r.gpmAt = sample, monotonic()
+			} else {
+				r.lib.GpmSampleFree(sample)
+			}
+		}
+	}
+	r.memory(&r.out.MemoryStart)
+}
+
+func (r *reading) memory(to *int64) {
+	if m, ret := r.handle.GetMemoryInfo(); ret == nvml.SUCCESS {
+		*to, r.out.MemoryTotal = int64(m.Used), int64(m.Total)
+		r.out.MemoryPeak = max(r.out.MemoryPeak, int64(m.Used))
+	}
+}
+
+// power is the present draw: the instantaneous field where there is one, since
+// GetPowerUsage is an average over a second on most parts.
+func (r *reading) power() (float64, bool) {
+	field := []nvml.FieldValue{{FieldId: nvml.FI_DEV_POWER_INSTANT}}
+	if r.handle.GetFieldValues(field) == nvml.SUCCESS && field[0].NvmlReturn == 0 {
+		return float64(binary.LittleEndian.Uint32(field[0].Value[:])) / 1000, true
+	}
+	mw, ret := r.handle.GetPowerUsage()
+	return float64(mw) / 1000, ret == nvml.SUCCESS
+}
+
+func (r *reading) sample(now int64) {
+	power, util, mem := -1.0, -1.0, int64(-1)
+	if u, ret := r.handle.GetUtilizationRates(); ret == nvml.SUCCESS {
+		util = float64(u.Gpu) / 100
+		r.sums.util += util
+		r.sums.memUtil += float64(u.Memory) / 100
+		r.n.util++
+	}
+	if w, ok := r.power(); ok {
+		power = w
+		r.sums.power += w
+		r.n.power++
+		r.out.PowerMaxW = max(r.out.PowerMaxW, w)
+	}
+	if clock, ret := r.handle.GetClockInfo(nvml.CLOCK_SM); ret == nvml.SUCCESS {
+		mhz := float64(clock)
+		r.sums.clock += mhz
+		r.n.clock++
+		r.out.SMClockMaxMHz = max(r.out.SMClockMaxMHz, mhz)
+		if r.out.SMClockMinMHz < 0 || mhz < r.out.SMClockMinMHz {
+			r.out.SMClockMinMHz = mhz
+		}
+	}
+	if reasons, ret := r.handle.GetCurrentClocksEventReasons(); ret == nvml.SUCCESS {
+		r.n.throttle++
+		for _, t := range throttles {
+			if reasons&t.bit != 0 {
+				r.hits[t.name]++
+			}
+		}
+	}
+	if celsius, ret := r.handle.GetTemperature(nvml.TEMPERATURE_GPU); ret == nvml.SUCCESS {
+		r.out.TemperatureMaxC = max(r.out.TemperatureMaxC, float64(celsius))
+	}
+	r.memory(&mem)
+	r.times = append(r.times, now)
+	r.powers, r.utils, r.mems = append(r.powers, power), append(r.utils, util), append(r.mems, float64(mem))
+}
+
+// end reads the counters again and gives what the cell cost.
+func (r *reading) end(b *timeline.Builder) timeline.Sensors {
+	last := r.counters()
+	r.sample(monotonic())
+	r.memory(&r.out.MemoryEnd)
+	out := &r.out
+	if r.first.energyOK && last.energyOK && last.energyMJ >= r.first.energyMJ {
+		out.EnergyJ = float64(last.energyMJ-r.first.energyMJ) / 1000
+	}
+	if r.first.pcieOK && last.pcieOK && last.sent >= r.first.sent && last.received >= r.first.received {
+		out.PCIeSent, out.PCIeReceived = int64(last.sent-r.first.sent), int64(last.received-r.first.received)
+	}
+	if r.n.util > 0 {
+		out.UtilizationAvg, out.MemoryUtilizationAvg = r.sums.util/float64(r.n.util), r.sums.memUtil/float64(r.n.util)
+	}
+	if r.n.power > 0 {
+		out.PowerAvgW = r.sums.power / float64(r.n.power)
+	}
+	if r.n.clock > 0 {
+		out.SMClockAvgMHz = r.sums.clock / float64(r.n.clock)
+	}
+	for name, hits := range r.hits {
+		if out.Throttled == nil {
+			out.Throttled = map[string]float64{}
+		}
+		out.Throttled[name] = float64(hits) / float64(r.n.throttle)
+	}
+	if list, ret := r.handle.GetComputeRunningProcesses(); ret == nvml.SUCCESS {
+		out.OtherProcesses = 0
+		for _, p := range list {
+			if p.Pid != r.pid {
+				out.OtherProcesses++
+			}
+		}
+	}
+	out.GPM = r.metrics()
+	for _, column := range []struct {
+		name, unit string
+		values     []float64
+	}{{"power", "W", r.powers}, {"utilisation", "share", r.utils}, {"memory", "bytes", r.mems}} {
+		counter := b.Counter(fmt.Sprintf("gpu%d %s", r.index, column.name), column.unit)
+		for i, v := range column.values {
+			if v >= 0 {
+				counter.Time, counter.Value = append(counter.Time, r.times[i]), append(counter.Value, v)
+			}
+		}
+	}
+	return *out
+}
+
+// metrics are the hardware's averages since begin; nil for a cell shorter than GPM can see.
+func (r *reading) metrics() *timeline.GPM {
+	if r.gpmStart == nil || monotonic()-r.gpmAt < gpmLeast {
+		return nil
+	}
+	sample, ret := r.lib.GpmSampleAlloc()
+	if ret != nvml.SUCCESS {
+		return nil
+	}
+	defer r.lib.GpmSampleFree(sample)
+	now := monotonic()
+	if r.lib.GpmSampleGet(r.handle, sample) != nvml.SUCCESS {
+		return nil
+	}
+	get := nvml.GpmMetricsGetType{NumMetrics: 4, Sample1: r.gpmStart, Sample2: sample}
+	for i, id := range []nvml.GpmMetricId{nvml.GPM_METRIC_SM_UTIL, nvml.GPM_METRIC_SM_OCCUPANCY, nvml.GPM_METRIC_ANY_TENSOR_UTIL,
+		nvml.GPM_METRIC_DRAM_BW_UTIL} {
+		get.Metrics[i].MetricId = uint32(id)
+	}
+	if r.lib.GpmMetricsGet(&get) != nvml.SUCCESS {
+		return nil
+	}
+	value := func(i int) float64 {
+		if get.Metrics[i].NvmlReturn != 0 {
+			return -1
+		}
+		return get.Metrics[i].Value / 100
+	}
+	return &timeline.GPM{SMUtilization: value(0), SMOccupancy: value(1), TensorActive: value(2), DRAMBandwidth: value(3), IntervalNs: now - r.gpmAt}
+}
+
+func (r *reading) free() {
+	if r.gpmStart != nil {
+		r.lib.GpmSampleFree(r.gpmStart)
+		r.gpmStart = nil
+	}
+}
