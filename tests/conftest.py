@@ -53,7 +53,7 @@ def sidecars_of_this_run() -> list[int]:
 
 @pytest.fixture(scope="session", autouse=True)
 def no_sidecar_is_left() -> Iterator[None]:
-    """After the last test, every sidecar has gone with its kernel; they have 2 s for it, and we allow a slow machine."""
+    """After the last test, every sidecar has gone with its kernel: 2 s are promised, a slow machine has more."""
     yield
     deadline = time.monotonic() + 10
     while (left := sidecars_of_this_run()) and time.monotonic() < deadline:
