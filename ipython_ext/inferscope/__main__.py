@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from .errors import InferScopeError
+from .sidecar import find_binary
 
 _USAGE = """usage: inferscope version    print the version
 
@@ -16,25 +16,6 @@ In a notebook: %load_ext inferscope, then %%inferscope on the first line of a ce
 
 # What the binary answers for its users; "serve" is between it and the extension.
 _COMMANDS = frozenset({"version"})
-
-
-def binary() -> Path:
-    """The Go binary: ``INFERSCOPE_SIDECAR`` if set, else the package's own.
-
-    Raises:
-        InferScopeError: There is none that can be run.
-    """
-    override = os.environ.get("INFERSCOPE_SIDECAR", "")
-    path = Path(override) if override else Path(__file__).parent / "_bin" / "inferscope-sidecar"
-    if os.access(path, os.X_OK) and path.is_file():
-        return path
-    if override:
-        raise InferScopeError(
-            f"INFERSCOPE_SIDECAR names {path}, which cannot be run.", "Unset it to use the package's."
-        )
-    raise InferScopeError(
-        f"The sidecar is missing: {path}.", "Run `make build` in the source tree, or install the package again."
-    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(_USAGE, end="", file=sys.stderr)
         return 2
     try:
-        path = binary()
+        path = find_binary()
         sys.stdout.flush()
         os.execv(path, [str(path), *arguments])
     except (InferScopeError, OSError) as error:

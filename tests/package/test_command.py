@@ -52,5 +52,5 @@ def test_override_is_what_runs(tmp_path: Path) -> None:
 def test_missing_binary_is_a_sentence_with_a_hint(tmp_path: Path) -> None:
     done = run("version", INFERSCOPE_SIDECAR=str(tmp_path / "none"))
     assert done.returncode == 1
-    assert "none, which cannot be run. Unset it" in done.stderr
+    assert "none, which is not a program. Correct or unset INFERSCOPE_SIDECAR." in done.stderr
     assert "Traceback" not in done.stderr
