@@ -153,8 +153,8 @@ class Connection:
             return False
 
     def usable(self) -> bool:
-        """Whether a request has a chance: the sidecar runs and the connection is not closed."""
-        return self._socket is not None and self._death() is None
+        """Whether a request has a chance: the sidecar runs and the connection is neither closed nor broken."""
+        return self._socket is not None and self._broken is None and self._death() is None
 
     def close(self) -> None:
         """Close the connection at once; what was not sent is lost. May be called twice."""

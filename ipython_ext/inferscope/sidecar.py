@@ -20,6 +20,7 @@ import subprocess
 import tempfile
 import threading
 import time
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,10 @@ _PREFIX = "inferscope-"
 _LONGEST_DIRECTORY = 80
 # A directory that is younger may be one whose maker has not locked it yet.
 _STALE_SECONDS = 10.0
-_LOG_TAIL_BYTES = 2000
+# How long a start may take.
+_START_SECONDS = 30.0
+_NEXT = "The cell itself is not affected; the next profiled cell starts a new sidecar."
+_LOG_TAIL_BYTES = 32_768
 
 
 def find_binary() -> Path:
@@ -56,7 +60,7 @@ def find_binary() -> Path:
             raise InferScopeError(
                 f"{BINARY_VARIABLE} names {override}, which is not a program.", f"Correct or unset {BINARY_VARIABLE}."
             )
-        return path
+        return path.absolute()
     path = Path(__file__).parent / "_bin" / "inferscope-sidecar"
     if not os.access(path, os.X_OK):
         raise InferScopeError(
@@ -79,6 +83,7 @@ class Sidecar:
         self._idle_seconds = idle_seconds
         self._lock = threading.Lock()
         self._process: _Process | None = None
+        _sidecars.add(self)
 
     def start(self) -> None:
         """Start the sidecar in the background unless it runs; returns at once and never raises for its failure."""
@@ -108,6 +113,11 @@ class Sidecar:
             failure = process.failure or InferScopeError("The sidecar was shut down.")
             raise InferScopeError(failure.sentence, failure.hint)
         return process.connection
+
+    def forget(self) -> None:
+        """In a forked child: the sidecar is the parent's."""
+        self._lock = threading.Lock()
+        self._process = None
 
     def alive(self) -> bool:
         """Whether the sidecar runs or is starting."""
@@ -153,7 +163,8 @@ class _Process:
         self._pidfd = -1
         self._lock = threading.Lock()
         self._ended = False
-        self._interrupt, self._interrupted = os.pipe()  # readable end closes when the start is to be given up
+        # The start is given up when the writing end is closed; the starting thread owns the other.
+        self._given_up, self._give_up = os.pipe()
         # Set once there is a connection or a failure.
         self.ready = threading.Event()
         self.connection: Connection | None = None
@@ -170,10 +181,11 @@ class _Process:
         """Whether this process has ended, failed to start or was told to end; cleans up after it then."""
         if not self.ready.is_set():
             return self._ended
-        if self._ended or self.failure is not None or self._exit_status() is not None:
-            self.end(0.0)
-            return True
-        return False
+        connection = self.connection
+        if connection is not None and connection.usable():
+            return False
+        self.end(0.0)
+        return True
 
     def _exit_status(self) -> int | None:
         popen = self._popen
@@ -197,6 +209,8 @@ class _Process:
             self.failure = error
         except Exception as error:
             self.failure = InferScopeError(f"The sidecar could not be started: {error!r}.", self._log_hint())
+        finally:
+            os.close(self._given_up)
         self.ready.set()
         if self.failure is not None:
             self.end(0.0)
@@ -230,7 +244,7 @@ class _Process:
             finally:
                 os.close(write_end)
                 os.close(log)
-            with contextlib.suppress(OSError):  # no pidfd here: the process is polled
+            with contextlib.suppress(OSError, AttributeError):  # no pidfd here: the process is polled
                 self._pidfd = os.pidfd_open(self._popen.pid)
         boot = {
             "token": token.hex(),
@@ -246,11 +260,17 @@ class _Process:
     def _readiness(self, pipe: int) -> dict[str, Any]:
         """Read the one line that the sidecar writes when it can be reached."""
         line = b""
+        poll = select.poll()
+        poll.register(pipe, select.POLLIN)
+        poll.register(self._given_up, select.POLLIN)
+        deadline = time.monotonic() + _START_SECONDS
         try:
             while not line.endswith(b"\n"):
-                readable, _, _ = select.select([pipe, self._interrupt], [], [])
-                if self._interrupt in readable:
+                events = dict(poll.poll(max(0.0, deadline - time.monotonic()) * 1000))
+                if self._given_up in events:
                     raise InferScopeError("The sidecar was shut down while it started.")
+                if not events:
+                    raise InferScopeError(f"The sidecar was not ready after {_START_SECONDS:g} s.", self._log_hint())
                 part = os.read(pipe, 65536)
                 if not part:
                     break
@@ -274,13 +294,9 @@ class _Process:
             return None
         if status < 0:
             with contextlib.suppress(ValueError):
-                return InferScopeError(
-                    f"The sidecar was killed ({signal.Signals(-status).name}), so this cell has no report.",
-                    "The next profiled cell starts a new sidecar.",
-                )
+                return InferScopeError(f"The sidecar was killed by {signal.Signals(-status).name}.", _NEXT)
         return InferScopeError(
-            f"The sidecar ended unexpectedly (exit status {status}), so this cell has no report.",
-            f"The next profiled cell starts a new sidecar. {self._log_hint()}".strip(),
+            f"The sidecar ended unexpectedly (exit status {status}).", f"{_NEXT} {self._log_hint()}".strip()
         )
 
     def end(self, timeout: float) -> None:
@@ -290,7 +306,7 @@ class _Process:
                 return
             self._ended = True
             connection, self.connection = self.connection, None
-        os.close(self._interrupted)
+        os.close(self._give_up)
         self.ready.set()
         popen = self._popen
         if connection is not None:
@@ -314,7 +330,9 @@ class _Process:
         popen = self._popen
         assert popen is not None
         if self._pidfd >= 0:  # Popen.wait with a timeout would poll in steps of up to 50 ms
-            select.select([self._pidfd], [], [], timeout)
+            poll = select.poll()
+            poll.register(self._pidfd, select.POLLIN)
+            poll.poll(None if timeout is None else timeout * 1000)
             popen.poll()
             return
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -326,10 +344,10 @@ class _Process:
         self._close_descriptors()
 
     def _close_descriptors(self) -> None:
-        for descriptor in (self._directory_lock, self._pidfd, self._interrupt):
+        for descriptor in (self._directory_lock, self._pidfd):
             if descriptor >= 0:
                 os.close(descriptor)
-        self._directory_lock = self._pidfd = self._interrupt = -1
+        self._directory_lock = self._pidfd = -1
 
     def forget(self) -> None:
         """In a forked child: the process is the parent's, nothing of it may be touched."""
@@ -340,7 +358,7 @@ class _Process:
         if self._popen is not None:
             self._popen.returncode = 0  # or its destructor would complain and wait
         if not self._ended:
-            os.close(self._interrupted)
+            os.close(self._give_up)
         self._ended = True
         self.failure = InferScopeError("The sidecar is the parent process's.")
         self.ready = threading.Event()
@@ -356,7 +374,9 @@ class _Process:
                 lines = log.read().decode("utf-8", "replace").strip().splitlines()
         except OSError:
             return ""
-        return "Its log ends: " + " | ".join(lines[-5:]) if lines else ""
+        # A crash's reason stands above the stacks of all its threads.
+        crash = [line for line in lines if line.startswith(("panic: ", "fatal error: "))]
+        return "Its log says: " + " | ".join(crash[:1] or lines[-3:]) if lines else ""
 
 
 def _private_directory() -> str:
@@ -388,6 +408,7 @@ def _remove_unlocked(directory: Path) -> None:
 
 # Every process that is not cleaned up after yet, so that none outlives this one.
 _processes: set[_Process] = set()
+_sidecars: weakref.WeakSet[Sidecar] = weakref.WeakSet()
 
 
 def _end_all() -> None:
@@ -399,6 +420,8 @@ def _forget_all() -> None:
     for process in list(_processes):
         process.forget()
     _processes.clear()
+    for sidecar in list(_sidecars):
+        sidecar.forget()
 
 
 atexit.register(_end_all)

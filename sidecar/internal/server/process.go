@@ -99,7 +99,7 @@ func runProcess(version string, newHandler func(dir string) (Handler, error)) er
 	if closer, ok := handler.(io.Closer); ok {
 		defer closer.Close()
 	}
-	return Serve(ctx, Config{
+	err = Serve(ctx, Config{
 		Dir:       boot.Dir,
 		Token:     token,
 		ClientUID: uint32(os.Getuid()),
@@ -113,6 +113,8 @@ func runProcess(version string, newHandler func(dir string) (Handler, error)) er
 			})
 		},
 	}, handler)
+	end(nil) // what is left to do has only exitGrace
+	return err
 }
 
 func nonNil(c []wire.CollectorStatus) []wire.CollectorStatus {
@@ -178,7 +180,7 @@ func watchProcess(ctx context.Context, pid int, end context.CancelCauseFunc) err
 			defer unix.Close(fd)
 			fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 			for ctx.Err() == nil {
-				if n, err := unix.Poll(fds, 1000); n > 0 || (err != nil && !errors.Is(err, unix.EINTR)) {
+				if n, err := unix.Poll(fds, -1); n > 0 || (err != nil && !errors.Is(err, unix.EINTR)) {
 					end(errClientDead)
 				}
 			}
