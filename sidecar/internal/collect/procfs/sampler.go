@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/inferscope/inferscope/analysis/timeline"
@@ -128,8 +129,16 @@ func (s *sampling) run() {
 		s.look()
 		took := time.Since(began)
 		s.spent += took
-		timer.Reset(min(max(rest*took, fastest), slowest) - min(took, fastest/2))
+		timer.Reset(pause(took))
 	}
+}
+
+// pause is the time to the next round after one that took so long. It varies
+// by a third either way: a program with a beat of its own, such as the 5 ms of
+// the GIL, must not be looked at in step with it.
+func pause(took time.Duration) time.Duration {
+	mean := min(max(rest*took, fastest), slowest) - min(took, fastest/2)
+	return mean*2/3 + rand.N(mean*2/3)
 }
 
 // list finds new threads, and with tree new children too.
@@ -285,7 +294,7 @@ func (s *sampling) Finish(window timeline.Interval) error {
 	close(s.stop)
 	<-s.done
 	s.look()
-	var inferred, guessed int64
+	var inferred, unexplained, guessed int64
 	for _, w := range s.processes {
 		guessed += w.Denied()
 	}
@@ -298,14 +307,15 @@ func (s *sampling) Finish(window timeline.Interval) error {
 			t.builder.SetCPU(t.track.cpuNs())
 		}
 		inferred += t.track.inferredNs
+		unexplained += t.track.unexplainedNs
 	}
-	s.losses(inferred, guessed)
+	s.losses(inferred, unexplained, guessed)
 	s.release()
 	return nil
 }
 
 // losses tells what this way of looking cannot see.
-func (s *sampling) losses(inferredNs, denied int64) {
+func (s *sampling) losses(inferredNs, unexplainedNs, denied int64) {
 	add := func(count int64, reason, enable string) {
 		s.b.AddLoss(timeline.Loss{Source: "procfs", Reason: reason, Count: count, Enable: enable})
 	}
@@ -316,7 +326,10 @@ func (s *sampling) losses(inferredNs, denied int64) {
 	add(0, fmt.Sprintf("threads were looked at every %.0f ms: how long each ran and waited is exact, when is known to that, "+
 		"and threads that lived shorter are missing", float64(every)/1e6), "")
 	if inferredNs > 0 {
-		add(0, fmt.Sprintf("%.1f ms of waiting fell between two looks: its reason is the one last seen of that thread", float64(inferredNs)/1e6), "")
+		add(0, fmt.Sprintf("%.1f ms of waiting fell between two looks: its reason is that of the thread's nearest wait that was seen", float64(inferredNs)/1e6), "")
+	}
+	if unexplainedNs > 0 {
+		add(0, fmt.Sprintf("%.1f ms of waiting fell between two looks, and no wait near it was seen: its reason is not known", float64(unexplainedNs)/1e6), "")
 	}
 	if denied > 0 {
 		add(denied, deniedReason, deniedEnable())

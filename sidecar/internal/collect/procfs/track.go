@@ -7,9 +7,12 @@ import "github.com/inferscope/inferscope/analysis/timeline"
 // claimed too early as blocked is taken off the next stretch.
 const tick = 4_000_000
 
-// recent is for how long, in ns, a thread's last seen reason explains a wait of
-// it that no sample hit.
-const recent = 1_000_000_000
+// near is how far from a wait that no look hit, in ns, the reason of another
+// wait of that thread explains it.
+const near = 200_000_000
+
+// maxPending bounds how many waits await the next reason.
+const maxPending = 256
 
 // episode is one off-CPU row, in the terms of timeline.ThreadBuilder.AppendOffCPU.
 type episode struct {
@@ -46,18 +49,17 @@ type track struct {
 	// carry is time that the kernel had not accounted yet at the last look: the
 	// thread was running or queued.
 	carry int64
-	// hit is the last reason seen, at hitAt.
+	// hit is the last reason seen in a wait that began under observation, at hitAt (0 is never).
 	hit   Wait
 	hitAt int64
-	// inferredNs is blocked time whose reason no sample hit.
-	inferredNs int64
+	// pending are waits that no look hit: the next reason seen explains them, else the last.
+	pending []episode
+	// inferredNs is blocked time explained that way, unexplainedNs that which nothing near explains.
+	inferredNs, unexplainedNs int64
 }
 
 // observe takes the next look.
 func (t *track) observe(o observation) {
-	if o.blocked {
-		t.hit, t.hitAt = o.wait, o.at
-	}
 	if !t.begun {
 		t.begun, t.first, t.off, t.reached = true, o.account, o.at, o.at
 		t.last = o
@@ -70,6 +72,10 @@ func (t *track) observe(o observation) {
 	if slices == 0 && t.last.blocked && o.blocked {
 		t.last = o // the same wait goes on
 		return
+	}
+	if o.blocked {
+		t.explain(o.wait, o.at)
+		t.hit, t.hitAt = o.wait, o.at
 	}
 	rest := to - from - ran - delay + t.carry
 	t.carry = 0
@@ -120,14 +126,9 @@ func (t *track) place(o observation, from, to, blocked, delay int64) {
 		t.queued(off, delay)
 		t.off = max(off, t.reached)
 	case blocked > 0:
-		reason, syscall := timeline.ReasonUnknown, int16(-1)
-		if t.hitAt != 0 && from-t.hitAt < recent {
-			reason, syscall = t.hit.Reason, t.hit.Syscall
-		}
-		t.inferredNs += blocked
 		off := max(t.reached, (from+to-blocked-delay)/2)
 		wake := min(off+blocked, to)
-		t.put(episode{off, wake, min(wake+delay, to), reason, syscall})
+		t.await(episode{off: off, wake: wake, on: min(wake+delay, to)})
 	default:
 		t.queued(to, delay)
 	}
@@ -143,15 +144,57 @@ func (t *track) queued(before, delay int64) {
 }
 
 func (t *track) put(e episode) {
-	if e.on > e.off {
+	if t.claim(e) {
 		t.emit(e)
-		t.reached = max(t.reached, e.on)
-		t.claimed += e.on - e.off
 	}
+}
+
+// claim takes the time of an episode; false when it is empty.
+func (t *track) claim(e episode) bool {
+	if e.on <= e.off {
+		return false
+	}
+	t.reached = max(t.reached, e.on)
+	t.claimed += e.on - e.off
+	return true
+}
+
+// await keeps a wait whose reason no look hit.
+func (t *track) await(e episode) {
+	if !t.claim(e) {
+		return
+	}
+	if len(t.pending) >= maxPending {
+		t.explain(Wait{}, 0)
+	}
+	t.pending = append(t.pending, e)
+}
+
+// explain emits the waits that had no reason: w, seen at a later moment, is
+// theirs if it is near, else the last one seen before. A thread that fights for
+// the GIL is hit in one wait and missed in the next. at is 0 for no reason.
+func (t *track) explain(w Wait, at int64) {
+	for _, e := range t.pending {
+		ns := e.wake - e.off
+		switch {
+		case at != 0 && at-e.wake < near:
+			e.reason, e.syscall = w.Reason, w.Syscall
+			t.inferredNs += ns
+		case t.hitAt != 0 && e.off-t.hitAt < near:
+			e.reason, e.syscall = t.hit.Reason, t.hit.Syscall
+			t.inferredNs += ns
+		default:
+			e.reason, e.syscall = timeline.ReasonUnknown, -1
+			t.unexplainedNs += ns
+		}
+		t.emit(e)
+	}
+	t.pending = t.pending[:0]
 }
 
 // finish emits what is still open. alive says that the thread exists.
 func (t *track) finish(alive bool) {
+	t.explain(Wait{}, 0)
 	if !t.begun || !t.last.blocked {
 		return
 	}

@@ -1,8 +1,10 @@
 package procfs
 
 import (
+	"cmp"
 	"math/rand"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/inferscope/inferscope/analysis/timeline"
@@ -59,6 +61,13 @@ func TestTrack(t *testing.T) {
 		{"woke and slept between two looks", []observation{
 			{at: 0, blocked: true, wait: sleeping}, {at: 10, account: Schedstat{2, 0, 1}, blocked: true, wait: gil},
 		}, []episode{{0, 4, 4, timeline.ReasonSleep, 230}, {6, timeline.Open, timeline.Open, timeline.ReasonGIL, 202}}},
+		{"missed, then hit", []observation{
+			{at: 0, blocked: true, wait: sleeping}, {at: 20, account: Schedstat{20, 0, 1}}, {at: 40, account: Schedstat{24, 0, 2}},
+			{at: 60, account: Schedstat{24, 0, 2}, blocked: true, wait: gil},
+		}, []episode{{24, 36, 36, timeline.ReasonGIL, 202}, {40, timeline.Open, timeline.Open, timeline.ReasonGIL, 202}}},
+		{"missed, and nothing near", []observation{
+			{at: 0, blocked: true, wait: sleeping}, {at: 20, account: Schedstat{20, 0, 1}}, {at: 40, account: Schedstat{24, 0, 2}},
+		}, []episode{{24, 36, 36, timeline.ReasonUnknown, -1}}},
 	} {
 		if got := looks(true, c.in...); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
@@ -73,14 +82,14 @@ func TestTrackKeepsTheAccount(t *testing.T) {
 	for round := range 300 {
 		var rows []episode
 		tr := track{emit: func(e episode) { rows = append(rows, e) }}
-		var at, run, delay, slices int64
+		var at, run, delay, times int64
 		blocked := false
 		look := func() {
 			lag := int64(0)
 			if !blocked {
 				lag = min(run, rng.Int63n(tick))
 			}
-			tr.observe(observation{at: at, account: Schedstat{run - lag, delay, slices}, blocked: blocked,
+			tr.observe(observation{at: at, account: Schedstat{run - lag, delay, times}, blocked: blocked,
 				wait: Wait{Reason: timeline.ReasonLock, Syscall: 202}})
 		}
 		look()
@@ -91,14 +100,14 @@ func TestTrackKeepsTheAccount(t *testing.T) {
 				switch rng.Intn(3) {
 				case 0:
 					if blocked {
-						slices++
+						times++
 					}
 					blocked, run = false, run+span
 				case 1:
 					if blocked {
-						slices++
+						times++
 					}
-					blocked, delay, slices = false, delay+span, slices+1
+					blocked, delay, times = false, delay+span, times+1
 				default:
 					blocked = true
 				}
@@ -112,6 +121,7 @@ func TestTrackKeepsTheAccount(t *testing.T) {
 			}
 		}
 		tr.finish(true)
+		slices.SortStableFunc(rows, func(a, b episode) int { return cmp.Compare(a.off, b.off) })
 		ran, last := at, int64(0)
 		for i, r := range rows {
 			if r.on == timeline.Open {
