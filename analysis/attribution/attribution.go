@@ -45,6 +45,9 @@ type Attribution struct {
 	// GPUDriverSeen says that something in the process used the GPU driver: a wait in it, or
 	// a sample inside a CUDA library.
 	GPUDriverSeen bool
+	// Imports is the main thread's time inside Python's import machinery by line, in ns: exact
+	// while off the CPU, by samples while on it.
+	Imports map[int32]int64
 	// Records is how many events the timeline holds.
 	Records int64
 	// RunningThreads is the running time of all threads over the wall, in ns.
@@ -138,6 +141,16 @@ func Host(tl *timeline.Timeline, opts Options) *Attribution {
 		out.Repeats = max(out.Repeats, out.Host.Lines[i].Hits)
 		if !out.Host.Lines[i].Exact { // only hot lines lose their exact events
 			out.Repeats = max(out.Repeats, Blocks)
+		}
+	}
+	out.Imports = map[int32]int64{}
+	for _, l := range a.lines {
+		ns := l.importNs
+		if l.samples > 0 {
+			ns += portion(l.shared, l.importSamples, l.samples)
+		}
+		if ns > 0 {
+			out.Imports[l.number] = ns
 		}
 	}
 	out.GPUDriverSeen = a.driverSeen(&out.Host)

@@ -224,37 +224,30 @@ var reasonDoing = [timeline.NumReasons]string{
 	timeline.ReasonGPUDriver: "in the GPU driver", timeline.ReasonSyscall: "in a system call",
 }
 
-// blameDetail says what the waited-for thread did: "which was asleep in hold() (line 3)".
+// blameDetail says what the waited-for thread did: "asleep in hold(), line 3".
 func (a *attributor) blameDetail(k kind, d *doing) string {
-	state, most := "running", int64(0)
-	if d != nil {
-		most = d.runningNs
-		for r, ns := range d.blockedNs {
-			if ns > most {
-				state, most = reasonDoing[r], ns
-			}
+	if d == nil {
+		return ""
+	}
+	state, most := "running", d.runningNs
+	for r, ns := range d.blockedNs {
+		if ns > most {
+			state, most = reasonDoing[r], ns
 		}
 	}
-	var verb string
-	switch k {
-	case kGIL:
-		// Who holds the GIL may be descheduled, but between its own waits it runs Python.
-		verb, state = "held by a thread", "running Python"
-	case kLock:
-		verb = "ended by a thread"
-	default:
-		verb = "waited for a thread"
-	}
-	if d == nil || most == 0 && k != kGIL {
+	switch {
+	case k == kGIL:
+		// The holder may be off the CPU for most of a wait, but what it holds the GIL for is to run Python.
+		state = "running Python"
+	case most == 0:
 		return ""
 	}
 	top := d.top()
-	out := verb + " that was " + state
 	if name := a.frames.name(top.fn); name != "" {
-		out += " in " + name
+		state += " in " + name
 	}
 	if top.line > 0 {
-		out += ", line " + itoa(int64(top.line))
+		state += ", line " + itoa(int64(top.line))
 	}
-	return out
+	return state
 }

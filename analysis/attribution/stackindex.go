@@ -2,6 +2,7 @@ package attribution
 
 import (
 	"path"
+	"strings"
 
 	"github.com/inferscope/inferscope/analysis/timeline"
 )
@@ -22,12 +23,14 @@ type stackIndex struct {
 	cellLine, topLine []int32
 	// deepest is the deepest Python function.
 	deepest []fnID
-	fns     []fn
+	// importing says that a frame of the stack belongs to Python's import machinery.
+	importing []bool
+	fns       []fn
 }
 
 func indexStacks(tl *timeline.Timeline) *stackIndex {
 	n := tl.Stacks.Len()
-	x := &stackIndex{cellLine: make([]int32, n), topLine: make([]int32, n), deepest: make([]fnID, n), fns: make([]fn, 1)}
+	x := &stackIndex{cellLine: make([]int32, n), topLine: make([]int32, n), deepest: make([]fnID, n), importing: make([]bool, n), fns: make([]fn, 1)}
 	type key struct{ name, file timeline.NameID }
 	ids := map[key]fnID{}
 	for id := timeline.StackID(1); int(id) < n; id++ {
@@ -37,7 +40,9 @@ func indexStacks(tl *timeline.Timeline) *stackIndex {
 		if f.Native {
 			continue
 		}
-		if tl.Names.String(f.File) == timeline.CellFile && f.Line > 0 {
+		file := tl.Names.String(f.File)
+		x.importing[id] = x.importing[caller] || strings.HasPrefix(file, "<frozen importlib")
+		if file == timeline.CellFile && f.Line > 0 {
 			x.cellLine[id] = f.Line
 			if x.topLine[id] == 0 {
 				x.topLine[id] = f.Line
@@ -46,14 +51,14 @@ func indexStacks(tl *timeline.Timeline) *stackIndex {
 		k := key{f.Func, f.File}
 		if _, ok := ids[k]; !ok {
 			ids[k] = fnID(len(x.fns))
-			x.fns = append(x.fns, fn{tl.Names.String(f.Func), tl.Names.String(f.File), f.Line})
+			x.fns = append(x.fns, fn{tl.Names.String(f.Func), file, f.Line})
 		}
 		x.deepest[id] = ids[k]
 	}
 	return x
 }
 
-// name is a function for a sentence: "load() (reader.py)"; empty for the cell's
+// name is a function for a sentence: "load() of reader.py"; empty for the cell's
 // top level, which the line says better.
 func (x *stackIndex) name(id fnID) string {
 	if id <= 0 || int(id) >= len(x.fns) {
@@ -68,7 +73,7 @@ func (x *stackIndex) name(id fnID) string {
 	case f.file == "":
 		return f.name + "()"
 	}
-	return f.name + "() (" + path.Base(f.file) + ")"
+	return f.name + "() of " + path.Base(f.file)
 }
 
 // waitOf is the cause of a wait as the deepest Python function tells it, for

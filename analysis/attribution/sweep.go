@@ -42,6 +42,8 @@ type lineSums struct {
 	kinds   [numKinds]int64
 	counts  [numKinds]int64
 	samples int64
+	// importNs is time off the CPU inside imports, importSamples the samples inside them.
+	importNs, importSamples int64
 }
 
 // maxLines bounds the lines that are told apart; the rest counts as "no line".
@@ -142,6 +144,9 @@ func (a *attributor) sweep() {
 		case row.state == blocked:
 			k := reasonKind[row.reason]
 			a.add(at, k, block, d)
+			if a.frames.importing[row.stack] {
+				at.importNs += d
+			}
 			a.group(groupKey{line: at.number, kind: k, reason: row.reason, syscall: row.syscall, waker: row.waker,
 				fn: a.frames.deepest[row.stack]}, d, t == row.off)
 			if t == row.off {
@@ -224,6 +229,9 @@ func (a *attributor) sample(at *lineSums, s *timeline.Samples, i int, state thre
 		}
 	}
 	at.samples++
+	if a.frames.importing[s.Stack[i]] {
+		at.importSamples++
+	}
 	a.classes[key]++
 }
 

@@ -40,6 +40,53 @@ class _MapOf(NamedTuple):
 
 _Shape: TypeAlias = type[Any] | _ListOf | _MapOf
 
+# CAL_T_STATE_SLOT is where a thread keeps the pointer to its PyThreadState, relative to its thread pointer (FS base on
+# x86-64, TPIDR_EL0 on arm64).
+CAL_T_STATE_SLOT: Final = "tstate_slot"
+# CAL_T_STATE_INNER is set when that place holds a pointer to a block instead: the slot's offset inside of the block.
+CAL_T_STATE_INNER: Final = "tstate_inner"
+# CAL_FRAME_IN_T_STATE is the offset in PyThreadState of the current frame's pointer, or of a pointer to a block that
+# holds it at CalFrameInner.
+CAL_FRAME_IN_T_STATE: Final = "frame_in_tstate"
+# CAL_FRAME_INNER is set when there is such a block.
+CAL_FRAME_INNER: Final = "frame_inner"
+# CAL_CODE_IN_FRAME, CalPreviousInFrame and CalInstructionInFrame are offsets in a frame.
+CAL_CODE_IN_FRAME: Final = "code_in_frame"
+CAL_PREVIOUS_IN_FRAME: Final = "previous_in_frame"
+CAL_INSTRUCTION_IN_FRAME: Final = "instruction_in_frame"
+# CAL_INSTRUCTION_IS_INDEX is 1 when a frame holds the index of its instruction (an int32, in code units) and 0 when it
+# holds the instruction's address.
+CAL_INSTRUCTION_IS_INDEX: Final = "instruction_is_index"
+# CAL_CODE_TYPE is the address of PyCode_Type: what a code object's type must be.
+CAL_CODE_TYPE: Final = "code_type"
+# CAL_TYPE_IN_OBJECT is the offset of an object's type.
+CAL_TYPE_IN_OBJECT: Final = "type_in_object"
+# CAL_CODE_SIZE is where a code object's instructions start; all of the members below lie before it.
+CAL_CODE_SIZE: Final = "code_size"
+# CAL_FIRST_LINE_IN_CODE (int32), CalLineTableInCode (bytes), CalFileNameInCode and CalNameInCode (str; the qualified
+# name where there is one) are offsets in a code object.
+CAL_FIRST_LINE_IN_CODE: Final = "first_line_in_code"
+CAL_LINE_TABLE_IN_CODE: Final = "line_table_in_code"
+CAL_FILE_NAME_IN_CODE: Final = "file_name_in_code"
+CAL_NAME_IN_CODE: Final = "name_in_code"
+# CAL_LINE_TABLE_FORMAT is 1 for pairs of deltas (3.10) and 2 for the location table (3.11 on).
+CAL_LINE_TABLE_FORMAT: Final = "line_table_format"
+# CAL_SIZE_IN_BYTES and CalDataInBytes are offsets in a bytes object.
+CAL_SIZE_IN_BYTES: Final = "size_in_bytes"
+CAL_DATA_IN_BYTES: Final = "data_in_bytes"
+# CAL_LENGTH_IN_STR and CalStateInStr are offsets in a str object. The state is a 32-bit word: shifted right by
+# CalStrKindShift its low three bits are the size of a character, and CalStrASCIIMask is set in it for ASCII strings.
+CAL_LENGTH_IN_STR: Final = "length_in_str"
+CAL_STATE_IN_STR: Final = "state_in_str"
+CAL_STR_KIND_SHIFT: Final = "str_kind_shift"
+CAL_STR_ASCII_MASK: Final = "str_ascii_mask"
+# CAL_DATA_IN_ASCII and CalDataInStr are where the characters start.
+CAL_DATA_IN_ASCII: Final = "data_in_ascii"
+CAL_DATA_IN_STR: Final = "data_in_str"
+# CAL_RUNTIME_START and CalRuntimeSize give the exported object _PyRuntime: a futex inside of it is the interpreter
+# lock.
+CAL_RUNTIME_START: Final = "runtime_start"
+CAL_RUNTIME_SIZE: Final = "runtime_size"
 # MAX_FRAME is the most bytes that one message may have, in either direction.
 MAX_FRAME: Final = 67_108_864
 # MAX_HELLO_FRAME is the most bytes that a message may have before Hello succeeded.

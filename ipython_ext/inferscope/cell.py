@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import linecache
 import os
+import re
 import sys
 import threading
 import time
 from asyncio import CancelledError
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
 _CONNECT_TIMEOUT = 2.0
 # The file name that `%%time` gives to the code of its body.
 _TIMED_FILE = "<timed exec>"
+
+# What the transformer writes; a cell magic may follow on the same line.
+_CALL = re.compile(rf"^__import__\('{re.escape(__name__)}'\)\.cell\.\w+\(.*?\)(; (?=get_ipython\(\))|$)", re.MULTILINE)
 
 _UNPROFILED = "The cell runs without a profile."
 
@@ -171,6 +175,12 @@ class Profiler:
             self._own(collection)
             collection.start(self._connect(), _TIMED_FILE)
 
+    def restore_history(self, arguments: str) -> None:
+        """Let `In` hold the directive that the user typed, not the call that replaced it."""
+        inputs = self._shell.history_manager.input_hist_parsed
+        if inputs:
+            inputs[-1] = _CALL.sub(lambda call: "" if call[1] else f"%%inferscope {arguments}".rstrip(), inputs[-1], 1)
+
     @contextmanager
     def running(self, source: str) -> Iterator[None]:
         """Run a block as a cell of its own: what it begins ends with it."""
@@ -191,10 +201,8 @@ class Profiler:
         """Start the sidecar in the background, so that the first cell finds it ready."""
         if sys.platform != "linux":
             return
-        try:
-            self._start_sidecar()
-        except (ImportError, InferScopeError):
-            pass  # said when a cell asks for it
+        with suppress(InferScopeError):  # said when a cell asks for it
+            self._started_sidecar()
 
     def status(self) -> str:
         """The text of `%inferscope` on its own."""
@@ -338,26 +346,24 @@ class Profiler:
     def _connect(self) -> Connection:
         if sys.platform != "linux":
             raise InferScopeError("InferScope collects on Linux only.")
-        if self._sidecar is None or not self._sidecar.alive():
-            self._start_sidecar()
-        assert self._sidecar is not None
-        return self._sidecar.connection(_CONNECT_TIMEOUT)
+        return self._started_sidecar().connection(_CONNECT_TIMEOUT)
 
-    def _start_sidecar(self) -> None:
-        try:
-            from .sidecar import Sidecar
-        except ImportError as error:
-            raise _missing_module(error) from error
-        self._sidecar = Sidecar()
-        self._sidecar.start()
+    def _started_sidecar(self) -> Sidecar:
+        if self._sidecar is None:
+            try:
+                from .sidecar import Sidecar
+            except ImportError as error:
+                raise _missing_module(error) from error
+            self._sidecar = Sidecar()
+            self._sidecar.start()
+        return self._sidecar
 
     def _status(self) -> str:
-        connection = self._connect()
-        from . import _wire
-
-        status = connection.request(_wire.StatusRequest(), _CONNECT_TIMEOUT)
-        if not isinstance(status, _wire.Status):
-            raise InferScopeError(f"The sidecar answered with {type(status).__name__}.")
+        try:
+            from . import _wire
+        except ImportError as error:
+            raise _missing_module(error) from error
+        status = self._connect().request(_wire.StatusRequest(), _CONNECT_TIMEOUT)
         cells = "1 cell" if status.cells_profiled == 1 else f"{status.cells_profiled} cells"
         heading = f"InferScope {status.sidecar_version}: the sidecar runs (process {status.pid}, {cells} profiled)."
         return display.status_text(heading, status.collectors)
@@ -365,7 +371,7 @@ class Profiler:
 
 def install(profiler: Profiler | None) -> Profiler | None:
     """Make `profiler` the one that cells use; returns the one before."""
-    global _profiler  # noqa: PLW0603
+    global _profiler
     before, _profiler = _profiler, profiler
     return before
 
@@ -385,6 +391,8 @@ os.register_at_fork(after_in_child=_after_fork)
 def _parse(arguments: str) -> CellOptions:
     from IPython.core.error import UsageError
 
+    if _profiler is not None:
+        _profiler.restore_history(arguments)
     try:
         return parse(arguments)
     except OptionError as error:

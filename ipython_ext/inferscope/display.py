@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Protocol
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from ._wire import CollectorStatus
     from .result import Result
-
-
-class CollectorStatus(Protocol):
-    """The part of a collector's status that is shown."""
-
-    name: str
-    available: bool
-    detail: str
-    enable: str
 
 
 def show_result(shell: InteractiveShell, result: Result) -> None:
@@ -28,10 +21,8 @@ def show_result(shell: InteractiveShell, result: Result) -> None:
 
 def notice(sentence: str, hint: str = "") -> None:
     """Say one sentence beside the cell's output. Never raises."""
-    try:
+    with suppress(Exception):  # a stderr of the user's own that fails is not the cell's failure
         print(f"InferScope: {sentence}{' ' + hint if hint else ''}", file=sys.stderr, flush=True)
-    except Exception:  # a stderr of the user's own that fails is not the cell's failure
-        pass
 
 
 def status_text(heading: str, collectors: Iterable[CollectorStatus]) -> str:

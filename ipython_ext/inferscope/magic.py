@@ -26,8 +26,8 @@ class InferScopeMagics(Magics):
         super().__init__(shell)
         self._profiler = profiler
 
-    @no_var_expand
-    @line_cell_magic
+    @no_var_expand  # type: ignore[untyped-decorator]
+    @line_cell_magic  # type: ignore[untyped-decorator]
     def inferscope(self, line: str, cell: str | None = None) -> None:
         """Profile a cell and show below it why it took the time it took.
 
@@ -48,10 +48,14 @@ class InferScopeMagics(Magics):
 
 
 class Extension:
-    """Everything that `%load_ext inferscope` adds to a shell."""
+    """Everything that `%load_ext inferscope` adds to a shell.
+
+    Attributes:
+        shell: The shell it adds to.
+    """
 
     def __init__(self, shell: InteractiveShell) -> None:
-        self._shell = shell
+        self.shell = shell
         self._profiler = Profiler(shell)
         self._events: list[tuple[str, Callable[..., Any]]] = [
             ("pre_run_cell", self._profiler.pre_run_cell),
@@ -62,7 +66,7 @@ class Extension:
         """Register the transformer, the events and the magics; start the sidecar in the background."""
         from . import recorder
 
-        shell = self._shell
+        shell = self.shell
         shell.input_transformers_cleanup.append(_transformer)
         for name, callback in self._events:
             shell.events.register(name, callback)
@@ -75,7 +79,7 @@ class Extension:
         """Take back what `load` did, and end the sidecar."""
         from . import recorder
 
-        shell = self._shell
+        shell = self.shell
         cell_module.install(None)
         self._profiler.close()
         recorder.uninstall(shell)
@@ -94,26 +98,19 @@ def load(shell: InteractiveShell) -> None:
     if _loaded is not None and _loaded.shell is shell:
         return
     unload()
-    extension = Extension(shell)
-    extension.load()
-    _loaded = _Loaded(shell, extension)
+    _loaded = Extension(shell)
+    _loaded.load()
 
 
 def unload() -> None:
     """Unload the extension from the shell it is in; harmless when there is none."""
-    global _loaded  # noqa: PLW0603
+    global _loaded
     loaded, _loaded = _loaded, None
     if loaded is not None:
-        loaded.extension.unload()
+        loaded.unload()
 
 
-class _Loaded:
-    def __init__(self, shell: InteractiveShell, extension: Extension) -> None:
-        self.shell = shell
-        self.extension = extension
-
-
-_loaded: _Loaded | None = None
+_loaded: Extension | None = None
 
 
 def _transformer(lines: list[str]) -> list[str]:

@@ -26,6 +26,9 @@ func (e *VersionError) Error() string {
 	return fmt.Sprintf("wire: the message is of version %d of the protocol, want %d", e.Got, Version)
 }
 
+// Error makes the message an error, for the side that sends it.
+func (e *Error) Error() string { return e.Code + ": " + e.Message }
+
 // Envelope is one message as it travels: the msgpack array
 // [version, type, sequence, body]. The version comes first, so that whatever
 // changes behind it, a mismatch is seen as one.

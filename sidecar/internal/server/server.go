@@ -25,8 +25,8 @@ import (
 // called at any time, also while one of the others runs. A panic becomes an Error
 // with the code "internal", and serving goes on.
 //
-// An error that is, or wraps, a *Fault reaches the client as it is; another one
-// with the code "internal".
+// An error that is, or wraps, a *wire.Error reaches the client as it is; another
+// one with the code "internal".
 type Handler interface {
 	// Start begins collecting. ctx ends when the client cancels the cell or is gone.
 	Start(ctx context.Context, peer Peer, m wire.Start) (wire.Started, error)
@@ -38,20 +38,9 @@ type Handler interface {
 	// Cancel ends a collection without a report. It is also called for the cell
 	// of a client that is gone.
 	Cancel(m wire.Cancel) error
-	// Status must not block for long: the first one is asked for before the
-	// sidecar is ready.
+	// Status is asked for the first time before the sidecar is ready.
 	Status() wire.Status
 }
-
-// Fault is an error that is meant for the user.
-type Fault struct {
-	// Code is one of the codes of package wire.
-	Code string
-	// Message is a sentence, Hint says what to do about it; Hint may be empty.
-	Message, Hint string
-}
-
-func (f *Fault) Error() string { return f.Code + ": " + f.Message }
 
 // Config says how to serve.
 type Config struct {
@@ -296,10 +285,12 @@ func (s *server) hello(c *conn, e wire.Envelope) {
 		_ = old.Close() // the client has one connection: it gave that one up
 	}
 	s.client = c
-	status := s.handlerStatus()
-	s.reply(c, e.Seq, wire.Welcome{
-		Version: wire.Version, SidecarVersion: s.cfg.Version, PID: os.Getpid(), Collectors: status.Collectors,
-	})
+	go func() { // a handler's first Status may take a while
+		s.reply(c, e.Seq, wire.Welcome{
+			Version: wire.Version, SidecarVersion: s.cfg.Version, PID: os.Getpid(),
+			Collectors: s.handlerStatus().Collectors,
+		})
+	}()
 }
 
 // reply sends an answer; a client that is gone does not get it.

@@ -34,9 +34,9 @@ func (s *server) work(ctx context.Context) {
 }
 
 func fault(err error) wire.Error {
-	var f *Fault
+	var f *wire.Error
 	if errors.As(err, &f) {
-		return wire.Error{Code: f.Code, Message: f.Message, Hint: f.Hint}
+		return *f
 	}
 	return wire.Error{
 		Code: wire.CodeInternal, Message: "The sidecar failed: " + err.Error() + ".",
@@ -60,7 +60,7 @@ func (s *server) request(j job) (answer wire.Message, err error) {
 		switch m := j.message.(type) {
 		case *wire.Start:
 			if j.ctx.Err() != nil {
-				return &Fault{Code: wire.CodeUnknownCell, Message: "The cell was cancelled before it started."}
+				return &wire.Error{Code: wire.CodeUnknownCell, Message: "The cell was cancelled before it started."}
 			}
 			started, err := s.handler.Start(j.ctx, j.conn.peer, *m)
 			if err == nil {

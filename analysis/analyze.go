@@ -1,0 +1,125 @@
+// Package analysis turns the timeline of one cell into the answer about it. It is
+// pure: no clock, no input or output, no environment; the same arguments give the
+// same answer.
+package analysis
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/inferscope/inferscope/analysis/attribution"
+	"github.com/inferscope/inferscope/analysis/findings"
+	"github.com/inferscope/inferscope/analysis/phrase"
+	"github.com/inferscope/inferscope/analysis/result"
+	"github.com/inferscope/inferscope/analysis/timeline"
+	"github.com/inferscope/inferscope/analysis/verdict"
+)
+
+// Input is what the analysis needs beside the timeline. The zero value is usable.
+type Input struct {
+	Source     result.Source
+	Cell       result.Cell
+	Collectors []result.Collector
+	Overhead   result.Overhead
+	// Functions are exact totals of functions (--functions); they replace what samples say of the same functions.
+	Functions []result.FunctionStat
+	// Arch is the architecture whose system call numbers the timeline holds ("amd64", "arm64"); empty for this program's.
+	Arch string
+}
+
+// Analyze answers why a cell was slow. No slice of the answer is nil.
+func Analyze(tl *timeline.Timeline, in Input) *result.Result {
+	a := attribution.Host(tl, attribution.Options{Source: in.Cell.Lines, Arch: in.Arch})
+	r := &result.Result{
+		Source:     in.Source,
+		Cell:       in.Cell,
+		WallNs:     a.WallNs,
+		Host:       a.Host,
+		Collectors: filled(in.Collectors),
+		Losses:     filled(tl.Losses),
+		Overhead:   in.Overhead,
+		Notes:      []string{},
+		Picture:    picture(tl, in.Cell),
+	}
+	r.Cell.Lines = filled(r.Cell.Lines)
+	r.Host.Process.NUMA = filled(r.Host.Process.NUMA)
+	r.Host.Functions = withExact(r.Host.Functions, in.Functions)
+	weigh := verdict.Input{Attribution: a, Losses: tl.Losses, MainCPUNs: tl.Threads[tl.Main()].CPUNs, Overhead: in.Overhead}
+	trust := verdict.Assess(weigh)
+	r.Findings = findings.Find(&findings.Evidence{Host: &r.Host, Attribution: a, WallNs: a.WallNs, Confidence: trust.Evidence * trust.Quality})
+	r.Verdict = verdict.Decide(weigh, trust, r.Findings)
+	r.WhatIf = whatIf(a.WallNs, r.Findings)
+	r.Notes = notes(tl, r)
+	return r
+}
+
+func filled[T any](s []T) []T {
+	if s == nil {
+		return []T{}
+	}
+	return s
+}
+
+// withExact puts exact function totals in the place of sampled ones.
+func withExact(sampled, exact []result.FunctionStat) []result.FunctionStat {
+	if len(exact) == 0 {
+		return sampled
+	}
+	type key struct{ name, file string }
+	at := map[key]int{}
+	for i, f := range sampled {
+		at[key{f.Name, f.File}] = i
+	}
+	for _, f := range exact {
+		f.Exact = true
+		if i, ok := at[key{f.Name, f.File}]; ok {
+			s := &sampled[i]
+			s.Exact, s.Calls, s.SelfNs, s.Line = true, f.Calls, f.SelfNs, f.Line
+			continue
+		}
+		sampled = append(sampled, f)
+	}
+	slices.SortStableFunc(sampled, func(x, y result.FunctionStat) int { return cmp.Compare(y.SelfNs, x.SelfNs) })
+	return sampled
+}
+
+// maxWhatIf is how many predictions are worth making.
+const maxWhatIf = 3
+
+// whatIf predicts the wall with the time of a finding gone. The host's main thread
+// is a chain of pieces, so the replay is a subtraction, and its identity error 0.
+func whatIf(wall int64, list []result.Finding) []result.WhatIf {
+	out := []result.WhatIf{}
+	for _, f := range list {
+		if f.Saving.HighNs <= 0 || len(out) == maxWhatIf {
+			continue
+		}
+		change := "without: " + strings.ToLower(f.Title[:1]) + f.Title[1:]
+		if f.Line.Number > 0 {
+			change += ", " + phrase.Line(f.Line)
+		}
+		low, high := max(wall-f.Saving.HighNs, 0), max(wall-f.Saving.LowNs, 0)
+		out = append(out, result.WhatIf{Change: change, PredictedNs: low, LowNs: low, HighNs: high})
+	}
+	return out
+}
+
+// notes say what a reader must know to read the numbers.
+func notes(tl *timeline.Timeline, r *result.Result) []string {
+	out := []string{}
+	if tl.Main() == 0 {
+		out = append(out, "The thread that ran the cell is not known, so nothing can be said about its time.")
+	}
+	sampled := false
+	for i := range r.Host.Lines {
+		sampled = sampled || !r.Host.Lines[i].Exact
+	}
+	if sampled {
+		out = append(out, "Some lines began so often that recording each would have slowed the cell: their time is sampled, not exact.")
+	}
+	if r.Host.Process.NUMANodes == 1 {
+		out = append(out, "The machine has one memory node, so no memory is remote.")
+	}
+	return out
+}

@@ -1,0 +1,33 @@
+package findings
+
+import "strings"
+
+// Page is a rule's page of documentation, in Markdown.
+func (r *Rule) Page() string {
+	var b strings.Builder
+	b.WriteString("<!-- Generated from analysis/findings by go generate; edit the rule's source instead. -->\n\n")
+	b.WriteString("# " + r.Title + " (`" + r.ID + "`)\n")
+	for _, s := range []struct{ heading, text string }{
+		{"What it sees", r.Sees}, {"Why it is bad", r.Bad}, {"When it is silent", r.Silent}, {"What to do", r.Do},
+	} {
+		b.WriteString("\n## " + s.heading + "\n\n" + s.text + "\n")
+	}
+	b.WriteString("\n## Example\n\n")
+	if r.Before == "" {
+		b.WriteString("None: there is nothing to change.\n")
+		return b.String()
+	}
+	b.WriteString("Before:\n\n```python\n" + r.Before + "\n```\n\nAfter:\n\n```python\n" + r.After + "\n```\n")
+	return b.String()
+}
+
+// Index is the page that lists every rule.
+func Index() string {
+	var b strings.Builder
+	b.WriteString("<!-- Generated from analysis/findings by go generate; edit the rules' sources instead. -->\n\n# Findings\n\n")
+	b.WriteString("| id | finding |\n|---|---|\n")
+	for _, r := range Registry {
+		b.WriteString("| [" + r.ID + "](" + r.ID + ".md) | " + r.Title + " |\n")
+	}
+	return b.String()
+}

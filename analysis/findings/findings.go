@@ -1,0 +1,180 @@
+// Package findings holds the rules that turn an attribution into advice: one file
+// a rule, one line in the registry, one fixture with its golden, one generated page
+// in docs/findings.
+package findings
+
+//go:generate go run ./gendocs
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/inferscope/inferscope/analysis/attribution"
+	"github.com/inferscope/inferscope/analysis/phrase"
+	"github.com/inferscope/inferscope/analysis/result"
+	"github.com/inferscope/inferscope/analysis/timeline"
+)
+
+// What takes less than MinShare of the wall or less than MinNs is never a
+// finding: nobody would notice the repair.
+const (
+	MinShare = 0.05
+	MinNs    = 20_000_000
+)
+
+// Evidence is what rules read.
+type Evidence struct {
+	Host        *result.Host
+	Attribution *attribution.Attribution
+	// WallNs is the length of the cell.
+	WallNs int64
+	// Confidence is how far the records can be trusted, 0..1: the verdict's evidence times its quality.
+	Confidence float64
+}
+
+// Rule is one finding: its test, and the text of its page. The texts are Markdown.
+type Rule struct {
+	// ID names the rule in reports and files.
+	ID    string
+	Title string
+	// Sees, Bad, Silent and Do are the page's sections.
+	Sees, Bad, Silent, Do string
+	// Before and After are the example, and the snippets of the advice.
+	Before, After string
+	// Test returns the findings of one cell; empty when there is nothing to say.
+	Test func(r *Rule, e *Evidence) []result.Finding
+}
+
+// Registry is every rule. The order is that of the documentation.
+var Registry = []*Rule{
+	&gilContention, &lockContention, &hostIO, &networkWait, &sleep, &pageFaults, &preemption, &pythonHotLoop,
+	&gcPauses, &importInCell, &childWait, &eventWait, &numaRemote, &memoryGrowth, &healthy,
+}
+
+// Find runs every rule and returns the findings sorted by saving, largest first.
+func Find(e *Evidence) []result.Finding {
+	out := []result.Finding{}
+	for _, r := range Registry {
+		if r == &healthy {
+			continue
+		}
+		out = append(out, r.Test(r, e)...)
+	}
+	if !slices.ContainsFunc(out, func(f result.Finding) bool { return f.Severity != result.Info }) {
+		out = append(out, healthy.Test(&healthy, e)...)
+	}
+	slices.SortStableFunc(out, func(x, y result.Finding) int {
+		return cmp.Or(cmp.Compare(y.Saving.HighNs, x.Saving.HighNs), cmp.Compare(severityRank(x.Severity), severityRank(y.Severity)))
+	})
+	return out
+}
+
+func severityRank(s result.Severity) int {
+	return slices.Index([]result.Severity{result.High, result.Medium, result.Low, result.Info}, s)
+}
+
+// share is ns of the wall, 0..1.
+func (e *Evidence) share(ns int64) float64 {
+	if e.WallNs <= 0 {
+		return 0
+	}
+	return float64(ns) / float64(e.WallNs)
+}
+
+// worth says whether ns is enough to speak of.
+func (e *Evidence) worth(ns int64) bool { return ns >= MinNs && e.share(ns) >= MinShare }
+
+// of is the total of one cause; Ns is 0 when it did not occur.
+func (e *Evidence) of(k result.CauseKind) result.Cause {
+	for _, c := range e.Host.ByKind {
+		if c.Kind == k {
+			return c
+		}
+	}
+	return result.Cause{Kind: k}
+}
+
+// lines are the lines on which one cause alone is worth a finding, largest first, at most three.
+func (e *Evidence) lines(k result.CauseKind) []result.Cause {
+	var out []result.Cause
+	for _, c := range e.Host.Causes {
+		if c.Kind == k && c.Line.Number > 0 && e.worth(c.Ns) && len(out) < 3 {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// linesOrTotal is lines, or, when the cause is worth a finding only in total, the
+// total with the line of its largest part.
+func (e *Evidence) linesOrTotal(k result.CauseKind) []result.Cause {
+	if out := e.lines(k); len(out) > 0 {
+		return out
+	}
+	if total := e.of(k); e.worth(total.Ns) {
+		return []result.Cause{total}
+	}
+	return nil
+}
+
+// finding makes a finding with a saving of half to all of ns.
+func (r *Rule) finding(e *Evidence, line result.Line, ns int64, evidence string) result.Finding {
+	severity := result.Low
+	switch s := e.share(ns); {
+	case s >= 0.3:
+		severity = result.High
+	case s >= 0.1:
+		severity = result.Medium
+	}
+	return result.Finding{ID: r.ID, Title: r.Title, Severity: severity, Line: line, Evidence: evidence,
+		Saving:     result.Saving{LowNs: phrase.Round(ns / 2), HighNs: phrase.Round(ns)},
+		Confidence: e.Confidence, Advice: r.Do, Before: r.Before, After: r.After}
+}
+
+// info makes a finding that states something without claiming a saving.
+func (r *Rule) info(e *Evidence, line result.Line, evidence string) result.Finding {
+	f := r.finding(e, line, 0, evidence)
+	f.Severity, f.Saving = result.Info, result.Saving{}
+	return f
+}
+
+// sampled lowers a finding's confidence when few samples carry it.
+func sampled(f result.Finding, samples int64) result.Finding {
+	f.Confidence *= float64(samples) / float64(samples+5)
+	return f
+}
+
+// took is "1.2 s of the cell's 2.4 s (50%)".
+func (e *Evidence) took(ns int64) string {
+	return phrase.Duration(ns) + " of the cell's " + phrase.Duration(e.WallNs) + " (" + phrase.Percent(e.share(ns)) + ")"
+}
+
+// inWords appends a detail after a comma, when there is one.
+func inWords(detail string) string {
+	if detail = phrase.Plain(detail); detail != "" {
+		return ", " + detail
+	}
+	return ""
+}
+
+// waits is "in 480 waits of 2.1 ms on average"; empty when they were not counted.
+func waits(c result.Cause) string {
+	if c.Count <= 0 {
+		return ""
+	}
+	if c.Count == 1 {
+		return ", in 1 wait"
+	}
+	return ", in " + phrase.Count(c.Count, "wait", "waits") + " of " + phrase.Duration(c.Ns/c.Count) + " on average"
+}
+
+// on is " on line 5 (`text`)", or nothing when no line is known.
+func on(l result.Line) string {
+	if l.Number <= 0 {
+		return ""
+	}
+	return " on " + phrase.Line(l)
+}
+
+// blocked is the main thread's time in one state.
+func (e *Evidence) blocked(r timeline.Reason) int64 { return e.Host.States.BlockedNs[r] }

@@ -1,0 +1,31 @@
+package findings
+
+import (
+	"github.com/inferscope/inferscope/analysis/result"
+)
+
+var hostIO = Rule{
+	ID:    "host-io",
+	Title: "Waits for files",
+	Sees: "The main thread waited for reads, writes or syncs of files, pipes or terminals, or spent its CPU " +
+		"time inside such calls.",
+	Bad: "The program stands still while the disk works, and data read in small pieces or again and again pays" +
+		" for each call.",
+	Silent: "It is silent below 5% of the cell's wall or 20 ms on one line, or in total. Reads that the page " +
+		"cache answers are too fast to appear.",
+	Do: "Read the data once before the loop, read it in larger pieces, or let a background thread read ahead." +
+		" Files in a column format or memory-mapped load faster than text.",
+	Before: `for path in paths:
+    x = np.load(path)
+    step(x)`,
+	After: `with ThreadPoolExecutor(4) as pool:           # reads ahead
+    for x in pool.map(np.load, paths):
+        step(x)`,
+	Test: func(r *Rule, e *Evidence) []result.Finding {
+		var out []result.Finding
+		for _, c := range e.linesOrTotal(result.CauseHostIO) {
+			out = append(out, r.finding(e, c.Line, c.Ns, "File reads and writes took "+e.took(c.Ns)+on(c.Line)+waits(c)+inWords(c.Detail)+"."))
+		}
+		return out
+	},
+}

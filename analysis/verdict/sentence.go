@@ -1,0 +1,186 @@
+package verdict
+
+import (
+	"strings"
+
+	"github.com/inferscope/inferscope/analysis/attribution"
+	"github.com/inferscope/inferscope/analysis/phrase"
+	"github.com/inferscope/inferscope/analysis/result"
+	"github.com/inferscope/inferscope/analysis/timeline"
+)
+
+// tooShort is the wall below which a cell is not worth a diagnosis.
+const tooShort = 1_000_000
+
+// sentence is the verdict for the user: the first thing, and often the only one, that is read.
+func sentence(a *attribution.Attribution, v result.Verdict, t Trust, explained float64, calm bool) string {
+	if a.WallNs <= 0 || len(a.Host.ByKind) == 0 {
+		return "Nothing was recorded of this cell."
+	}
+	if t.GPUMissing {
+		return "The GPU side was not captured, so what bounds this cell is unknown; on the host, " +
+			lower(main(a, v.TopCause)) + "."
+	}
+	if a.WallNs < tooShort && (explained < minExplained || calm) {
+		return "The cell took " + phrase.Duration(a.WallNs) + ": too short to say where the time went."
+	}
+	if explained < minExplained {
+		return unexplained(a)
+	}
+	if v.Class == result.Unknown {
+		return "Not certain (" + weakest(v) + "): it seems that " + lower(main(a, v.TopCause)) + "."
+	}
+	out := main(a, v.TopCause)
+	if calm {
+		out = "Nothing stands out: " + lower(out)
+	}
+	if second := secondCause(a, v.TopCause); second != "" && !calm {
+		out += "; " + second
+	}
+	return out + "; no GPU work was seen."
+}
+
+// lower starts a clause that follows a colon: all of them begin with a number or a name, or with "Almost".
+func lower(s string) string {
+	if rest, ok := strings.CutPrefix(s, "Almost"); ok {
+		return "almost" + rest
+	}
+	return s
+}
+
+// weakest names the smallest factor of the confidence.
+func weakest(v result.Verdict) string {
+	why := v.EvidenceWhy
+	switch {
+	case v.Margin <= v.Evidence && v.Margin <= v.Quality:
+		why = v.MarginWhy
+	case v.Quality <= v.Evidence:
+		why = v.QualityWhy
+	}
+	return strings.TrimSuffix(why, ".")
+}
+
+// main is the clause about a cause: "82% of the cell's 2.4 s was spent sleeping on line 5 (`…`)".
+func main(a *attribution.Attribution, c result.Cause) string {
+	out := phrase.Percent(c.Share) + " of the cell's " + phrase.Duration(a.WallNs)
+	if c.Share >= 0.995 {
+		out = "Almost all of the cell's " + phrase.Duration(a.WallNs)
+	}
+	return out + " was spent " + doing(a, c)
+}
+
+// doing words a cause with whom and where: "waiting for the GIL that thread "spin" held, mostly on line 9".
+func doing(a *attribution.Attribution, c result.Cause) string {
+	out := verb(c.Kind)
+	who := phrase.Plain(c.Thread)
+	detail := phrase.Plain(c.Detail)
+	switch c.Kind {
+	case result.CauseGIL:
+		if who != "" {
+			out += " that thread \"" + who + "\" held"
+		}
+	case result.CauseLock:
+		if who != "" {
+			out += " until thread \"" + who + "\" gave it up"
+		}
+	case result.CauseChild, result.CausePoll:
+		if who != "" {
+			out += " while \"" + who + "\" was " + orElse(detail, "busy")
+		}
+	case result.CausePython:
+		if strings.HasPrefix(detail, "in ") {
+			out += " " + detail
+		}
+	case result.CauseNative, result.CauseSyscall, result.CauseHostIO, result.CausePageFault:
+		if detail != "" {
+			out += " (" + detail + ")"
+		}
+	}
+	return out + where(a, c)
+}
+
+func orElse(s, other string) string {
+	if s != "" {
+		return s
+	}
+	return other
+}
+
+func verb(k result.CauseKind) string {
+	switch k {
+	case result.CausePageFault:
+		return "bringing in memory"
+	case result.CauseGC:
+		return "collecting garbage"
+	case result.CausePreempted:
+		return "waiting for a CPU that other work had"
+	case result.CauseSyscall:
+		return "in system calls"
+	}
+	return phrase.Kind(k)
+}
+
+// where names the line that carries most of a cause.
+func where(a *attribution.Attribution, c result.Cause) string {
+	var best result.Cause
+	var total int64
+	for _, x := range a.Host.Causes {
+		if x.Kind != c.Kind {
+			continue
+		}
+		total += x.Ns
+		if x.Line.Number > 0 && x.Ns > best.Ns {
+			best = x
+		}
+	}
+	switch {
+	case best.Ns == 0 || total == 0:
+		return ""
+	case best.Ns*10 >= total*9:
+		return " on " + phrase.Line(best.Line)
+	case best.Ns*2 >= total:
+		return ", mostly on " + phrase.Line(best.Line)
+	}
+	return ", the largest part on " + phrase.Line(best.Line)
+}
+
+// secondCause is a clause about the next cause when it is worth one.
+func secondCause(a *attribution.Attribution, top result.Cause) string {
+	for _, c := range a.Host.ByKind {
+		if c.Kind == top.Kind || c.Kind == result.CauseUnknown {
+			continue
+		}
+		if c.Share < 0.15 {
+			return ""
+		}
+		return "another " + phrase.Percent(c.Share) + " was " + doing(a, c)
+	}
+	return ""
+}
+
+// unexplained says what is known of a cell that is mostly not.
+func unexplained(a *attribution.Attribution) string {
+	var heaviest result.LineStat
+	for _, l := range a.Host.Lines {
+		if l.WallNs > heaviest.WallNs {
+			heaviest = l
+		}
+	}
+	out := "What took most of the cell's " + phrase.Duration(a.WallNs) + " was not seen"
+	var unknown result.Cause
+	for _, c := range a.Host.ByKind {
+		if c.Kind == result.CauseUnknown {
+			unknown = c
+		}
+	}
+	if d := phrase.Plain(unknown.Detail); d != "" {
+		out += " (" + d + ")"
+	}
+	if heaviest.WallNs > 0 {
+		out += "; " + phrase.Percent(float64(heaviest.WallNs)/float64(a.WallNs)) + " of it passed on " + phrase.Line(heaviest.Line)
+	}
+	if a.Host.Rung == timeline.RungInProcess {
+		out += "; without scheduler data waiting cannot be told apart"
+	}
+	return out + "."
+}

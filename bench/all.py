@@ -1,0 +1,138 @@
+"""Runs the benchmarks, keeps their numbers in bench/results, and writes the table bench/README.md.
+
+python bench/all.py [NAME...]
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import platform
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from record import Measure
+
+BENCH = Path(__file__).resolve().parent
+RESULTS = BENCH / "results"
+NOT_BENCHMARKS = {"all", "record"}
+
+HEADER = """# Benchmarks
+
+`make bench` runs all of these, `make bench BENCH=NAME` one, and writes this table; `bench/results/NAME.json` has the
+notes of each number. A ratio is taken in one run, pair by pair, in alternating order, so that it holds on a machine
+whose speed drifts.
+"""
+
+
+def benchmarks() -> dict[str, list[str]]:
+    """The command of every benchmark by its name."""
+    found = {path.stem: [sys.executable, str(path)] for path in BENCH.glob("*.py") if path.stem not in NOT_BENCHMARKS}
+    found |= {path.parent.name: [str(path)] for path in BENCH.glob("*/run") if os.access(path, os.X_OK)}
+    return dict(sorted(found.items()))
+
+
+def machine() -> dict[str, str]:
+    """What the numbers were taken on; nothing that names a host."""
+    processor = next(
+        (
+            line.split(":", 1)[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        platform.machine(),
+    )
+    memory = int(Path("/proc/meminfo").read_text().split("MemTotal:")[1].split()[0]) / 2**20
+    go = subprocess.run(["go", "env", "GOVERSION"], capture_output=True, text=True, check=False).stdout.strip()
+    return {
+        "processor": f"{os.cpu_count()} x {processor}",
+        "memory": f"{memory:.0f} GiB",
+        "kernel": platform.release().split("-")[0],
+        "python": platform.python_version(),
+        "go": go.removeprefix("go"),
+        "user": "root" if os.geteuid() == 0 else "unprivileged",
+    }
+
+
+def run(name: str, command: list[str]) -> dict[str, Any]:
+    """Runs one benchmark and returns its record.
+
+    Raises:
+        RuntimeError: It failed, or printed no number.
+    """
+    print(f"== {name}", file=sys.stderr, flush=True)
+    done = subprocess.run(command, cwd=BENCH.parent, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"{name} exited with {done.returncode}")
+    measures = [Measure(**json.loads(line)) for line in done.stdout.splitlines() if line.strip()]
+    if not measures:
+        raise RuntimeError(f"{name} printed no number")
+    for measure in measures:
+        print(f"   {measure.what}: {measure.value:.4g} {measure.unit} {verdict(measure)}", file=sys.stderr)
+    return {
+        "name": name,
+        "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
+        "machine": machine(),
+        "measures": [{**asdict(measure), "within": measure.within()} for measure in measures],
+    }
+
+
+def verdict(measure: Measure) -> str:
+    """The budget in words: kept, missed, or none."""
+    return {None: "", True: f"(budget {measure.budget}: kept)", False: f"(budget {measure.budget}: MISSED)"}[
+        measure.within()
+    ]
+
+
+def table() -> str:
+    """The table over everything in bench/results."""
+    records = [json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))]
+    machines: dict[str, int] = {}
+    rows = ["| benchmark | measured | value | budget | kept | taken on |", "|---|---|---|---|---|---|"]
+    for record in records:
+        text = ", ".join(f"{key} {value}" for key, value in record["machine"].items())
+        letter = chr(ord("A") + machines.setdefault(text, len(machines)))
+        for measure in record["measures"]:
+            kept = {None: "", True: "yes", False: "**no**"}[measure["within"]]
+            rows.append(
+                f"| {record['name']} | {measure['what']} | {measure['value']:.4g} {measure['unit']} "
+                f"| {measure['budget']} | {kept} | {letter}, {record['date']} |"
+            )
+    where = [f"- {chr(ord('A') + number)}: {text}" for text, number in machines.items()]
+    return "\n".join([HEADER, *rows, "", *where, ""])
+
+
+def main() -> int:
+    """Runs the benchmarks named on the command line, or all; 1 when one failed or missed a budget."""
+    available = benchmarks()
+    chosen = sys.argv[1:] or list(available)
+    unknown = [name for name in chosen if name not in available]
+    if unknown:
+        print(f"no benchmark {', '.join(unknown)}; there are: {', '.join(available)}", file=sys.stderr)
+        return 2
+    RESULTS.mkdir(exist_ok=True)
+    wrong = []
+    for name in chosen:
+        try:
+            record = run(name, available[name])
+        except (RuntimeError, ValueError, TypeError) as error:
+            wrong.append(str(error))
+            continue
+        wrong += [
+            f"{name}: {measure['what']} misses its budget"
+            for measure in record["measures"]
+            if measure["within"] is False
+        ]
+        (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
+    (BENCH / "README.md").write_text(table())
+    for sentence in wrong:
+        print(f"bench: {sentence}", file=sys.stderr)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+package procfs
+
+import "fmt"
+
+// switchCount adds up the context switches of all threads of a process, and its
+// CPU time by memory node. The kernel keeps both a thread; those of an ended
+// thread are kept up to the last look at it.
+type switchCount struct {
+	pid     int
+	nodes   *nodes
+	threads map[int32]*threadCount
+	tids    []int32
+	buf     []byte
+	begun   bool
+	known   bool
+	// ended is how many threads were seen and then not any more.
+	ended int64
+	// cpuByNode is CPU time by node, in ticks; nil on a machine with one node.
+	cpuByNode map[int]int64
+}
+
+type threadCount struct {
+	voluntary, involuntary           int64
+	firstVoluntary, firstInvoluntary int64
+	ticks                            int64
+	seen                             bool
+	ended                            bool
+}
+
+func newSwitchCount(pid int, n *nodes) switchCount {
+	c := switchCount{pid: pid, nodes: n, threads: map[int32]*threadCount{}, buf: make([]byte, 8192)}
+	if len(n.list) > 1 {
+		c.cpuByNode = map[int]int64{}
+	}
+	return c
+}
+
+// scan looks at every thread. Of those that exist at the first scan the past is
+// left out; those that come later count from their start.
+func (c *switchCount) scan() {
+	var err error
+	if c.tids, err = Threads(c.pid, c.tids[:0]); err != nil {
+		return
+	}
+	for _, t := range c.threads {
+		t.seen = false
+	}
+	for _, tid := range c.tids {
+		text, err := readFile(fmt.Sprintf("/proc/%d/task/%d/status", c.pid, tid), c.buf)
+		if err != nil {
+			continue
+		}
+		v, ok1 := value(text, "voluntary_ctxt_switches")
+		n, ok2 := value(text, "nonvoluntary_ctxt_switches")
+		if !ok1 || !ok2 {
+			continue
+		}
+		c.known = true
+		t := c.threads[tid]
+		if t == nil {
+			t = &threadCount{}
+			if !c.begun {
+				t.firstVoluntary, t.firstInvoluntary = v, n
+			}
+			c.threads[tid] = t
+		}
+		t.voluntary, t.involuntary, t.seen = v, n, true
+		if c.cpuByNode != nil {
+			c.cpuOf(tid, t)
+		}
+	}
+	for _, t := range c.threads {
+		if !t.seen && !t.ended {
+			t.ended = true
+			c.ended++
+		}
+	}
+	c.begun = true
+}
+
+// cpuOf adds what a thread used since the last look to the node it is on now.
+func (c *switchCount) cpuOf(tid int32, t *threadCount) {
+	text, err := readFile(fmt.Sprintf("/proc/%d/task/%d/stat", c.pid, tid), c.buf)
+	if err != nil {
+		return
+	}
+	s, err := ParseStat(text)
+	if err != nil {
+		return
+	}
+	ticks := s.UserTicks + s.SystemTicks
+	if node, ok := c.nodes.ofCPU[s.Processor]; ok && c.begun {
+		c.cpuByNode[node] += max(ticks-t.ticks, 0)
+	}
+	t.ticks = ticks
+}
+
+// totals are the switches since the first scan; -1 when the kernel does not tell.
+func (c *switchCount) totals() (voluntary, involuntary int64) {
+	if !c.known {
+		return -1, -1
+	}
+	for _, t := range c.threads {
+		voluntary += max(t.voluntary-t.firstVoluntary, 0)
+		involuntary += max(t.involuntary-t.firstInvoluntary, 0)
+	}
+	return voluntary, involuntary
+}

@@ -1,0 +1,61 @@
+"""What holds for every Python test: a clean environment, and nothing left running."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# Folders whose tests do not depend on the Python or IPython version: run in one environment of the matrix.
+SINGLE = {"browser", "cupti", "notebooks", "package"}
+
+# Inherited by every kernel and sidecar of this run, so that they can be told from those of others.
+RUN = uuid.uuid4().hex
+
+
+def pytest_configure() -> None:
+    """Runs before any test module is imported."""
+    for name in [name for name in os.environ if name.startswith("INFERSCOPE_")]:
+        del os.environ[name]
+    os.environ["INFERSCOPE_TEST_RUN"] = RUN
+    # The kernel of this environment, whatever the user has installed.
+    os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the tests of the folders in ``SINGLE``."""
+    root = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(root) and item.path.relative_to(root).parts[0] in SINGLE:
+            item.add_marker(pytest.mark.single)
+
+
+def sidecars_of_this_run() -> list[int]:
+    """The sidecars that tests of this run started and that still live."""
+    mark = f"INFERSCOPE_TEST_RUN={RUN}".encode()
+    found = []
+    for process in Path("/proc").iterdir():
+        if not process.name.isdigit():
+            continue
+        try:
+            if (process / "comm").read_bytes().startswith(b"inferscope-side") and mark in (
+                process / "environ"
+            ).read_bytes().split(b"\0"):
+                found.append(int(process.name))
+        except OSError:
+            continue  # it ended, or is not ours to see
+    return found
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_sidecar_is_left() -> Iterator[None]:
+    """After the last test, every sidecar has gone with its kernel: 2 s are promised, a slow machine has more."""
+    yield
+    deadline = time.monotonic() + 10
+    while (left := sidecars_of_this_run()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not left, f"sidecars outlived their kernels: {left}"

@@ -1,0 +1,77 @@
+"""The statistics that every benchmark trusts, and the run over all of them."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+BENCH = Path(__file__).parents[2] / "bench"
+
+
+@pytest.fixture(scope="module")
+def record() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("record", BENCH / "record.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["record"] = module  # dataclasses look the module up by name
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_percentile(record: ModuleType) -> None:
+    assert record.percentile([3.0, 1.0, 2.0], 50) == 2.0
+    assert record.percentile(range(1, 101), 95) == 95
+    assert record.percentile(range(1, 1001), 99.9) == 999
+    assert record.percentile([5.0], 99.9) == 5.0
+
+
+def test_median_of_ratios_is_not_ratio_of_medians(record: ModuleType) -> None:
+    assert record.median_ratio([(1.0, 1.1), (10.0, 11.0), (2.0, 4.0)]) == pytest.approx(1.1)
+
+
+def test_alternate_runs_in_alternating_order(record: ModuleType) -> None:
+    order: list[str] = []
+    pairs = record.alternate(lambda: order.append("a"), lambda: order.append("b"), pairs=4, warm=1)
+    assert len(pairs) == 4
+    assert "".join(order) == "ba" + "ab" + "ba" + "ab" + "ba"
+
+
+def test_budgets(record: ModuleType) -> None:
+    assert record.Measure("w", 1.05, "ratio", "<= 1.05").within() is True
+    assert record.Measure("w", 0.98, "ratio", ">= 0.99").within() is False
+    assert record.Measure("w", 1.0, "s").within() is None
+    with pytest.raises((KeyError, ValueError)):
+        record.measure("w", 1.0, "s", "< 3")
+
+
+def test_all_runs_keeps_and_tabulates(tmp_path: Path) -> None:
+    for name in ("all.py", "record.py"):
+        shutil.copy(BENCH / name, tmp_path)
+    (tmp_path / "good.py").write_text("import record\nrecord.say('x')\nrecord.measure('speed', 2, 'ms', '<= 3')\n")
+    (tmp_path / "slow").mkdir()
+    (tmp_path / "slow" / "run").write_text(
+        '#!/bin/sh\necho \'{"what": "time", "value": 9, "unit": "s", "budget": "<= 3"}\'\n'
+    )
+    (tmp_path / "slow" / "run").chmod(0o755)
+    (tmp_path / "broken.py").write_text("raise SystemExit(4)\n")
+    (tmp_path / "silent.py").write_text("")
+    done = subprocess.run([sys.executable, tmp_path / "all.py"], capture_output=True, text=True)
+    assert done.returncode == 1
+    for sentence in ("slow: time misses its budget", "broken exited with 4", "silent printed no number"):
+        assert f"bench: {sentence}" in done.stderr
+    assert json.loads((tmp_path / "results/good.json").read_text())["measures"][0]["within"] is True
+    table = (tmp_path / "README.md").read_text()
+    assert "| good | speed | 2 ms | <= 3 | yes |" in table
+    assert "| slow | time | 9 s | <= 3 | **no** |" in table
+
+    again = subprocess.run([sys.executable, tmp_path / "all.py", "good"], capture_output=True, text=True)
+    assert again.returncode == 0
+    assert "| slow | time |" in (tmp_path / "README.md").read_text()
+    assert subprocess.run([sys.executable, tmp_path / "all.py", "nope"], capture_output=True).returncode == 2

@@ -1,0 +1,56 @@
+"""The command ``inferscope``, and the one version number."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import inferscope
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "inferscope", *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+    )
+
+
+def test_version_is_the_same_everywhere() -> None:
+    for spelling in ("version", "--version"):
+        done = run(spelling)
+        assert (done.returncode, done.stdout, done.stderr) == (0, inferscope.__version__ + "\n", "")
+
+
+def test_bad_usage_is_two() -> None:
+    for arguments in ((), ("serve",), ("nonsense",), ("version", "more")):
+        done = run(*arguments)
+        assert done.returncode == 2
+        assert done.stdout == ""
+        assert "usage: inferscope" in done.stderr
+    assert "unknown command: nonsense" in run("nonsense").stderr
+
+
+def test_help_is_no_error() -> None:
+    done = run("--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "%load_ext inferscope" in done.stdout
+
+
+def test_override_is_what_runs(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_text("#!/bin/sh\necho other $*\nexit 7\n")
+    other.chmod(other.stat().st_mode | stat.S_IXUSR)
+    done = run("version", INFERSCOPE_SIDECAR=str(other))
+    assert (done.returncode, done.stdout) == (7, "other version\n")
+
+
+def test_missing_binary_is_a_sentence_with_a_hint(tmp_path: Path) -> None:
+    done = run("version", INFERSCOPE_SIDECAR=str(tmp_path / "none"))
+    assert done.returncode == 1
+    assert "none, which is not a program. Correct or unset INFERSCOPE_SIDECAR." in done.stderr
+    assert "Traceback" not in done.stderr
