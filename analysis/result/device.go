@@ -1,0 +1,50 @@
+package result
+
+import "github.com/inferscope/inferscope/analysis/timeline"
+
+// Device is what one GPU did. "Union" is the length of the union of intervals:
+// operations that overlap count once.
+type Device struct {
+	Index int32
+	Name  string
+	PCI   string
+	// Kernels, Memcpys and Memsets are numbers of operations.
+	Kernels, Memcpys, Memsets int64
+	// WindowNs is from the first operation's start to the last one's end.
+	WindowNs int64
+	// BusyNs is the union of all operations; IdleNs is the window without it.
+	BusyNs, IdleNs int64
+	// ComputeNs is the union of kernels that are not communication, CommNs of those that are
+	// (nccl, rccl); MemcpyNs and MemsetNs of copies and sets.
+	ComputeNs, CommNs, MemcpyNs, MemsetNs int64
+	// ExposedCommNs is communication not covered by compute; ExposedMemcpyNs copies covered by neither.
+	ExposedCommNs, ExposedMemcpyNs int64
+	// KernelSumNs adds the kernels' lengths without regard to overlap.
+	KernelSumNs int64
+	// CarryInNs is the union of operations launched before the cell; CarryOutNs the time of the
+	// cell's own operations after its last statement.
+	CarryInNs, CarryOutNs int64
+	// CellIdleNs is the cell's wall, prolonged to the end of its last operation, without BusyNs.
+	CellIdleNs int64
+	Copies     []Copy
+	// TopKernels are the kernels with the largest sums, at most 10.
+	TopKernels []Kernel
+	// Sensors is nil when the management library said nothing of this device.
+	Sensors *timeline.Sensors
+}
+
+// Copy sums the copies of one direction and one pair of sides.
+type Copy struct {
+	// Kind is "HtoD" and the like; Source and Target are "pageable", "pinned", "device" and the like.
+	Kind, Source, Target string
+	Count, Ns, Bytes     int64
+}
+
+// Kernel sums the launches of one kernel.
+type Kernel struct {
+	// Name is the kernel's name, demangled where it was. Hostile text.
+	Name      string
+	Count, Ns int64
+	// Line is the line of the cell that launched most of it; Number 0 when not known.
+	Line Line
+}
