@@ -18,3 +18,6 @@ func TestTmp(t *testing.T) {
 		os.WriteFile("/tmp/sample/"+c.Name+".svg", []byte(svg), 0o644)
 	}
 }
+
+func BenchmarkHuge(b *testing.B) { r := fixtures.Huge(); b.ResetTimer(); for range b.N { Render(r) } }
+func BenchmarkTypical(b *testing.B) { r := fixtures.Typical(); b.ResetTimer(); for range b.N { Render(r) } }
