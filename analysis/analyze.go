@@ -6,7 +6,6 @@ package analysis
 import (
 	"cmp"
 	"slices"
-	"strings"
 
 	"github.com/inferscope/inferscope/analysis/attribution"
 	"github.com/inferscope/inferscope/analysis/findings"
@@ -95,9 +94,12 @@ func whatIf(wall int64, list []result.Finding) []result.WhatIf {
 		if f.Saving.HighNs <= 0 || len(out) == maxWhatIf {
 			continue
 		}
-		change := "without: " + strings.ToLower(f.Title[:1]) + f.Title[1:]
-		if f.Line.Number > 0 {
-			change += ", " + phrase.Line(f.Line)
+		change, cellWide := f.Title, false
+		if rule := findings.ByID(f.ID); rule != nil {
+			change, cellWide = rule.Change, rule.CellWide
+		}
+		if f.Line.Number > 0 && !cellWide {
+			change += " on " + phrase.Line(f.Line)
 		}
 		low, high := max(wall-f.Saving.HighNs, 0), max(wall-f.Saving.LowNs, 0)
 		out = append(out, result.WhatIf{Change: change, PredictedNs: low, LowNs: low, HighNs: high})
