@@ -8,11 +8,17 @@ import (
 
 // HotLines picks the lines of the cell that deserve a place however long the
 // cell is: those that took a thousandth of the wall or more, in the cell's
-// thread or in another, the longest first, at most limit of them. The keys are line numbers.
+// thread or in another, or, in a cell without a slow line, a twentieth of its
+// slowest; the longest first, at most limit of them. The keys are line numbers.
 func HotLines(r *result.Result, limit int) map[int]bool {
 	var lines []result.LineStat
+	var most int64
 	for _, s := range r.Host.Lines {
-		if n := s.Line.Number; n >= 1 && int(n) <= len(r.Cell.Lines) && lineWeight(s) > 0 && float64(lineWeight(s))*1000 >= float64(r.WallNs) {
+		most = max(most, lineWeight(s))
+	}
+	least := max(1, min(r.WallNs/1000, most/20))
+	for _, s := range r.Host.Lines {
+		if n := s.Line.Number; n >= 1 && int(n) <= len(r.Cell.Lines) && lineWeight(s) >= least {
 			lines = append(lines, s)
 		}
 	}

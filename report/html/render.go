@@ -163,8 +163,7 @@ func breakdown(p *page, r *result.Result, limits limits) {
 		all = append(all, segment{c.Share, colorOfCause(c.Kind)})
 	}
 	p.raw(bar("height:14px;margin:2px 0 6px 0", all...))
-	p.raw(`<div style="overflow-x:auto">`)
-	p.table(column{title: "Cause", width: "36%"}, column{title: "Time", numeric: true}, column{title: "Share", numeric: true}, column{title: "Mainly", width: "46%"})
+	p.tableOf("fixed", column{title: "Cause", width: "34%"}, column{title: "Time", numeric: true, width: "76px"}, column{title: "Share", numeric: true, width: "54px"}, column{title: "Mainly"})
 	shown, small, named := 0, int64(0), map[int32]bool{}
 	for _, c := range r.Host.ByKind {
 		// Rows under a thousandth say nothing: they are summed below.
@@ -192,7 +191,7 @@ func breakdown(p *page, r *result.Result, limits limits) {
 		p.tdEmpty()
 		p.raw(`</tr>`)
 	}
-	p.raw(endTable, `</div>`)
+	p.raw(endTable)
 }
 
 // mainly names the line, the thread and the detail that stand behind a cause.
@@ -223,7 +222,7 @@ func mainly(p *page, r *result.Result, c result.Cause, named map[int32]bool, lim
 		separator = `, `
 	}
 	if c.Count > 0 {
-		p.raw(separator, one(report.Count(c.Count)), ` times`)
+		p.raw(separator, one(report.Plural(c.Count, "time")))
 	}
 	p.raw(`</small>`)
 }

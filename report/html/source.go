@@ -88,7 +88,7 @@ func sourceRow(p *page, r *result.Result, n int, stats map[int]result.LineStat, 
 	slowest := hot && s.WallNs == most
 	open := markup(`<tr>`)
 	if slowest {
-		open = `<tr style="background-color:rgba(217,84,30,0.16);font-weight:600">`
+		open = `<tr style="background-color:rgba(217,84,30,0.16)">`
 	} else if !hot {
 		open = `<tr style="` + dimStyle + `">`
 	}
@@ -97,7 +97,11 @@ func sourceRow(p *page, r *result.Result, n int, stats map[int]result.LineStat, 
 		if !s.Exact {
 			p.raw(`~`)
 		}
-		p.raw(one(report.Duration(s.WallNs)))
+		if slowest {
+			p.raw(`<strong>`, one(report.Duration(s.WallNs)), `</strong>`)
+		} else {
+			p.raw(one(report.Duration(s.WallNs)))
+		}
 	}
 	p.raw(`</td>`, cell)
 	if hot && s.WallNs > 0 {
