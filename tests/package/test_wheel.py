@@ -13,8 +13,9 @@ import venv
 import zipfile
 from pathlib import Path
 
-import inferscope
 import pytest
+
+import inferscope
 
 ROOT = Path(__file__).parents[2]
 
