@@ -29,6 +29,9 @@ type Input struct {
 
 // Analyze answers why a cell was slow. No slice of the answer is nil.
 func Analyze(tl *timeline.Timeline, in Input) *result.Result {
+	// The picture and the attribution read the same columns and share nothing else.
+	drawn := make(chan result.Picture, 1)
+	go func() { drawn <- picture(tl, in.Cell) }()
 	a := attribution.Host(tl, attribution.Options{Source: in.Cell.Lines, Arch: in.Arch})
 	r := &result.Result{
 		Source:     in.Source,
@@ -39,7 +42,7 @@ func Analyze(tl *timeline.Timeline, in Input) *result.Result {
 		Losses:     filled(tl.Losses),
 		Overhead:   in.Overhead,
 		Notes:      []string{},
-		Picture:    picture(tl, in.Cell),
+		Picture:    <-drawn,
 	}
 	r.Cell.Lines = filled(r.Cell.Lines)
 	r.Host.Process.NUMA = filled(r.Host.Process.NUMA)

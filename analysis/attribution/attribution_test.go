@@ -2,12 +2,12 @@ package attribution
 
 import (
 	"go/ast"
+	gobuild "go/build"
 	"go/parser"
 	"go/token"
 	"math/rand/v2"
 	"path/filepath"
 	"reflect"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -356,7 +356,7 @@ var renamed = map[string]bool{"sync_file_range": true, "pread64": true, "pwrite6
 // The generated tables agree with those of Go's own syscall package, for both architectures.
 func TestSyscallNames(t *testing.T) {
 	for _, arch := range []string{"amd64", "arm64"} {
-		path := filepath.Join(runtime.GOROOT(), "src", "syscall", "zsysnum_linux_"+arch+".go")
+		path := filepath.Join(gobuild.Default.GOROOT, "src", "syscall", "zsysnum_linux_"+arch+".go")
 		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
 		if err != nil {
 			t.Fatal(err)
