@@ -6,7 +6,6 @@ package analysis
 import (
 	"cmp"
 	"slices"
-	"strings"
 
 	"github.com/inferscope/inferscope/analysis/attribution"
 	"github.com/inferscope/inferscope/analysis/findings"
@@ -30,6 +29,9 @@ type Input struct {
 
 // Analyze answers why a cell was slow. No slice of the answer is nil.
 func Analyze(tl *timeline.Timeline, in Input) *result.Result {
+	// The picture and the attribution read the same columns and share nothing else.
+	drawn := make(chan result.Picture, 1)
+	go func() { drawn <- picture(tl, in.Cell) }()
 	a := attribution.Host(tl, attribution.Options{Source: in.Cell.Lines, Arch: in.Arch})
 	r := &result.Result{
 		Source:     in.Source,
@@ -40,7 +42,7 @@ func Analyze(tl *timeline.Timeline, in Input) *result.Result {
 		Losses:     filled(tl.Losses),
 		Overhead:   in.Overhead,
 		Notes:      []string{},
-		Picture:    picture(tl, in.Cell),
+		Picture:    <-drawn,
 	}
 	r.Cell.Lines = filled(r.Cell.Lines)
 	r.Host.Process.NUMA = filled(r.Host.Process.NUMA)
@@ -95,9 +97,12 @@ func whatIf(wall int64, list []result.Finding) []result.WhatIf {
 		if f.Saving.HighNs <= 0 || len(out) == maxWhatIf {
 			continue
 		}
-		change := "without: " + strings.ToLower(f.Title[:1]) + f.Title[1:]
-		if f.Line.Number > 0 {
-			change += ", " + phrase.Line(f.Line)
+		change, cellWide := f.Title, false
+		if rule := findings.ByID(f.ID); rule != nil {
+			change, cellWide = rule.Change, rule.CellWide
+		}
+		if f.Line.Number > 0 && !cellWide {
+			change += " on " + phrase.Line(f.Line)
 		}
 		low, high := max(wall-f.Saving.HighNs, 0), max(wall-f.Saving.LowNs, 0)
 		out = append(out, result.WhatIf{Change: change, PredictedNs: low, LowNs: low, HighNs: high})

@@ -63,7 +63,9 @@ def _tool(command: str, what: str, hint: str) -> list[str]:
 
 
 def _run(what: str, *command: str) -> None:
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    # Nothing in the sidecar needs cgo, and without it the binary runs with any C library.
+    environment = {"CGO_ENABLED": "0", **os.environ}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise BuildError(f"Building {what} failed: {' '.join(command)}\n{done.stdout}{done.stderr}".rstrip())
 

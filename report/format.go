@@ -141,7 +141,11 @@ func Bytes(n int64) string {
 	v := float64(n)
 	for _, unit := range []string{"KiB", "MiB", "GiB", "TiB"} {
 		v /= 1024
-		if r := roundSignificant(v, 3); r < 1024 {
+		r := roundSignificant(v, 3)
+		if v >= 1000 {
+			r = math.Round(v) // there are 1024 to the next unit: three digits would not do
+		}
+		if r < 1024 {
 			return trimFloat(r, 3) + " " + unit
 		}
 	}

@@ -8,8 +8,8 @@ import (
 )
 
 // Visible returns s as one line of text that looks like what it is: control
-// characters become their pictures (␛), characters that reorder or hide text
-// become ⟨U+202E⟩, bytes that are not UTF-8 become �. At most limit characters
+// characters and those that reorder or hide text become their numbers, as in
+// ⟨U+202E⟩; bytes that are not UTF-8 become �. At most limit characters
 // of s are kept; a cut is marked and counted. A tab becomes four spaces. limit
 // <= 0 keeps everything. It does not escape for any markup.
 func Visible(s string, limit int) string {
@@ -26,10 +26,6 @@ func Visible(s string, limit int) string {
 		switch {
 		case r == '\t':
 			b.WriteString("    ")
-		case r < 0x20:
-			b.WriteRune(0x2400 + r)
-		case r == 0x7f:
-			b.WriteRune('␡')
 		case invisible(r):
 			fmt.Fprintf(&b, "⟨U+%04X⟩", r)
 		default:
@@ -73,7 +69,7 @@ func invisible(r rune) bool {
 	switch {
 	case r == 0x200c || r == 0x200d:
 		return false
-	case r >= 0x80 && r < 0xa0, r == 0xad, r == 0x2028, r == 0x2029, r >= 0xfff9 && r <= 0xfffb:
+	case r < 0x20, r >= 0x7f && r < 0xa0, r == 0xad, r == 0x2028, r == 0x2029, r >= 0xfff9 && r <= 0xfffb:
 		return true
 	}
 	return unicode.Is(unicode.Cf, r)

@@ -34,6 +34,21 @@ func Cause(k result.CauseKind) string {
 	return strings.ReplaceAll(string(k), "_", " ")
 }
 
+var causeShort = map[result.CauseKind]string{
+	result.CausePython: "Python", result.CauseNative: "native code", result.CauseSyscall: "system calls", result.CauseGC: "GC",
+	result.CauseGIL: "GIL wait", result.CauseLock: "lock wait", result.CauseHostIO: "file wait", result.CauseNetworkIO: "network",
+	result.CauseSleep: "sleep", result.CausePageFault: "page faults", result.CausePreempted: "CPU wait", result.CauseChild: "child process",
+	result.CausePoll: "event wait", result.CauseGPUDriver: "GPU driver", result.CauseUnknown: "not known",
+}
+
+// CauseShort is Cause in the room of a narrow column: "GIL wait".
+func CauseShort(k result.CauseKind) string {
+	if w, ok := causeShort[k]; ok {
+		return w
+	}
+	return Cause(k)
+}
+
 // CauseMeaning explains a kind of cause in a few words; empty when there is no wording.
 func CauseMeaning(k result.CauseKind) string { return causeWords[k][1] }
 

@@ -26,7 +26,7 @@ const maxLines = 600
 var machinePath = regexp.MustCompile(`(?:^|[^\w./~-])/(?:root|work|home/[a-z]\w*)/`)
 
 // neutralHomes are the homes that belong to nobody.
-var neutralHomes = regexp.MustCompile(`/home/(?:user|you|me|jovyan|ada|alice|bob|someone)/`)
+var neutralHomes = regexp.MustCompile(`/home/(?:u|user|you|me|jovyan|ada|alice|bob|someone)/`)
 
 // ignoredPatterns reads .gitignore, and what a developer excludes in this clone:
 // names, rooted names, and exceptions.
@@ -144,6 +144,9 @@ func isWritten(name string, content []byte) bool {
 
 func TestLayout(t *testing.T) {
 	for _, name := range treeFiles(t) {
+		if _, err := os.Stat(filepath.Join("..", name)); err != nil {
+			continue // a temporary file of a test that runs beside this one
+		}
 		for _, violation := range append(layoutViolations(name), contentViolations(name, readFile(t, name))...) {
 			t.Error(violation)
 		}

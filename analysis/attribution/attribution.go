@@ -118,7 +118,11 @@ func Host(tl *timeline.Timeline, opts Options) *Attribution {
 	wall := tl.Window.End - tl.Window.Start
 	a := &attributor{
 		tl: tl, opts: opts, main: &tl.Threads[tl.Main()], mainID: tl.Main(),
-		frames: indexStacks(tl), byLine: map[int32]int{}, groups: map[groupKey]*group{}, classes: map[classKey]int64{},
+		frames: indexStacks(tl), byLine: map[int32]int{}, groups: map[packed]int64{}, wakers: map[uint64]int64{}, classes: map[packed]int64{},
+		modules: make([]timeline.NameID, 1), moduleID: map[timeline.NameID]int32{},
+	}
+	for n := range a.callKinds {
+		a.callKinds[n] = kindIndex[syscallKind(SyscallName(opts.Arch, int16(n)))]
 	}
 	a.sweep()
 	a.shareRunning()
@@ -162,6 +166,21 @@ func Host(tl *timeline.Timeline, opts Options) *Attribution {
 		out.RunningThreads += out.Host.Threads[i].States.RunningNs
 	}
 	return out
+}
+
+// LineText is the source of a line that has a cause; empty when it has none.
+func (a *Attribution) LineText(number int32) string {
+	for i := range a.Host.Lines {
+		if a.Host.Lines[i].Line.Number == number {
+			return a.Host.Lines[i].Line.Text
+		}
+	}
+	return ""
+}
+
+// Working says that a cause is the program's own work, not a wait or a pause.
+func Working(k result.CauseKind) bool {
+	return k == result.CausePython || k == result.CauseNative || k == result.CauseSyscall
 }
 
 func (a *attributor) line(number int32) result.Line {

@@ -15,14 +15,18 @@ type waitList struct {
 	waits  []wait
 	stride int64
 	seen   int64
+	// causes is how many causes the waits have, once blame has numbered them.
+	causes int
 }
 
 type wait struct {
 	cause    causeKey
 	off, end int64
+	// index is the cause's number within blame.
+	index int
 }
 
-const maxWaits = 100_000
+const maxWaits = 60_000
 
 func (l *waitList) add(line int32, k kind, off, end int64) {
 	switch k {
@@ -45,7 +49,7 @@ func (l *waitList) add(line int32, k kind, off, end int64) {
 			l.stride *= 2
 		}
 		if l.seen%l.stride == 0 {
-			l.waits = append(l.waits, wait{causeKey{line, k}, off, end})
+			l.waits = append(l.waits, wait{cause: causeKey{line, k}, off: off, end: end})
 		}
 	}
 	l.seen++
@@ -53,38 +57,14 @@ func (l *waitList) add(line int32, k kind, off, end int64) {
 
 // doing is what one thread did during the waits of one cause.
 type doing struct {
-	thread    timeline.ThreadID
 	runningNs int64
 	blockedNs [timeline.NumReasons]int64
-	fns       map[fnDoing]int64
 }
 
 // fnDoing is a function, with the cell's line under it.
 type fnDoing struct {
 	fn   fnID
 	line int32
-}
-
-func (d *doing) note(f fnID, line int32, ns int64) {
-	if f == 0 {
-		return
-	}
-	if d.fns == nil {
-		d.fns = map[fnDoing]int64{}
-	}
-	d.fns[fnDoing{f, line}] += ns
-}
-
-// top is the function that the thread was in longest.
-func (d *doing) top() fnDoing {
-	var best fnDoing
-	var most int64
-	for f, ns := range d.fns {
-		if ns > most || ns == most && (f.fn < best.fn || f.fn == best.fn && f.line < best.line) {
-			best, most = f, ns
-		}
-	}
-	return best
 }
 
 // blamed is who was waited for.
@@ -96,47 +76,71 @@ type blamed struct {
 // blame names the thread that each cause waited for: the one that ended most of
 // the waiting, where that is known for at least half of it, otherwise the one that
 // ran most meanwhile, if it ran for at least a fifth. For files it names nobody
-// unless another thread's wake-ups show that it fed a pipe.
+// unless another thread's wake-ups show that it fed a pipe. Causes below a
+// hundredth of the wall are left alone.
 func (a *attributor) blame(wakers map[causeKey]map[timeline.ThreadID]int64) map[causeKey]blamed {
-	total := map[causeKey]int64{}
+	wall := a.tl.Window.End - a.tl.Window.Start
+	var causes []causeKey
+	index := map[causeKey]int{}
+	waited := []int64{}
+	waits := a.waits.waits[:0]
 	for _, w := range a.waits.waits {
-		total[w.cause] += w.end - w.off
+		if a.lines[w.cause.line].kinds[w.cause.kind] < wall/100 {
+			continue
+		}
+		i, ok := index[w.cause]
+		if !ok {
+			i = len(causes)
+			index[w.cause] = i
+			causes, waited = append(causes, w.cause), append(waited, 0)
+		}
+		w.index = i
+		waited[i] += w.end - w.off
+		waits = append(waits, w)
 	}
-	if len(total) == 0 {
-		return nil
-	}
-	did := map[causeKey]map[timeline.ThreadID]*doing{}
-	for id := 1; id < len(a.tl.Threads); id++ {
+	a.waits.waits, a.waits.causes = waits, len(causes)
+	did := make([][]doing, len(a.tl.Threads))
+	for id := 1; id < len(a.tl.Threads) && len(waits) > 0; id++ {
 		if timeline.ThreadID(id) != a.mainID {
-			a.during(timeline.ThreadID(id), did)
+			did[id] = make([]doing, len(causes))
+			a.during(timeline.ThreadID(id), did[id], nil)
 		}
 	}
 	out := map[causeKey]blamed{}
-	for c, ns := range total {
-		var known, most int64
-		var who timeline.ThreadID
-		for id, n := range wakers[c] {
-			known += n
-			if n > most || n == most && id < who {
-				who, most = id, n
-			}
-		}
-		full := a.lines[a.byLine[c.line]].kinds[c.kind]
-		if known*2 < full {
-			who, most = 0, 0
-			if c.kind != kHostIO {
-				for id, d := range did[c] {
-					if a.mayHold(c.kind, id) && d.runningNs*5 >= ns && (d.runningNs > most || d.runningNs == most && id < who) {
-						who, most = id, d.runningNs
-					}
+	for i, c := range causes {
+		who := a.ender(c, wakers[c])
+		if who == 0 && c.kind != kHostIO {
+			most := int64(0)
+			for id := range did {
+				if did[id] == nil || !a.mayHold(c.kind, timeline.ThreadID(id)) {
+					continue
+				}
+				if ran := did[id][i].runningNs; ran > most && ran*5 >= waited[i] {
+					who, most = timeline.ThreadID(id), ran
 				}
 			}
 		}
 		if who != 0 {
-			out[c] = blamed{who, a.blameDetail(c.kind, did[c][who])}
+			out[c] = blamed{who, a.blameDetail(c.kind, &did[who][i], a.topFunction(who, i))}
 		}
 	}
 	return out
+}
+
+// ender is the thread that ended most of a cause's waiting, if it is known who ended at least half.
+func (a *attributor) ender(c causeKey, wakers map[timeline.ThreadID]int64) timeline.ThreadID {
+	var known, most int64
+	var who timeline.ThreadID
+	for id, n := range wakers {
+		known += n
+		if n > most || n == most && id < who {
+			who, most = id, n
+		}
+	}
+	if known*2 < a.lines[c.line].kinds[c.kind] {
+		return 0
+	}
+	return who
 }
 
 // mayHold says whether a thread can be what a wait of this kind waits for.
@@ -162,27 +166,14 @@ func (a *attributor) runsPython(t *timeline.Thread) bool {
 	return t.Lines.Len() > 0
 }
 
-// during adds what one thread did inside the main thread's waits. Both are sorted, so it is one walk.
-func (a *attributor) during(id timeline.ThreadID, did map[causeKey]map[timeline.ThreadID]*doing) {
+// during adds what one thread did inside the main thread's waits, by cause, and
+// tells see where it was. Both are sorted, so it is one walk.
+func (a *attributor) during(id timeline.ThreadID, did []doing, see func(cause int, stack timeline.StackID, ns int64)) {
 	t := &a.tl.Threads[id]
 	s, smp := &t.Sched, &t.Samples
-	if s.Known.End <= s.Known.Start && smp.Len() == 0 {
-		return
-	}
 	row, at := 0, 0
-	var d *doing
-	var last causeKey
-	for i, w := range a.waits.waits {
-		if i == 0 || w.cause != last || d == nil {
-			last = w.cause
-			if did[last] == nil {
-				did[last] = map[timeline.ThreadID]*doing{}
-			}
-			if d = did[last][id]; d == nil {
-				d = &doing{thread: id}
-				did[last][id] = d
-			}
-		}
+	for _, w := range a.waits.waits {
+		d := &did[w.index]
 		from, to := max(w.off, s.Known.Start), min(w.end, s.Known.End)
 		for row < s.Len() && s.On[row] <= from {
 			row++
@@ -193,27 +184,52 @@ func (a *attributor) during(id timeline.ThreadID, did map[causeKey]map[timeline.
 			ran -= max(on-off, 0)
 			if wake > off {
 				d.blockedNs[s.Reason[r]] += wake - off
-				d.note(a.frames.deepest[s.Stack[r]], a.frames.cellLine[s.Stack[r]], wake-off)
+				if see != nil {
+					see(w.index, s.Stack[r], wake-off)
+				}
 			}
 		}
 		d.runningNs += ran
+		if see == nil {
+			continue
+		}
 		for at < smp.Len() && smp.Time[at] < w.off {
 			at++
 		}
 		for ; at < smp.Len() && smp.Time[at] < w.end; at++ {
-			d.note(a.frames.deepest[smp.Stack[at]], a.frames.cellLine[smp.Stack[at]], max(smp.PeriodNs, 1))
+			see(w.index, smp.Stack[at], max(smp.PeriodNs, 1))
 		}
 	}
-	if d != nil && len(d.fns) == 0 && smp.Len() > 0 {
-		// No sample fell into a wait: what the thread did at other times is the best that is known.
-		for _, byThread := range did {
-			if d := byThread[id]; d != nil && len(d.fns) == 0 {
-				for i := range min(smp.Len(), 1000) {
-					d.note(a.frames.deepest[smp.Stack[i]], a.frames.cellLine[smp.Stack[i]], 1)
-				}
-			}
+}
+
+// topFunction is the function that a thread was in longest during the waits of a
+// cause; when nothing was seen of it then, during its first thousand samples.
+func (a *attributor) topFunction(id timeline.ThreadID, cause int) fnDoing {
+	fns := map[fnDoing]int64{}
+	note := func(stack timeline.StackID, ns int64) {
+		if f := a.frames.deepest[stack]; f != 0 {
+			fns[fnDoing{f, a.frames.cellLine[stack]}] += ns
 		}
 	}
+	a.during(id, make([]doing, a.waits.causes), func(c int, stack timeline.StackID, ns int64) {
+		if c == cause {
+			note(stack, ns)
+		}
+	})
+	if len(fns) == 0 {
+		smp := &a.tl.Threads[id].Samples
+		for i := range min(smp.Len(), 1000) {
+			note(smp.Stack[i], 1)
+		}
+	}
+	var best fnDoing
+	var most int64
+	for f, ns := range fns {
+		if ns > most || ns == most && (f.fn < best.fn || f.fn == best.fn && f.line < best.line) {
+			best, most = f, ns
+		}
+	}
+	return best
 }
 
 var reasonDoing = [timeline.NumReasons]string{
@@ -225,10 +241,7 @@ var reasonDoing = [timeline.NumReasons]string{
 }
 
 // blameDetail says what the waited-for thread did: "asleep in hold(), line 3".
-func (a *attributor) blameDetail(k kind, d *doing) string {
-	if d == nil {
-		return ""
-	}
+func (a *attributor) blameDetail(k kind, d *doing, top fnDoing) string {
 	state, most := "running", d.runningNs
 	for r, ns := range d.blockedNs {
 		if ns > most {
@@ -242,7 +255,6 @@ func (a *attributor) blameDetail(k kind, d *doing) string {
 	case most == 0:
 		return ""
 	}
-	top := d.top()
 	if name := a.frames.name(top.fn); name != "" {
 		state += " in " + name
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/inferscope/inferscope/analysis/timeline"
 )
 
+// causeKey is a cause on a line, by index.
 type causeKey struct {
 	line int32
 	kind kind
@@ -15,19 +16,25 @@ type causeKey struct {
 
 // causes lists the partition of the wall by kind and line, largest first.
 func (a *attributor) causes(wall int64) []result.Cause {
-	largest := map[causeKey]groupKey{}
-	waker := map[causeKey]map[timeline.ThreadID]int64{}
-	for key, g := range a.groups {
+	type part struct {
+		key packed
+		ns  int64
+	}
+	largest := map[causeKey]part{}
+	for p, ns := range a.groups {
+		key := p.unpack()
 		c := causeKey{key.line, key.kind}
-		if best, ok := largest[c]; !ok || g.ns > a.groups[best].ns || g.ns == a.groups[best].ns && before(key, best) {
-			largest[c] = key
+		if best, ok := largest[c]; !ok || ns > best.ns || ns == best.ns && p < best.key {
+			largest[c] = part{p, ns}
 		}
-		if key.waker != 0 && key.waker != a.mainID {
-			if waker[c] == nil {
-				waker[c] = map[timeline.ThreadID]int64{}
-			}
-			waker[c][key.waker] += g.ns
+	}
+	waker := map[causeKey]map[timeline.ThreadID]int64{}
+	for p, ns := range a.wakers {
+		k := unpackWaker(p)
+		if waker[k.cause] == nil {
+			waker[k.cause] = map[timeline.ThreadID]int64{}
 		}
+		waker[k.cause][k.waker] += ns
 	}
 	blames := a.blame(waker)
 	out := []result.Cause{}
@@ -36,11 +43,10 @@ func (a *attributor) causes(wall int64) []result.Cause {
 			if ns == 0 {
 				continue
 			}
-			c := causeKey{s.number, kind(k)}
+			c := causeKey{s.index, kind(k)}
 			cause := result.Cause{Kind: kinds[k], Ns: ns, Share: share(ns, wall), Line: a.line(s.number), Count: s.counts[k]}
-			key, ok := largest[c]
-			if ok {
-				cause.Detail = a.detail(key)
+			if p, ok := largest[c]; ok {
+				cause.Detail = a.detail(p.key.unpack())
 			} else if k == int(kPreempted) {
 				cause.Detail = "ready to run, but other work had the CPU"
 			}
@@ -60,17 +66,6 @@ func (a *attributor) causes(wall int64) []result.Cause {
 		return int(kindIndex[x.Kind]) - int(kindIndex[y.Kind])
 	})
 	return out
-}
-
-// before is an arbitrary but fixed order of keys.
-func before(x, y groupKey) bool {
-	for _, d := range []int64{int64(x.reason) - int64(y.reason), int64(x.syscall) - int64(y.syscall), int64(x.waker) - int64(y.waker),
-		int64(x.fn) - int64(y.fn), int64(x.module) - int64(y.module)} {
-		if d != 0 {
-			return d < 0
-		}
-	}
-	return x.sample && !y.sample
 }
 
 // detail puts the largest part of a cause in words.
@@ -96,11 +91,11 @@ func (a *attributor) detail(key groupKey) string {
 		case key.kind == kUnknown && a.samples == 0:
 			return "on the CPU, and nothing sampled what it did"
 		case key.kind == kUnknown:
-			return "on the CPU, too short to be sampled"
+			return "on the CPU, between two samples"
 		case key.kind == kFault && call == "":
 			return in("first touch of new memory")
 		case key.kind == kNative:
-			return in(path.Base("/" + a.tl.Names.String(key.module)))
+			return in(path.Base("/" + a.tl.Names.String(a.modules[key.module])))
 		case key.kind == kPython && timeline.SampleKind(key.reason) == timeline.SampleOnCPU:
 			return in("on the CPU; compiled code called from here counts as Python")
 		}

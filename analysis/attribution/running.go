@@ -1,6 +1,7 @@
 package attribution
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/inferscope/inferscope/analysis/timeline"
@@ -20,10 +21,10 @@ import (
 // same way; there, samples also tell waiting from running where they can.
 const ownSamples = 3
 
-// share is one class's part of a line's running time.
-type shareKey struct {
-	classKey
-	n int64
+// vote is how many samples speak for one class.
+type vote struct {
+	class packed
+	n     int64
 }
 
 func (a *attributor) shareRunning() {
@@ -31,57 +32,55 @@ func (a *attributor) shareRunning() {
 	if period <= 0 {
 		period = (a.tl.Window.End - a.tl.Window.Start) / max(a.samples, 1)
 	}
-	own := map[int32][]shareKey{}
-	pool := map[classKey]int64{}
-	short := func(s *lineSums) bool { return s.shared < ownSamples*period }
-	for key, n := range a.classes {
-		if short(a.lines[a.byLine[key.line]]) {
-			key.line = -1
-			pool[key] += n
+	own := map[int32][]vote{}
+	pool := map[packed]int64{}
+	short := func(s *lineSums) bool { return s.shared/ownSamples < period }
+	for class, n := range a.classes {
+		key := class.unpack()
+		if short(a.lines[key.line]) {
+			key.line = 0
+			pool[key.pack()] += n
 		} else {
-			own[key.line] = append(own[key.line], shareKey{key, n})
+			own[key.line] = append(own[key.line], vote{class, n})
 		}
 	}
-	var pooled []shareKey
-	for key, n := range pool {
-		pooled = append(pooled, shareKey{key, n})
+	pooled := make([]vote, 0, len(pool))
+	for class, n := range pool {
+		pooled = append(pooled, vote{class, n})
 	}
 	slices.SortFunc(pooled, byVotes)
+	// A pool of very many lines times very many classes is cut to the classes that carry it.
+	shortVotes := pooled[:min(len(pooled), maxPooled)]
 	for _, s := range a.lines {
 		if s.shared == 0 {
 			continue
 		}
-		votes := pooled
+		votes := shortVotes
 		if !short(s) {
-			votes = own[s.number]
+			votes = own[s.index]
 			slices.SortFunc(votes, byVotes)
 		}
 		a.divide(s, votes)
 	}
 }
 
-// byVotes orders by votes, largest first, and then by everything else: maps have no order.
-func byVotes(x, y shareKey) int {
-	for _, d := range []int64{y.n - x.n, int64(x.kind) - int64(y.kind), int64(x.syscall) - int64(y.syscall),
-		int64(x.fn) - int64(y.fn), int64(x.module) - int64(y.module), int64(x.sample) - int64(y.sample)} {
-		switch {
-		case d < 0:
-			return -1
-		case d > 0:
-			return 1
-		}
-	}
-	return 0
+// maxPooled bounds the classes of the pool of short lines.
+const maxPooled = 200
+
+// byVotes orders by votes, largest first, and then by class: maps have no order.
+func byVotes(x, y vote) int {
+	return cmp.Or(cmp.Compare(y.n, x.n), cmp.Compare(x.class, y.class))
 }
 
 // divide gives a line's shared time to the causes of its votes, to the last ns.
-func (a *attributor) divide(s *lineSums, votes []shareKey) {
+func (a *attributor) divide(s *lineSums, votes []vote) {
 	var total int64
 	for _, v := range votes {
 		total += v.n
 	}
 	if total == 0 {
-		votes, total = []shareKey{{classKey{kind: kUnknown, syscall: -1, sample: timeline.NumSampleKinds}, 1}}, 1
+		unseen := groupKey{kind: kUnknown, syscall: -1, reason: timeline.Reason(timeline.NumSampleKinds), sample: true}
+		votes, total = []vote{{unseen.pack(), 1}}, 1
 	}
 	var seen, given int64
 	var byKind [numKinds]int64
@@ -91,14 +90,15 @@ func (a *attributor) divide(s *lineSums, votes []shareKey) {
 		upTo := portion(s.shared, seen, total)
 		ns := upTo - given
 		given = upTo
-		k := v.kind
-		if k == kSyscall && SyscallName(a.opts.Arch, v.syscall) == "futex" {
+		key := v.class.unpack()
+		k := key.kind
+		if k == kSyscall && SyscallName(a.opts.Arch, key.syscall) == "futex" {
 			k = s.futexKind()
 		}
 		s.kinds[k] += ns
 		byKind[k] += v.n
-		a.group(groupKey{line: s.number, kind: k, syscall: v.syscall, fn: v.fn, module: v.module, sample: true,
-			reason: timeline.Reason(v.sample)}, ns, false)
+		key.line, key.kind = s.index, k
+		a.group(key, ns)
 	}
 	for b := range s.sharedBlocks {
 		var seen, given int64

@@ -18,10 +18,17 @@ type attributor struct {
 	lines  []*lineSums
 	byLine map[int32]int
 	// groups split the time of a cause on a line by what the detail is made of.
-	groups map[groupKey]*group
-	// classes count the samples that share out running time, by line.
-	classes map[classKey]int64
-	waits   waitList
+	groups map[packed]int64
+	// wakers is the time of a cause on a line by the thread that ended the wait; see wakerKey.
+	wakers map[uint64]int64
+	// classes count the samples that share out running time.
+	classes map[packed]int64
+	// modules are the native libraries of samples; 0 is "none".
+	modules  []timeline.NameID
+	moduleID map[timeline.NameID]int32
+	// callKinds is the cause of on-CPU time by system call number.
+	callKinds [512]kind
+	waits     waitList
 	// blocks is the time by cause in each block, as far as it is known without samples.
 	blocks [Blocks][numKinds]int64
 
@@ -30,7 +37,7 @@ type attributor struct {
 
 // lineSums are the sums of one line of the cell.
 type lineSums struct {
-	number int32
+	index, number int32
 	// wall has the line as the deepest; total has it anywhere on the way from the top level.
 	wall, total, hits int64
 	sampled           bool
@@ -47,32 +54,56 @@ type lineSums struct {
 }
 
 // maxLines bounds the lines that are told apart; the rest counts as "no line".
-const maxLines = 16 << 10
+const maxLines = 16<<10 - 1
 
 // groupKey tells apart the parts of one cause on one line.
 type groupKey struct {
-	line    int32
+	line    int32 // an index into lines
 	kind    kind
-	reason  timeline.Reason
-	syscall int16
-	waker   timeline.ThreadID
-	fn      fnID
-	module  timeline.NameID
 	sample  bool
-}
-
-type group struct {
-	ns, count int64
-}
-
-// classKey is what a sample says about running time.
-type classKey struct {
-	line    int32
-	kind    kind
+	reason  timeline.Reason // or a timeline.SampleKind, for samples
 	syscall int16
-	module  timeline.NameID
 	fn      fnID
-	sample  timeline.SampleKind
+	module  int32 // an index into modules
+}
+
+// packed is a groupKey in 64 bits: rows come by the million, and hashing a struct
+// costs several times as much.
+type packed uint64
+
+func (k groupKey) pack() packed {
+	call := uint64(511)
+	if k.syscall < 510 {
+		call = uint64(k.syscall + 1)
+	}
+	f := uint64(k.fn)
+	if f >= 1<<20 {
+		f = 0
+	}
+	p := uint64(k.line)<<50 | uint64(k.kind)<<46 | uint64(k.reason&15)<<42 | call<<33 | f<<13 | uint64(k.module)<<1
+	if k.sample {
+		p |= 1
+	}
+	return packed(p)
+}
+
+func (p packed) unpack() groupKey {
+	return groupKey{line: int32(p >> 50), kind: kind(p >> 46 & 15), reason: timeline.Reason(p >> 42 & 15), syscall: int16(p>>33&511) - 1,
+		fn: fnID(p >> 13 & (1<<20 - 1)), module: int32(p >> 1 & (1<<12 - 1)), sample: p&1 != 0}
+}
+
+// wakerKey is a line, a cause, and the thread that ended the wait.
+type wakerKey struct {
+	cause causeKey
+	waker timeline.ThreadID
+}
+
+func (k wakerKey) pack() uint64 {
+	return uint64(k.cause.line)<<36 | uint64(k.cause.kind)<<32 | uint64(k.waker)
+}
+
+func unpackWaker(p uint64) wakerKey {
+	return wakerKey{causeKey{int32(p >> 36), kind(p >> 32 & 15)}, timeline.ThreadID(p)}
 }
 
 func (a *attributor) sums(line int32) *lineSums {
@@ -82,7 +113,7 @@ func (a *attributor) sums(line int32) *lineSums {
 	if len(a.lines) >= maxLines && line != 0 {
 		return a.sums(0)
 	}
-	s := &lineSums{number: line}
+	s := &lineSums{index: int32(len(a.lines)), number: line}
 	a.byLine[line] = len(a.lines)
 	a.lines = append(a.lines, s)
 	return s
@@ -147,11 +178,13 @@ func (a *attributor) sweep() {
 			if a.frames.importing[row.stack] {
 				at.importNs += d
 			}
-			a.group(groupKey{line: at.number, kind: k, reason: row.reason, syscall: row.syscall, waker: row.waker,
-				fn: a.frames.deepest[row.stack]}, d, t == row.off)
+			a.group(groupKey{line: at.index, kind: k, reason: row.reason, syscall: row.syscall, fn: a.frames.deepest[row.stack]}, d)
+			if row.waker != 0 && row.waker != a.mainID {
+				a.wakers[wakerKey{causeKey{at.index, k}, row.waker}.pack()] += d
+			}
 			if t == row.off {
 				at.counts[k]++
-				a.waits.add(at.number, k, row.off, row.wake)
+				a.waits.add(at.index, k, row.off, row.wake)
 			}
 		case row.state == runnable:
 			a.add(at, kPreempted, block, d)
@@ -178,16 +211,17 @@ func (a *attributor) add(at *lineSums, k kind, block int, d int64) {
 	a.blocks[block][k] += d
 }
 
-func (a *attributor) group(key groupKey, ns int64, first bool) {
-	g := a.groups[key]
-	if g == nil {
-		g = &group{}
-		a.groups[key] = g
+// maxGroups bounds the parts that are told apart; past it, new ones lose their details first.
+const maxGroups = 32 << 10
+
+func (a *attributor) group(key groupKey, ns int64) {
+	p := key.pack()
+	if len(a.groups) >= maxGroups {
+		if _, ok := a.groups[p]; !ok {
+			p = groupKey{line: key.line, kind: key.kind, reason: key.reason, syscall: -1, sample: key.sample}.pack()
+		}
 	}
-	g.ns += ns
-	if first {
-		g.count++
-	}
+	a.groups[p] += ns
 }
 
 func (a *attributor) state(at *lineSums, row schedRow, d int64) {
@@ -205,34 +239,58 @@ func (a *attributor) state(at *lineSums, row schedRow, d int64) {
 
 // sample notes what a sample says about its line's running time.
 func (a *attributor) sample(at *lineSums, s *timeline.Samples, i int, state threadState) {
-	key := classKey{line: at.number, syscall: -1, module: s.Module[i], fn: a.frames.deepest[s.Stack[i]], sample: s.Kind[i]}
+	key := groupKey{line: at.index, syscall: -1, fn: a.frames.deepest[s.Stack[i]], reason: timeline.Reason(s.Kind[i]), sample: true}
 	switch s.Kind[i] {
 	case timeline.SamplePython:
-		key.kind, key.module = kPython, 0
+		key.kind = kPython
 	case timeline.SampleNative:
-		key.kind = kNative
+		key.kind, key.module = kNative, a.module(s.Module[i])
 	case timeline.SampleSyscall:
 		key.syscall = s.Syscall[i]
-		key.kind = kindIndex[syscallKind(SyscallName(a.opts.Arch, key.syscall))]
+		key.kind = kSyscall
+		if key.syscall >= 0 && int(key.syscall) < len(a.callKinds) {
+			key.kind = a.callKinds[key.syscall]
+		}
 	case timeline.SampleFault:
 		key.kind = kFault
 	case timeline.SampleWaiting:
 		if state == running { // the scheduler knows better: it ran
-			key.kind, key.sample = kPython, timeline.SampleOnCPU
+			key.kind, key.reason = kPython, timeline.Reason(timeline.SampleOnCPU)
 			break
 		}
 		key.kind = a.frames.waitOf(key.fn)
 	default: // on the CPU, nothing more known
 		key.kind = kPython
-		if key.module != 0 {
-			key.kind = kNative
+		if s.Module[i] != 0 {
+			key.kind, key.module = kNative, a.module(s.Module[i])
 		}
 	}
 	at.samples++
 	if a.frames.importing[s.Stack[i]] {
 		at.importSamples++
 	}
-	a.classes[key]++
+	p := key.pack()
+	if len(a.classes) >= maxGroups {
+		if _, ok := a.classes[p]; !ok {
+			key.fn, key.module = 0, 0
+			p = key.pack()
+		}
+	}
+	a.classes[p]++
+}
+
+// module is the index of a native library; 0 for none, and for those past the bound.
+func (a *attributor) module(name timeline.NameID) int32 {
+	if name == 0 {
+		return 0
+	}
+	id, ok := a.moduleID[name]
+	if !ok && len(a.modules) < 1<<12 {
+		id = int32(len(a.modules))
+		a.modules = append(a.modules, name)
+		a.moduleID[name] = id
+	}
+	return id
 }
 
 func blockOf(t int64, w timeline.Interval) int {

@@ -27,7 +27,7 @@ func init() {
 	for kind, names := range map[result.CauseKind][]string{
 		result.CauseHostIO: {"read", "write", "pread64", "pwrite64", "readv", "writev", "preadv", "pwritev", "preadv2",
 			"pwritev2", "open", "openat", "openat2", "creat", "close", "close_range", "stat", "fstat", "lstat", "newfstatat",
-			"fstatat", "statx", "statfs", "fstatfs", "access", "faccessat", "faccessat2", "lseek", "fsync", "fdatasync", "sync", "syncfs",
+			"statx", "statfs", "fstatfs", "access", "faccessat", "faccessat2", "lseek", "fsync", "fdatasync", "sync", "syncfs",
 			"sync_file_range", "truncate", "ftruncate", "fallocate", "fadvise64", "readahead", "getdents", "getdents64",
 			"rename", "renameat", "renameat2", "unlink", "unlinkat", "mkdir", "mkdirat", "rmdir", "link", "linkat",
 			"symlink", "symlinkat", "readlink", "readlinkat", "chmod", "fchmod", "fchmodat", "chown", "fchown", "lchown", "fchownat",

@@ -39,6 +39,10 @@ type Rule struct {
 	Title string
 	// Sees, Bad, Silent and Do are the page's sections.
 	Sees, Bad, Silent, Do string
+	// Change is the repair as an order, for predictions: "remove the sleep".
+	Change string
+	// CellWide says that the repair is not one of a line.
+	CellWide bool
 	// Before and After are the example, and the snippets of the advice.
 	Before, After string
 	// Test returns the findings of one cell; empty when there is nothing to say.
@@ -49,6 +53,16 @@ type Rule struct {
 var Registry = []*Rule{
 	&gilContention, &lockContention, &hostIO, &networkWait, &sleep, &pageFaults, &preemption, &pythonHotLoop,
 	&gcPauses, &importInCell, &childWait, &eventWait, &numaRemote, &memoryGrowth, &healthy,
+}
+
+// ByID is the rule of that name, nil when there is none.
+func ByID(id string) *Rule {
+	for _, r := range Registry {
+		if r.ID == id {
+			return r
+		}
+	}
+	return nil
 }
 
 // Find runs every rule and returns the findings sorted by saving, largest first.

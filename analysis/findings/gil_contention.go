@@ -17,7 +17,9 @@ var gilContention = Rule{
 		" whichever line is executing. It does not speak of threads that only wait for each other's locks.",
 	Do: "Move the busy thread's work to a process, or into code that releases the GIL, or do it before or " +
 		"after the cell.",
-	Before: `threading.Thread(target=crunch, args=(data,)).start()`,
+	Change:   "take the other thread off the GIL",
+	CellWide: true,
+	Before:   `threading.Thread(target=crunch, args=(data,)).start()`,
 	After: `from concurrent.futures import ProcessPoolExecutor
 with ProcessPoolExecutor(1) as pool:
     pool.submit(crunch, data)`,

@@ -1,6 +1,7 @@
 package findings
 
 import (
+	"github.com/inferscope/inferscope/analysis/attribution"
 	"github.com/inferscope/inferscope/analysis/phrase"
 	"github.com/inferscope/inferscope/analysis/result"
 )
@@ -10,9 +11,10 @@ var healthy = Rule{
 	Title: "Nothing to fix",
 	Sees:  "No other rule found anything worth changing.",
 	Bad:   "It is not: this says that the cell spends its time on its own work.",
-	Silent: "It is silent when there is any finding above information, when less than half of the wall is " +
+	Silent: "It is silent when there is any finding above information, when the main thread mostly waited, when less than half of the wall is " +
 		"explained, and for cells shorter than 20 ms.",
 	Do:     "To make the cell faster, change what it computes: a better algorithm, less data, more cores.",
+	Change: "",
 	Before: ``,
 	After:  ``,
 	Test: func(r *Rule, e *Evidence) []result.Finding {
@@ -20,6 +22,9 @@ var healthy = Rule{
 			return nil
 		}
 		top := e.Host.ByKind[0]
+		if !attribution.Working(top.Kind) {
+			return nil
+		}
 		return []result.Finding{r.info(e, result.Line{}, "No wait, pause or hot loop stands out; the largest part, "+
 			phrase.Percent(top.Share)+", was "+phrase.Kind(top.Kind)+".")}
 	},

@@ -13,6 +13,7 @@ var importInCell = Rule{
 	Silent: "It is silent below 5% of the cell's wall or 20 ms on one line.",
 	Do: "Put imports into a cell of their own, so that timings of this one speak of its work; import " +
 		"submodules only where they are used.",
+	Change: "import before the cell",
 	Before: `import torch, transformers
 run(model)`,
 	After: `# cell 1

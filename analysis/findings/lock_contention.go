@@ -15,6 +15,7 @@ var lockContention = Rule{
 		"held too long from work that was handed to another thread on purpose: read what that thread did.",
 	Do: "Hold the lock for less: do slow work (I/O, sleep, computing) outside of it. If the wait is for a " +
 		"worker's result, give the worker less to do or start it earlier.",
+	Change: "remove the wait for the lock",
 	Before: `with lock:
     row = fetch(url)     # slow, under the lock
     rows.append(row)`,

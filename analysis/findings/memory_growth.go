@@ -16,6 +16,7 @@ var memoryGrowth = Rule{
 		"saving.",
 	Do: "Delete what is no longer needed, end the last line with `;` so that the notebook does not keep its " +
 		"value, and keep sums instead of lists of arrays.",
+	Change: "free what is no longer needed",
 	Before: `losses.append(loss)          # keeps the whole graph`,
 	After:  `losses.append(float(loss))`,
 	Test: func(r *Rule, e *Evidence) []result.Finding {

@@ -14,6 +14,7 @@ var numaRemote = Rule{
 		"GiB of remote memory. It claims no saving: placement alone does not tell how often the memory is " +
 		"read.",
 	Do:     "Bind the process to one node, before it allocates.",
+	Change: "bind the process to one node",
 	Before: `jupyter lab`,
 	After:  `numactl --cpunodebind=0 --membind=0 jupyter lab`,
 	Test: func(r *Rule, e *Evidence) []result.Finding {

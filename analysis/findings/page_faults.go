@@ -8,7 +8,7 @@ import (
 
 var pageFaults = Rule{
 	ID:    "page-faults",
-	Title: "Memory is touched for the first time",
+	Title: "Time goes to new memory",
 	Sees: "The main thread was in page faults: the kernel cleared and mapped memory that was touched for the " +
 		"first time, gave memory back, or read pages from disk. Calls that map and unmap memory are counted " +
 		"with it.",
@@ -17,6 +17,7 @@ var pageFaults = Rule{
 	Silent: "It is silent below 5% of the cell's wall or 20 ms on one line, or in total.",
 	Do: "Allocate once and reuse: write into an existing array with `out=`, or keep a buffer across " +
 		"iterations. If pages are read from disk, load the file ahead or leave more memory free.",
+	Change: "reuse the memory",
 	Before: `for x in batches:
     y = np.empty(shape)
     np.multiply(x, 2, out=y)`,

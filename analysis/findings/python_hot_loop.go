@@ -16,6 +16,7 @@ var pythonHotLoop = Rule{
 		"imports.",
 	Do: "Do the work on whole arrays (NumPy, pandas, torch), or compile the function (Numba, Cython). If it " +
 		"is a library's Python code, call it less often with more data.",
+	Change: "replace the Python loop by compiled code",
 	Before: `total = 0
 for x in values:
     total += x * x`,
@@ -27,8 +28,12 @@ for x in values:
 				continue
 			}
 			text := "The Python interpreter ran for " + e.took(c.Ns) + on(c.Line) + inWords(c.Detail)
-			if hits := e.hits(c.Line.Number); hits > 1 {
-				text += "; the line began " + phrase.Count(hits, "time", "times")
+			if hits, exact := e.hits(c.Line.Number); hits > 1 {
+				text += "; the line began "
+				if !exact {
+					text += "at least "
+				}
+				text += phrase.Count(hits, "time", "times")
 			}
 			out = append(out, sampled(r.finding(e, c.Line, c.Ns, text+"."), e.samplesIn(c)))
 		}
@@ -36,14 +41,14 @@ for x in values:
 	},
 }
 
-// hits is how many times a line began, 0 when that was not counted.
-func (e *Evidence) hits(line int32) int64 {
+// hits is how many times a line began, 0 when that was not counted, and whether all were seen.
+func (e *Evidence) hits(line int32) (n int64, exact bool) {
 	for i := range e.Host.Lines {
 		if e.Host.Lines[i].Line.Number == line {
-			return e.Host.Lines[i].Hits
+			return e.Host.Lines[i].Hits, e.Host.Lines[i].Exact
 		}
 	}
-	return 0
+	return 0, true
 }
 
 // samplesIn is about how many of the main thread's samples carry a cause of on-CPU time.

@@ -2,7 +2,6 @@ package timeline
 
 import (
 	"cmp"
-	"runtime"
 	"slices"
 )
 
@@ -69,12 +68,6 @@ func (r *repairs) losses() []Loss {
 	return out
 }
 
-// gcEvery is how many bytes of emptied builder columns may lie around before
-// they are collected: columns hold no pointers, so a collection costs about a
-// millisecond, and without it the heap would grow to twice its size before the
-// runtime collects.
-const gcEvery = 48 << 20
-
 // Build merges everything appended into a timeline clipped to window. It empties
 // the builder, which must not be used afterwards. It never fails: input that
 // contradicts itself is repaired, and what was repaired is counted as a Loss.
@@ -97,7 +90,7 @@ func (b *Builder) Build(window Interval) *Timeline {
 		tl.Rung = RungInProcess
 	}
 	fix := &repairs{}
-	freed := 0
+	freed := &garbage{}
 	limit := limits{
 		window:  window,
 		threads: ThreadID(len(b.threads) + 1),
@@ -105,18 +98,14 @@ func (b *Builder) Build(window Interval) *Timeline {
 		names:   NameID(tl.Names.Len()),
 	}
 	for i, t := range b.threads {
-		tl.Threads = append(tl.Threads, t.build(limit, fix, &freed))
+		tl.Threads = append(tl.Threads, t.build(limit, fix, freed))
 		b.threads[i] = nil
-		if freed > gcEvery {
-			runtime.GC()
-			freed = 0
-		}
 	}
 	tl.Threads[0].CPUNs = -1
-	tl.Calls = b.calls.build(limit, fix, &freed)
+	tl.Calls = b.calls.build(limit, fix, freed)
 	byCorrelation := correlate(&tl.Calls)
 	for _, d := range b.devices {
-		tl.Devices = append(tl.Devices, d.build(limit, &byCorrelation, fix, &freed))
+		tl.Devices = append(tl.Devices, d.build(limit, &byCorrelation, fix, freed))
 	}
 	tl.Sensors = b.sensors
 	tl.Extent = extent(window, tl.Devices)
@@ -154,7 +143,7 @@ type limits struct {
 	names   NameID
 }
 
-func (t *ThreadBuilder) build(l limits, fix *repairs, freed *int) Thread {
+func (t *ThreadBuilder) build(l limits, fix *repairs, freed *garbage) Thread {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	name := t.name
@@ -180,7 +169,7 @@ func ended(end int64, window Interval) int64 {
 	return end
 }
 
-func (s *schedTable) build(l limits, known Interval, fix *repairs, freed *int) Sched {
+func (s *schedTable) build(l limits, known Interval, fix *repairs, freed *garbage) Sched {
 	order := s.runs.order(&s.off, freed)
 	out := Sched{
 		Off: s.off.take(order, freed), Wake: s.wake.take(order, freed), On: s.on.take(order, freed),
@@ -258,7 +247,7 @@ func (s *schedTable) build(l limits, known Interval, fix *repairs, freed *int) S
 	return out
 }
 
-func (t *lineTable) build(l limits, freed *int) Lines {
+func (t *lineTable) build(l limits, freed *garbage) Lines {
 	order := t.runs.order(&t.time, freed)
 	out := Lines{Time: t.time.take(order, freed), Line: t.line.take(order, freed),
 		Top: t.top.take(order, freed), Sampled: t.sampled.take(order, freed)}
@@ -283,7 +272,7 @@ func (t *lineTable) build(l limits, freed *int) Lines {
 	return out
 }
 
-func (t *sampleTable) build(l limits, fix *repairs, freed *int) Samples {
+func (t *sampleTable) build(l limits, fix *repairs, freed *garbage) Samples {
 	order := t.runs.order(&t.time, freed)
 	out := Samples{Time: t.time.take(order, freed), Kind: t.kind.take(order, freed),
 		Syscall: t.syscall.take(order, freed), Stack: t.stack.take(order, freed), Module: t.module.take(order, freed)}
@@ -333,7 +322,7 @@ func clip(start, end int64, w Interval, fix *repairs) (int64, int64, bool) {
 	return max(start, w.Start), min(end, w.End), true
 }
 
-func (t *scopeTable) build(l limits, fix *repairs, freed *int) Scopes {
+func (t *scopeTable) build(l limits, fix *repairs, freed *garbage) Scopes {
 	order := t.runs.order(&t.start, freed)
 	out := Scopes{Start: t.start.take(order, freed), End: t.end.take(order, freed),
 		Name: t.name.take(order, freed), Depth: t.depth.take(order, freed)}
@@ -355,7 +344,7 @@ func (t *scopeTable) build(l limits, fix *repairs, freed *int) Scopes {
 	return Scopes{out.Start[:n], out.End[:n], out.Name[:n], out.Depth[:n]}
 }
 
-func (t *markTable) build(l limits, fix *repairs, freed *int) Marks {
+func (t *markTable) build(l limits, fix *repairs, freed *garbage) Marks {
 	order := t.runs.order(&t.time, freed)
 	out := Marks{Time: t.time.take(order, freed), Name: t.name.take(order, freed), Attributes: t.attributes.take(order, freed)}
 	t.runs = runs{}
@@ -370,7 +359,7 @@ func (t *markTable) build(l limits, fix *repairs, freed *int) Marks {
 	return out
 }
 
-func (t *gcTable) build(l limits, fix *repairs, freed *int) GC {
+func (t *gcTable) build(l limits, fix *repairs, freed *garbage) GC {
 	order := t.runs.order(&t.start, freed)
 	out := GC{Start: t.start.take(order, freed), End: t.end.take(order, freed),
 		Generation: t.generation.take(order, freed), Collected: t.collected.take(order, freed)}

@@ -1,6 +1,9 @@
 package timeline
 
-import "unsafe"
+import (
+	"runtime"
+	"unsafe"
+)
 
 // column grows in chunks, so that growth never copies and leaves no garbage.
 type column[T any] struct {
@@ -35,7 +38,7 @@ func (c *column[T]) len() int { return c.rows + len(c.tail) }
 
 // take empties the column and returns its rows in the given order; nil means as
 // appended. freed counts the bytes that became garbage.
-func (c *column[T]) take(order []uint32, freed *int) []T {
+func (c *column[T]) take(order []uint32, freed *garbage) []T {
 	out := c.tail
 	var zero T
 	size := int(unsafe.Sizeof(zero))
@@ -45,9 +48,12 @@ func (c *column[T]) take(order []uint32, freed *int) []T {
 			out = append(out, chunk...)
 		}
 		out = append(out, c.tail...)
-		*freed += len(out) * size
 	}
+	copied := len(c.full) > 0
 	*c = column[T]{}
+	if copied {
+		freed.add(len(out) * size)
+	}
 	if order == nil {
 		return out
 	}
@@ -55,7 +61,7 @@ func (c *column[T]) take(order []uint32, freed *int) []T {
 	for i, row := range order {
 		sorted[i] = out[row]
 	}
-	*freed += len(out) * size
+	freed.add(len(out) * size)
 	return sorted
 }
 
@@ -75,7 +81,7 @@ func (r *runs) note(key int64) {
 }
 
 // order is the permutation that sorts keys, nil when they are sorted already.
-func (r *runs) order(keys *column[int64], freed *int) []uint32 {
+func (r *runs) order(keys *column[int64], freed *garbage) []uint32 {
 	if len(r.starts) <= 1 {
 		return nil
 	}
@@ -105,6 +111,20 @@ func (r *runs) order(keys *column[int64], freed *int) []uint32 {
 			tree.Replace(flat[at[s]])
 		}
 	}
-	*freed += 12 * len(order)
+	freed.add(8 * len(order))
 	return order
+}
+
+// garbage counts the bytes of emptied columns and collects them now and then.
+// Columns hold no pointers, so a collection costs about a millisecond; without it
+// the heap would grow to twice its size before the runtime collects by itself.
+type garbage struct{ bytes int }
+
+const collectEvery = 48 << 20
+
+func (g *garbage) add(bytes int) {
+	if g.bytes += bytes; g.bytes > collectEvery {
+		runtime.GC()
+		g.bytes = 0
+	}
 }

@@ -66,28 +66,32 @@ func main(a *attribution.Attribution, c result.Cause) string {
 	if c.Share >= 0.995 {
 		out = "Almost all of the cell's " + phrase.Duration(a.WallNs)
 	}
-	return out + " was spent " + doing(a, c)
+	at, _ := where(a, c)
+	return out + " was spent " + doing(a, c, at)
 }
 
-// doing words a cause with whom and where: "waiting for the GIL that thread "spin" held, mostly on line 9".
-func doing(a *attribution.Attribution, c result.Cause) string {
+// doing words a cause with its line and who was waited for: "waiting for the GIL, mostly on
+// line 9, while thread "spin" was running Python".
+func doing(a *attribution.Attribution, c result.Cause, at string) string {
 	out := verb(c.Kind)
 	who := phrase.Plain(c.Thread)
 	detail := phrase.Plain(c.Detail)
 	switch c.Kind {
-	case result.CauseGIL:
-		if who != "" {
-			out += " that thread \"" + who + "\" held"
+	case result.CauseGIL, result.CauseLock, result.CauseChild, result.CausePoll:
+		if who == "" {
+			return out + at
 		}
-	case result.CauseLock:
-		if who != "" {
-			out += " until thread \"" + who + "\" gave it up"
+		if strings.HasPrefix(at, ", ") {
+			at += ","
 		}
-	case result.CauseChild, result.CausePoll:
-		if who != "" {
-			out += " while \"" + who + "\" was " + orElse(detail, "busy")
+		if detail == "" {
+			detail = "what it waited for"
 		}
+		return out + at + " while thread \"" + who + "\" was " + detail
 	case result.CausePython:
+		if a.Imports[c.Line.Number]*2 > c.Ns {
+			return "importing modules" + at
+		}
 		if strings.HasPrefix(detail, "in ") {
 			out += " " + detail
 		}
@@ -96,14 +100,7 @@ func doing(a *attribution.Attribution, c result.Cause) string {
 			out += " (" + detail + ")"
 		}
 	}
-	return out + where(a, c)
-}
-
-func orElse(s, other string) string {
-	if s != "" {
-		return s
-	}
-	return other
+	return out + at
 }
 
 func verb(k result.CauseKind) string {
@@ -121,7 +118,7 @@ func verb(k result.CauseKind) string {
 }
 
 // where names the line that carries most of a cause.
-func where(a *attribution.Attribution, c result.Cause) string {
+func where(a *attribution.Attribution, c result.Cause) (string, int32) {
 	var best result.Cause
 	var total int64
 	for _, x := range a.Host.Causes {
@@ -135,13 +132,13 @@ func where(a *attribution.Attribution, c result.Cause) string {
 	}
 	switch {
 	case best.Ns == 0 || total == 0:
-		return ""
+		return "", 0
 	case best.Ns*10 >= total*9:
-		return " on " + phrase.Line(best.Line)
+		return " on " + phrase.Line(best.Line), best.Line.Number
 	case best.Ns*2 >= total:
-		return ", mostly on " + phrase.Line(best.Line)
+		return ", mostly on " + phrase.Line(best.Line), best.Line.Number
 	}
-	return ", the largest part on " + phrase.Line(best.Line)
+	return ", the largest part on " + phrase.Line(best.Line), best.Line.Number
 }
 
 // secondCause is a clause about the next cause when it is worth one.
@@ -153,7 +150,12 @@ func secondCause(a *attribution.Attribution, top result.Cause) string {
 		if c.Share < 0.15 {
 			return ""
 		}
-		return "another " + phrase.Percent(c.Share) + " was " + doing(a, c)
+		_, first := where(a, top)
+		at, line := where(a, c)
+		if line == first && line != 0 {
+			at = strings.Replace(at, phrase.Line(result.Line{Number: line, Text: a.LineText(line)}), "the same line", 1)
+		}
+		return "another " + phrase.Percent(c.Share) + " was " + doing(a, c, at)
 	}
 	return ""
 }

@@ -175,7 +175,8 @@ func Decide(in Input, t Trust, findings []result.Finding) result.Verdict {
 	if t.GPUMissing {
 		v.Leaning = result.Unknown // the host alone does not tell
 	}
-	calm := !slices.ContainsFunc(findings, func(f result.Finding) bool { return f.Severity != result.Info })
+	calm := !slices.ContainsFunc(findings, func(f result.Finding) bool { return f.Severity != result.Info }) &&
+		attribution.Working(v.TopCause.Kind)
 	v.Sentence = sentence(a, v, t, explained, calm)
 	return v
 }

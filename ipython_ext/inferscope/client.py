@@ -85,10 +85,10 @@ class Connection:
         self._socket.setsockopt(zmq.MAXMSGSIZE, _wire.MAX_FRAME)
         self._socket.setsockopt(zmq.RECONNECT_IVL, 20)
         self._socket.connect(endpoint)
-        self._poll = select.poll()
-        self._poll.register(cast("int", self._socket.getsockopt(zmq.FD)), select.POLLIN)
+        # Readable when there may be something to do: for the socket, for the end of the sidecar.
+        self._descriptors = [cast("int", self._socket.getsockopt(zmq.FD))]
         if watch >= 0:
-            self._poll.register(watch, select.POLLIN)
+            self._descriptors.append(watch)
         try:
             self.welcome = self._hello(time.monotonic() + timeout)
         except BaseException:
@@ -253,7 +253,10 @@ class Connection:
             raise InferScopeError(
                 f"The sidecar did not answer {what} in time.", "The cell itself is not affected; see `%inferscope`."
             )
-        self._poll.poll(min(left, _SLICE_SECONDS) * 1000)
+        poll = select.poll()  # one object cannot be waited on by two threads
+        for descriptor in self._descriptors:
+            poll.register(descriptor, select.POLLIN)
+        poll.poll(min(left, _SLICE_SECONDS) * 1000)
 
     def _open_socket(self) -> zmq.Socket[bytes]:
         if self._socket is None:

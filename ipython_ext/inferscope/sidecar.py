@@ -40,6 +40,8 @@ _LONGEST_DIRECTORY = 80
 _STALE_SECONDS = 10.0
 # How long a start may take.
 _START_SECONDS = 30.0
+# How long a sidecar that was told to end by SIGTERM may take.
+_TERM_SECONDS = 1.0
 _NEXT = "The cell itself is not affected; the next profiled cell starts a new sidecar."
 _LOG_TAIL_BYTES = 32_768
 
@@ -106,13 +108,11 @@ class Sidecar:
             raise InferScopeError(
                 f"The sidecar was not ready after {timeout:g} s.", "The next profiled cell tries again."
             )
-        if process.connection is None:
-            with self._lock:
-                if self._process is process:
-                    self._process = None  # the next call starts another one
+        connection = process.connection
+        if connection is None:
             failure = process.failure or InferScopeError("The sidecar was shut down.")
             raise InferScopeError(failure.sentence, failure.hint)
-        return process.connection
+        return connection
 
     def forget(self) -> None:
         """In a forked child: the sidecar is the parent's."""
@@ -163,6 +163,7 @@ class _Process:
         self._pidfd = -1
         self._lock = threading.Lock()
         self._ended = False
+        self._cleaned = threading.Event()
         # The start is given up when the writing end is closed; the starting thread owns the other.
         self._given_up, self._give_up = os.pipe()
         # Set once there is a connection or a failure.
@@ -302,10 +303,12 @@ class _Process:
     def end(self, timeout: float) -> None:
         """End the process and remove its directory. May be called twice and from any thread."""
         with self._lock:
-            if self._ended:
-                return
-            self._ended = True
+            ending, self._ended = self._ended, True
             connection, self.connection = self.connection, None
+        if ending:
+            if timeout > 0:  # another thread is at it
+                self._cleaned.wait(timeout + _TERM_SECONDS)
+            return
         os.close(self._give_up)
         self.ready.set()
         popen = self._popen
@@ -318,12 +321,13 @@ class _Process:
                     self._wait(timeout)
             connection.close()
         if popen is not None:
-            for send, patience in ((popen.terminate, 1.0), (popen.kill, None)):
+            for send, patience in ((popen.terminate, _TERM_SECONDS), (popen.kill, None)):
                 if popen.poll() is None:
                     send()
                     self._wait(patience)
         self._clean()
         _processes.discard(self)
+        self._cleaned.set()
 
     def _wait(self, timeout: float | None) -> None:
         """Wait until the process is gone, and reap it."""

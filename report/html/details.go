@@ -19,7 +19,7 @@ func functions(p *page, r *result.Result, limits limits) {
 		p.tdCode(f.Name, limits.name)
 		p.tdNum(one(report.Duration(f.SelfNs)))
 		p.tdNum(one(report.Percent(f.Share)))
-		p.raw(`<td style="`, cellStyle, `">`)
+		p.raw(td)
 		if f.File == timeline.CellFile {
 			p.raw(`this cell`)
 		} else {
@@ -59,7 +59,7 @@ func threads(p *page, r *result.Result, limits limits) {
 	p.table(column{title: "Thread"}, column{title: "States", width: "34%"}, column{title: "Running", numeric: true}, column{title: "Waiting for a CPU", numeric: true},
 		column{title: "Blocked", numeric: true}, column{title: "Switches", numeric: true})
 	for _, t := range list[:min(len(list), limits.threads)] {
-		p.raw(`<tr><th scope="row" style="`, cellStyle, `;font-weight:400">`)
+		p.raw(`<tr>`, th)
 		p.code(t.Name, limits.name/2)
 		p.raw(` <small style="`, dimStyle, `">`, num(t.TID))
 		if t.Main {
@@ -67,7 +67,7 @@ func threads(p *page, r *result.Result, limits limits) {
 		} else if t.Python {
 			p.raw(`, Python`)
 		}
-		p.raw(`</small></th><td style="`, cellStyle, `">`)
+		p.raw(`</small></th>`, td)
 		states(p, t.States, r.WallNs)
 		p.raw(`</td>`)
 		p.tdNum(one(report.Duration(t.States.RunningNs)))
@@ -86,14 +86,14 @@ func states(p *page, s result.States, wall int64) {
 	var parts []segment
 	var first, second report.State
 	for _, st := range report.States(s) {
-		parts = append(parts, segment{report.Share(st.Ns, wall), sliceOf(st.Name).color, st.Words + " " + report.Duration(st.Ns)})
+		parts = append(parts, segment{report.Share(st.Ns, wall), sliceOf(st.Name).color})
 		if st.Ns > first.Ns {
 			first, second = st, first
 		} else if st.Ns > second.Ns {
 			second = st
 		}
 	}
-	p.bar("9px", parts...)
+	p.raw(bar("height:9px;margin:4px 0 2px 0", parts...))
 	if first.Ns > 0 {
 		p.raw(`<small>`, one(first.Words), ` `, one(report.Percent(report.Share(first.Ns, wall))))
 		if second.Ns*20 > wall {
@@ -153,7 +153,7 @@ func memory(p *page, r *result.Result) {
 	p.fold("Memory and the kernel's counts", note+one(report.Plural(m.MinorFaults+m.MajorFaults, "page fault")), false)
 	p.table(column{title: "What"}, column{title: "Value"})
 	fact := func(what, value markup) {
-		p.raw(`<tr><th scope="row" style="`, cellStyle, `;font-weight:400">`, what, `</th>`)
+		p.raw(`<tr>`, th, what, `</th>`)
 		p.td(value)
 		p.raw(`</tr>`)
 	}
@@ -264,7 +264,7 @@ func collectors(p *page, r *result.Result, limits limits) {
 		} else {
 			p.td("off")
 		}
-		p.raw(`<td style="`, cellStyle, `">`)
+		p.raw(td)
 		p.text(c.Detail, limits.sentence)
 		enable(p, c.Enable, limits)
 		p.raw(`</td></tr>`)

@@ -70,9 +70,9 @@ func finding(p *page, f result.Finding, limits limits) {
 		snippet(p, "After", f.After, limits)
 		p.raw(`</details>`)
 	}
-	p.raw(`<small style="`, dimStyle, `">`)
+	p.raw(`<div style="font-size:12px;`, dimStyle, `">`)
 	p.code(f.ID, limits.name/2)
-	p.raw(` · confidence `, one(report.Confidence(f.Confidence)), ` (`, ratio(f.Confidence), `)</small></li>`)
+	p.raw(` · confidence `, one(report.Confidence(f.Confidence)), ` (`, ratio(f.Confidence), `)</div></li>`)
 }
 
 func snippet(p *page, title markup, text string, limits limits) {

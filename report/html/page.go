@@ -29,9 +29,12 @@ func (p *page) text(s string, limit int) {
 	p.b.WriteString(s)
 }
 
-// code writes an identifier, a file or source from outside in the host's monospace.
-func (p *page) code(s string, limit int) {
-	p.raw(`<code style="`, codeStyle, `">`, escaped(s, limit), `</code>`)
+// code writes an identifier or a file from outside in the host's monospace.
+func (p *page) code(s string, limit int) { p.raw(`<code>`, escaped(s, limit), `</code>`) }
+
+// source writes a line of source from outside, its indentation kept.
+func (p *page) source(s string, limit int) {
+	p.raw(`<code style="white-space:pre-wrap;background-color:transparent;padding:0">`, escaped(s, limit), `</code>`)
 }
 
 // escaped is s as text or as a double-quoted attribute's value.
@@ -52,8 +55,10 @@ var prose = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&q
 // num is an integer as markup.
 func num[T int | int32 | int64](n T) markup { return markup(strconv.FormatInt(int64(n), 10)) }
 
-// one is a number worded by package report, whose words need no escaping.
-func one(s string) markup { return markup(entities.Replace(s)) }
+// one is a number worded by package report, kept on one line.
+func one(s string) markup { return markup(noBreak.Replace(entities.Replace(s))) }
+
+var noBreak = strings.NewReplacer(" ", "\u00a0")
 
 // pct is a share as a CSS percentage with one decimal.
 func pct(share float64) markup {
@@ -67,14 +72,10 @@ func pct(share float64) markup {
 // and currentColor, so text takes the host's own colour and everything that has
 // a colour of its own also has its own background or is a shape.
 const (
-	codeStyle    markup = "background-color:transparent;padding:0;font-family:monospace;font-size:13px;white-space:pre-wrap;overflow-wrap:break-word;color:inherit"
-	tableStyle   markup = "border-collapse:collapse;border:0;margin:0;width:100%;font-size:13px"
-	cellStyle    markup = "text-align:left;vertical-align:top;padding:3px 10px 3px 0;border-bottom:1px solid rgba(128,128,128,0.2)"
-	numStyle     markup = "text-align:right;vertical-align:top;padding:3px 10px 3px 0;border-bottom:1px solid rgba(128,128,128,0.2);white-space:nowrap"
-	headStyle    markup = "text-align:left;vertical-align:bottom;padding:3px 10px 3px 0;border-bottom:1px solid rgba(128,128,128,0.5);font-weight:600"
-	numHeadStyle markup = "text-align:right;vertical-align:bottom;padding:3px 10px 3px 0;border-bottom:1px solid rgba(128,128,128,0.5);font-weight:600"
-	preStyle     markup = "margin:4px 0;padding:8px 10px;background-color:rgba(128,128,128,0.12);border-radius:4px;font-family:monospace;font-size:13px;line-height:1.45;white-space:pre-wrap;overflow-wrap:break-word;color:inherit"
-	dimStyle     markup = "opacity:0.72"
+	tableStyle markup = "border-collapse:collapse;border:0;margin:0;width:100%;font-size:13px"
+	left       markup = "text-align:left"
+	preStyle   markup = "margin:4px 0;padding:8px 10px;background-color:rgba(128,128,128,0.12);border-radius:4px;font-size:13px;line-height:1.45;white-space:pre-wrap;overflow-wrap:break-word;color:inherit"
+	dimStyle   markup = "opacity:0.72"
 )
 
 // heading starts a section. Sections are h5 below the verdict's h4: a notebook's
@@ -107,13 +108,17 @@ type column struct {
 	width markup
 }
 
-// table starts a table. caption is for those who hear the page.
-func (p *page) table(columns ...column) {
-	p.raw(`<table style="`, tableStyle, `"><thead><tr>`)
+// table starts a table whose columns are as wide as their content asks.
+func (p *page) table(columns ...column) { p.tableOf("auto", columns...) }
+
+// tableOf starts a table with a layout of "auto" or "fixed". The layout is always
+// said, because JupyterLab's own is fixed.
+func (p *page) tableOf(layout markup, columns ...column) {
+	p.raw(`<table cellpadding="4" style="`, tableStyle, `;table-layout:`, layout, `"><thead><tr>`)
 	for _, c := range columns {
-		style := headStyle
+		style := left
 		if c.numeric {
-			style = numHeadStyle
+			style = "text-align:right"
 		}
 		if c.width != "" {
 			style += ";width:" + c.width
@@ -125,22 +130,31 @@ func (p *page) table(columns ...column) {
 
 const endTable markup = `</tbody></table>`
 
+// td starts a cell of words. JupyterLab's own cells are aligned right, others' left: both are said.
+const td markup = `<td style="text-align:left">`
+
+// th starts a cell that names its row.
+const th markup = `<th scope="row" style="text-align:left;font-weight:400">`
+
 // td writes a cell holding markup of ours.
-func (p *page) td(m markup) { p.raw(`<td style="`, cellStyle, `">`, m, `</td>`) }
+func (p *page) td(m markup) { p.raw(td, m, `</td>`) }
 
 // tdNum writes a cell holding a number.
-func (p *page) tdNum(m markup) { p.raw(`<td style="`, numStyle, `">`, m, `</td>`) }
+func (p *page) tdNum(m markup) { p.raw(`<td align="right">`, m, `</td>`) }
+
+// tdEmpty writes a cell with nothing in it.
+func (p *page) tdEmpty() { p.raw(`<td></td>`) }
 
 // tdCode writes a cell holding code from outside.
 func (p *page) tdCode(s string, limit int) {
-	p.raw(`<td style="`, cellStyle, `">`)
+	p.raw(td)
 	p.code(s, limit)
 	p.raw(`</td>`)
 }
 
 // tdText writes a cell holding prose from outside.
 func (p *page) tdText(s string, limit int) {
-	p.raw(`<td style="`, cellStyle, `">`)
+	p.raw(td)
 	p.text(s, limit)
 	p.raw(`</td>`)
 }
@@ -149,19 +163,20 @@ func (p *page) tdText(s string, limit int) {
 type segment struct {
 	share float64 // of the bar's full width
 	color markup
-	title string
 }
 
-// bar writes a stacked bar. What it shows is always in words beside it, so it is decoration to whoever cannot see it.
-func (p *page) bar(height markup, segments ...segment) {
-	p.raw(`<div style="width:100%;height:`, height, `;background-color:rgba(128,128,128,0.18);border-radius:2px;overflow:hidden;white-space:nowrap;font-size:0;line-height:0">`)
-	for _, s := range segments {
-		if s.share < 0.004 {
+// bar is a stacked bar: one element with one gradient. What it shows is always in
+// words beside it, so it is decoration to whoever cannot see it.
+func bar(style markup, segments ...segment) markup {
+	m := `<div style="` + style + `;border-radius:2px;background-image:linear-gradient(90deg`
+	end := 0.0
+	for i, s := range segments {
+		if end += s.share; s.share < 0.004 || i >= 24 {
 			continue
 		}
-		p.raw(`<span title="`, escaped(s.title, 80), `" style="display:inline-block;height:100%;width:`, pct(s.share), `;background-color:`, s.color, `"></span>`)
+		m += `,` + s.color + ` 0 ` + pct(end)
 	}
-	p.raw(`</div>`)
+	return m + `,#8883 0 100%)"></div>`
 }
 
 // swatch is the colour's key.

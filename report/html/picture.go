@@ -13,12 +13,13 @@ import (
 
 // The drawing's geometry, in SVG units.
 const (
-	pictureWidth = 1000
-	laneLeft     = 150
-	laneColumns  = 2 * result.PictureColumns // whole units: one column is half of the picture's
-	laneRight    = pictureWidth - 14
-	laneHeight   = 20
-	linesShown   = 6
+	pictureWidth = 800
+
+	laneLeft    = 150
+	laneColumns = 2 * result.PictureColumns // whole units: one column is half of the picture's
+	laneRight   = pictureWidth - 20
+	laneHeight  = 20
+	linesShown  = 6
 )
 
 // row is one lane as it is drawn: runs of one class, in columns.
@@ -43,7 +44,7 @@ func picture(r *result.Result, limits limits) (img markup, ok bool) {
 	if svg == "" {
 		return "", false
 	}
-	return `<img width="1000" style="width:100%;max-width:1000px;height:auto;border-radius:4px;display:block" src="data:image/svg+xml;base64,` +
+	return `<img width="800" style="width:100%;height:auto;border-radius:4px;display:block" src="data:image/svg+xml;base64,` +
 		markup(base64.StdEncoding.EncodeToString([]byte(svg))) + `" alt="` + escaped(alt, 900) + `">`, true
 }
 
@@ -59,12 +60,20 @@ func drawing(r *result.Result, limits limits) (svg, alt string) {
 	var b page
 	legend, legendHeight := legendOf(rows)
 	height := 8 + len(rows)*laneHeight + 20 + legendHeight
-	b.raw(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1000 `, num(height), `" width="1000" height="`, num(height),
-		`" font-family="system-ui,sans-serif" font-size="11" fill="#24292f"><rect width="1000" height="`, num(height), `" fill="#f7f8fa"/>`)
-	b.raw(hatches(rows))
+	b.raw(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 800 `, num(height), `" width="800" height="`, num(height),
+		`" font-family="system-ui,sans-serif" font-size="11" fill="#24292f"><rect width="800" height="`, num(height), `" fill="#f7f8fa"/>`)
 	axis(&b, r, len(rows))
+	b.raw(`<g text-anchor="end">`)
 	for i, row := range rows {
-		drawRow(&b, row, 8+i*laneHeight)
+		b.raw(`<text x="`, num(laneLeft-8), `" y="`, num(middleOf(i)+4), `">`, escaped(report.Fit(report.Visible(row.label, 60), 22), 0), `</text>`)
+	}
+	b.raw(`</g><g fill="none" transform="translate(`, num(laneLeft), `) scale(`, markup(strconv.FormatFloat(columnWidth, 'f', 4, 64)), ` 1)">`)
+	for i, row := range rows {
+		drawRuns(&b, row, middleOf(i))
+	}
+	b.raw(`</g>`)
+	for i, row := range rows {
+		drawLabels(&b, row, middleOf(i))
 	}
 	b.raw(`<g transform="translate(0 `, num(8+len(rows)*laneHeight+20), `)">`, legend, `</g></svg>`)
 	return b.b.String(), altOf(r, rows, left)
@@ -178,51 +187,64 @@ func at(column int) markup {
 	return markup(strconv.FormatFloat(laneLeft+float64(column)*columnWidth, 'f', 1, 64))
 }
 
-// drawRow writes one path a class: "m3 0h2" is a slice, six bytes, so that a full picture stays small.
-func drawRow(b *page, row row, top int) {
-	middle := top + laneHeight/2
-	b.raw(`<text x="`, num(laneLeft-8), `" y="`, num(middle+4), `" text-anchor="end">`, escaped(report.Fit(report.Visible(row.label, 60), 22), 0), `</text>`)
-	if row.marks {
-		drawMarks(b, row, top)
-		return
+// middleOf is the height of a row's middle.
+func middleOf(row int) int { return 8 + row*laneHeight + laneHeight/2 }
+
+// dashes hatches what is drawn with it.
+const dashes markup = ` stroke-dasharray="3 2"`
+
+// stroke is the attributes that draw a class.
+func stroke(s sliceStyle) markup {
+	m := ` stroke="` + s.color + `" stroke-width="` + num(s.height) + `"`
+	if s.hatch {
+		m += dashes
 	}
+	return m
+}
+
+// drawRuns writes one path a class: "m3 0h2" is a slice, six bytes, so that a full picture stays small.
+func drawRuns(b *page, row row, middle int) {
 	for _, class := range classesOf(row.runs) {
-		s := sliceOf(class)
-		stroke := s.color
-		if s.hatch {
-			stroke = `url(#` + patternName(s) + `)`
+		style := sliceOf(class)
+		if row.marks {
+			style = sliceOf("mark")
 		}
-		b.raw(`<path transform="translate(150 `, num(middle), `) scale(`, markup(strconv.FormatFloat(columnWidth, 'f', 5, 64)), ` 1)" fill="none" stroke="`, stroke, `" stroke-width="`, num(s.height), `" d="M0 0`)
-		last := 0
+		b.raw(`<path`, stroke(style), ` d="`)
+		last := -1
 		for _, run := range row.runs {
-			if run.class != class {
+			switch {
+			case run.class != class:
 				continue
+			case last < 0:
+				b.raw(`M`, num(run.from), ` `, num(middle))
+			default:
+				b.raw(`m`, num(run.from-last), ` 0`)
 			}
-			b.raw(`m`, num(run.from-last), ` 0h`, num(run.to-run.from))
 			last = run.to
+			if row.marks {
+				last = run.from + 2
+			}
+			b.raw(`h`, num(last-run.from))
 		}
 		b.raw(`"/>`)
 	}
-	for _, run := range row.runs {
-		if room := int(float64(run.to-run.from)*columnWidth) / 7; run.label != "" && room >= 4 {
-			b.raw(`<text x="`, at(run.from), `" y="`, num(middle+4), `" dx="4">`, escaped(report.Fit(report.Visible(run.label, 80), room-1), 0), `</text>`)
-		}
-	}
 }
 
-// drawMarks draws instants as thin lines, with the names of those that have room.
-func drawMarks(b *page, row row, top int) {
+// drawLabels writes the names of scopes inside them and those of marks beside them, where there is room.
+func drawLabels(b *page, row row, middle int) {
 	free := 0
 	for _, run := range row.runs {
-		b.raw(`<rect x="`, at(run.from), `" y="`, num(top+3), `" width="2" height="`, num(laneHeight-6), `" fill="`, sliceOf("mark").color, `"/>`)
-		if run.from < free || run.label == "" {
+		room := run.to - run.from
+		if row.marks {
+			room = laneColumns - run.from
+		}
+		letters := min(24, int(float64(room)*columnWidth)/7-1)
+		if run.label == "" || letters < 3 || run.from < free {
 			continue
 		}
-		label := report.Fit(report.Visible(run.label, 40), 24)
-		if width := int(float64(report.Columns(label)*6+8) / columnWidth); run.from+width <= laneColumns {
-			free = run.from + width
-			b.raw(`<text x="`, at(run.from), `" y="`, num(top+14), `" dx="5">`, escaped(label, 0), `</text>`)
-		}
+		label := report.Fit(report.Visible(run.label, 80), letters)
+		free = run.from + int(float64(report.Columns(label)*7+8)/columnWidth)
+		b.raw(`<text x="`, at(run.from), `" y="`, num(middle+4), `" dx="4">`, escaped(label, 0), `</text>`)
 	}
 }
 
@@ -236,34 +258,12 @@ func classesOf(runs []run) []string {
 	return classes
 }
 
-func patternName(s sliceStyle) markup { return "h" + s.color[1:] }
-
-// hatches defines the patterns in use.
-func hatches(rows []row) markup {
-	var defs markup
-	seen := map[markup]bool{}
-	for _, row := range rows {
-		for _, class := range classesOf(row.runs) {
-			s := sliceOf(class)
-			if !s.hatch || row.marks || seen[patternName(s)] {
-				continue
-			}
-			seen[patternName(s)] = true
-			defs += `<pattern id="` + patternName(s) + `" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect width="5" height="5" fill="` +
-				s.color + `" fill-opacity="0.45"/><rect width="2.5" height="5" fill="` + s.color + `"/></pattern>`
-		}
-	}
-	if defs == "" {
-		return ""
-	}
-	return `<defs>` + defs + `</defs>`
-}
-
 // axis draws round times from the start of the cell.
 func axis(b *page, r *result.Result, rows int) {
 	bottom := 8 + rows*laneHeight
 	wall := r.Picture.Window.Ns()
 	step := int64(1)
+	b.raw(`<g text-anchor="middle" fill="#57606a">`)
 	for steps := []int64{2, 5, 10}; wall/step > 8; {
 		for _, s := range steps {
 			if wall/(step*s) <= 8 || s == 10 {
@@ -274,13 +274,9 @@ func axis(b *page, r *result.Result, rows int) {
 	}
 	for t, i := int64(0), 0; t <= wall && i < 10; t, i = t+step, i+1 {
 		x := at(int(float64(t) / float64(wall) * laneColumns))
-		b.raw(`<path d="M`, x, ` 6V`, num(bottom+3), `" stroke="#d0d7de"/>`)
-		anchor := markup("middle")
-		if float64(t) > 0.95*float64(wall) {
-			anchor = "end"
-		}
-		b.raw(`<text x="`, x, `" y="`, num(bottom+15), `" text-anchor="`, anchor, `" fill="#57606a">`, one(report.Duration(t)), `</text>`)
+		b.raw(`<path d="M`, x, ` 6V`, num(bottom+3), `" stroke="#d0d7de"/><text x="`, x, `" y="`, num(bottom+15), `">`, one(report.Duration(t)), `</text>`)
 	}
+	b.raw(`</g>`)
 }
 
 // legendOf names the classes in the picture, a line of them as wide as the picture.
@@ -307,12 +303,7 @@ func legendOf(rows []row) (legend markup, height int) {
 		if x+width > laneRight {
 			x, y = laneLeft, y+18
 		}
-		fill := s.color
-		if s.hatch {
-			fill = `url(#` + patternName(s) + `)`
-		}
-		legend += `<rect x="` + num(x) + `" y="` + num(y-s.height/2) + `" width="20" height="` + num(s.height) + `" fill="` + fill + `"/><text x="` +
-			num(x+26) + `" y="` + num(y+4) + `">` + escaped(words, 0) + `</text>`
+		legend += `<path` + stroke(s) + ` d="M` + num(x) + ` ` + num(y) + `h20"/><text x="` + num(x+26) + `" y="` + num(y+4) + `">` + escaped(words, 0) + `</text>`
 		x += width
 	}
 	return legend, y + 14

@@ -113,9 +113,13 @@ func first(p *page, r *result.Result, limits limits) {
 		p.raw(`, line `, num(f.Line.Number))
 	}
 	if s := report.Saving(f.Saving.LowNs, f.Saving.HighNs); s != "" {
-		p.raw(`. It may save <strong>`, one(s), `</strong>`)
+		p.raw(` – may save <strong>`, one(s), `</strong>`)
 	}
-	p.raw(`.</div>`)
+	if f.Line.Number > 0 && trimmed(f.Line.Text) != "" {
+		p.raw(`<br>`)
+		p.code(trimmed(f.Line.Text), limits.name)
+	}
+	p.raw(`</div>`)
 }
 
 // confidence is the number and, folded, the three that make it.
@@ -156,12 +160,11 @@ func breakdown(p *page, r *result.Result, limits limits) {
 	p.heading("Where the time went")
 	var all []segment
 	for _, c := range r.Host.ByKind {
-		all = append(all, segment{c.Share, colorOfCause(c.Kind), report.Cause(c.Kind) + " " + report.Percent(c.Share)})
+		all = append(all, segment{c.Share, colorOfCause(c.Kind)})
 	}
-	p.bar("14px", all[:min(len(all), 24)]...)
-	p.raw(`<div style="overflow-x:auto">`)
-	p.table(column{title: "Cause"}, column{title: "Time", numeric: true}, column{title: "Share", numeric: true}, column{title: "Mainly"})
-	shown, small := 0, int64(0)
+	p.raw(bar("height:14px;margin:2px 0 6px 0", all...))
+	p.tableOf("fixed", column{title: "Cause", width: "34%"}, column{title: "Time", numeric: true, width: "76px"}, column{title: "Share", numeric: true, width: "54px"}, column{title: "Mainly"})
+	shown, small, named := 0, int64(0), map[int32]bool{}
 	for _, c := range r.Host.ByKind {
 		// Rows under a thousandth say nothing: they are summed below.
 		if shown >= limits.causes || shown > 0 && c.Share < 0.001 {
@@ -169,15 +172,15 @@ func breakdown(p *page, r *result.Result, limits limits) {
 			continue
 		}
 		shown++
-		p.raw(`<tr><th scope="row" style="`, cellStyle, `;font-weight:400">`, swatch(colorOfCause(c.Kind)), escaped(report.Cause(c.Kind), 60))
+		p.raw(`<tr>`, th, swatch(colorOfCause(c.Kind)), escaped(report.Cause(c.Kind), 60))
 		if m := report.CauseMeaning(c.Kind); m != "" {
-			p.raw(`<br><small style="`, dimStyle, `">`, one(m), `</small>`)
+			p.raw(`<br><small style="`, dimStyle, `">`, escaped(m, 0), `</small>`)
 		}
 		p.raw(`</th>`)
 		p.tdNum(one(report.Duration(c.Ns)))
 		p.tdNum(one(report.Percent(c.Share)))
-		p.raw(`<td style="`, cellStyle, `">`)
-		mainly(p, r, c, limits)
+		p.raw(td)
+		mainly(p, r, c, named, limits)
 		p.raw(`</td></tr>`)
 	}
 	if small > 0 {
@@ -185,21 +188,29 @@ func breakdown(p *page, r *result.Result, limits limits) {
 		p.td(`everything else`)
 		p.tdNum(one(report.Duration(small)))
 		p.tdNum(one(report.Percent(report.Share(small, r.WallNs))))
-		p.td(``)
+		p.tdEmpty()
 		p.raw(`</tr>`)
 	}
-	p.raw(endTable, `</div>`)
+	p.raw(endTable)
 }
 
 // mainly names the line, the thread and the detail that stand behind a cause.
-func mainly(p *page, r *result.Result, c result.Cause, limits limits) {
+// A line's source is shown where it is named first.
+func mainly(p *page, r *result.Result, c result.Cause, named map[int32]bool, limits limits) {
+	separator := markup("")
 	if l := report.LineOf(c, r.Host.Causes); l.Number > 0 {
 		p.raw(`line `, num(l.Number), ` `)
-		p.code(trimmed(l.Text), 70)
-		p.raw(`<br>`)
+		if !named[l.Number] {
+			p.code(report.Fit(report.Visible(trimmed(l.Text), limits.name), 52), 0)
+		}
+		named[l.Number] = true
+		separator = ` `
 	}
-	p.raw(`<small style="`, dimStyle, `">`)
-	separator := markup("")
+	if c.Thread == "" && c.Detail == "" && c.Count == 0 {
+		return
+	}
+	p.raw(separator, `<small style="`, dimStyle, `">`)
+	separator = ""
 	if c.Thread != "" {
 		p.raw(`thread `)
 		p.code(c.Thread, limits.name/2)
@@ -211,7 +222,7 @@ func mainly(p *page, r *result.Result, c result.Cause, limits limits) {
 		separator = `, `
 	}
 	if c.Count > 0 {
-		p.raw(separator, one(report.Count(c.Count)), ` times`)
+		p.raw(separator, one(report.Plural(c.Count, "time")))
 	}
 	p.raw(`</small>`)
 }
@@ -225,5 +236,7 @@ func footer(p *page, r *result.Result) {
 		p.raw(` · `)
 		p.code(r.Source.Path, 200)
 	}
-	p.raw(` · `, one(report.Overhead(r.Overhead)), `</p>`)
+	p.raw(` · `)
+	p.text(report.Overhead(r.Overhead), 0)
+	p.raw(`</p>`)
 }

@@ -1,20 +1,188 @@
 package html
 
 import (
-	"fmt"
-	"os"
+	"bytes"
+	"encoding/base64"
+	"encoding/xml"
+	"errors"
+	"io"
+	"regexp"
+	"slices"
+	"strings"
 	"testing"
 
+	"github.com/inferscope/inferscope/analysis/result"
 	"github.com/inferscope/inferscope/report/internal/fixtures"
+	"github.com/inferscope/inferscope/report/internal/golden"
 )
 
-func TestTmp(t *testing.T) {
-	os.MkdirAll("/tmp/sample", 0o755)
+var image = regexp.MustCompile(`data:image/svg\+xml;base64,([A-Za-z0-9+/=]*)`)
+
+// The picture is a golden file of its own: as base64 its differences could not be read.
+func TestGolden(t *testing.T) {
 	for _, c := range fixtures.All() {
-		b := Render(c.Result)
-		fmt.Println(c.Name, len(b))
-		os.WriteFile("/tmp/sample/"+c.Name+".html", b, 0o644)
-		svg, _ := drawing(c.Result, generous)
-		os.WriteFile("/tmp/sample/"+c.Name+".svg", []byte(svg), 0o644)
+		t.Run(c.Name, func(t *testing.T) {
+			out := Render(c.Result)
+			if len(out) > MaxBytes {
+				t.Fatalf("%d bytes, more than %d", len(out), MaxBytes)
+			}
+			if c.Large {
+				return
+			}
+			if m := image.FindSubmatch(out); m != nil {
+				svg, err := base64.StdEncoding.DecodeString(string(m[1]))
+				if err != nil {
+					t.Fatal(err)
+				}
+				golden.Check(t, c.Name+".svg", bytes.ReplaceAll(svg, []byte("><"), []byte(">\n<")))
+			}
+			page := image.ReplaceAll(out, []byte("PICTURE"))
+			page = regexp.MustCompile(`(</(?:tr|h4|h5|li|p|summary|thead)>|<tbody>|<details[^>]*>)`).ReplaceAll(page, []byte("$1\n"))
+			golden.Check(t, c.Name+".html", page)
+		})
+	}
+}
+
+func TestSizes(t *testing.T) {
+	for name, most := range map[string]int{"sleep": 30 << 10, "gil": 30 << 10, "error": 30 << 10, "typical": 48 << 10} {
+		for _, c := range fixtures.All() {
+			if n := len(Render(c.Result)); c.Name == name && n > most {
+				t.Errorf("%s takes %d bytes, more than %d", name, n, most)
+			}
+		}
+	}
+}
+
+// Nothing that a sanitising host would drop with its content, and nothing that can run.
+var allowed = []string{"a", "br", "code", "details", "div", "h4", "h5", "img", "li", "meter", "ol", "p", "pre", "small", "span", "strong", "summary",
+	"table", "tbody", "td", "th", "thead", "tr", "ul"}
+
+var tag = regexp.MustCompile(`<(/?)([a-zA-Z!?][^\s>/]*)((?:[^>"']|"[^"]*"|'[^']*')*)>`)
+
+var attribute = regexp.MustCompile(`^\s+([a-z-]+)(?:="[^"<>]*")?`)
+
+func TestOnlyHarmlessBalancedMarkup(t *testing.T) {
+	attributes := []string{"style", "scope", "align", "cellpadding", "colspan", "open", "min", "max", "low", "value", "title", "src", "alt", "width"}
+	for _, c := range fixtures.All() {
+		t.Run(c.Name, func(t *testing.T) {
+			out := string(Render(c.Result))
+			var open []string
+			for _, m := range tag.FindAllStringSubmatch(out, -1) {
+				name := m[2]
+				if !slices.Contains(allowed, name) {
+					t.Fatalf("tag %.80q", m[0])
+				}
+				switch {
+				case m[1] == "/":
+					if len(open) == 0 || open[len(open)-1] != name {
+						t.Fatalf("</%s> closes %v", name, open)
+					}
+					open = open[:len(open)-1]
+				case name != "br" && name != "img":
+					open = append(open, name)
+				}
+				rest := m[3]
+				for strings.TrimSpace(rest) != "" {
+					a := attribute.FindStringSubmatch(rest)
+					if a == nil || !slices.Contains(attributes, a[1]) {
+						t.Fatalf("attribute in %.120q", m[0])
+					}
+					rest = rest[len(a[0]):]
+				}
+			}
+			if len(open) > 0 {
+				t.Errorf("left open: %v", open)
+			}
+			if i := strings.IndexAny(tag.ReplaceAllString(out, ""), "<>"); i >= 0 {
+				t.Errorf("a bare angle bracket outside of tags")
+			}
+		})
+	}
+}
+
+// What sanitising hosts drop from styles must not be used.
+func TestStylesThatHostsKeep(t *testing.T) {
+	out := string(Render(fixtures.Typical()))
+	for _, bad := range []string{"var(", "currentColor", "class=", "data-", "aria-", "<style", "position:", "url("} {
+		if strings.Contains(image.ReplaceAllString(out, ""), bad) {
+			t.Errorf("the report uses %s", bad)
+		}
+	}
+}
+
+func TestPictureIsWellFormed(t *testing.T) {
+	for _, c := range fixtures.All() {
+		svg, alt := drawing(c.Result, generous)
+		if svg == "" {
+			continue
+		}
+		if alt == "" {
+			t.Errorf("%s: no words for the picture", c.Name)
+		}
+		d := xml.NewDecoder(strings.NewReader(svg))
+		for {
+			token, err := d.Token()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				t.Fatalf("%s: %v", c.Name, err)
+			}
+			if e, ok := token.(xml.StartElement); ok && !slices.Contains([]string{"svg", "g", "rect", "path", "text"}, e.Name.Local) {
+				t.Errorf("%s: element %s", c.Name, e.Name.Local)
+			}
+		}
+	}
+}
+
+// Slices keep their place and order on the grid: what is drawn is what was there.
+func TestRunsOf(t *testing.T) {
+	r := fixtures.Sleep()
+	w := r.Picture.Window
+	at := func(column int64) int64 { return w.Start + w.Ns()*column/laneColumns + 1 }
+	runs := runsOf(r, []result.Slice{
+		{Start: w.Start - 5, End: at(10), Class: "running"},
+		{Start: at(10), End: at(20), Class: "sleep"},
+		{Start: at(30), End: at(30), Class: "gil"},
+		{Start: at(40), End: w.End + 1000, Class: "running"},
+		{Start: w.End + 10, End: w.End + 20, Class: "lock"},
+	})
+	want := []run{{0, 10, "running", ""}, {10, 20, "sleep", ""}, {30, 31, "gil", ""}, {40, laneColumns, "running", ""}}
+	if !slices.Equal(runs, want) {
+		t.Errorf("got %v, want %v", runs, want)
+	}
+}
+
+// In a long cell the slow line has its row, and the cold ones are folded with their text.
+func TestLongCellFoldsColdLines(t *testing.T) {
+	r := fixtures.Sleep()
+	for len(r.Cell.Lines) < 300 {
+		r.Cell.Lines = append(r.Cell.Lines, "cold_line()")
+	}
+	out := string(Render(r))
+	if !strings.Contains(out, "8–300") || !strings.Contains(out, "293\u00a0lines") {
+		t.Errorf("cold lines are not folded")
+	}
+	if n := strings.Count(out, "cold_line()"); n != 295 {
+		t.Errorf("%d of 295 cold lines are in the page", n)
+	}
+	if i, j := strings.Index(out, "time.sleep(0.005)</code>"), strings.Index(out, "8–300"); i < 0 || i > j {
+		t.Errorf("the slow line has no row")
+	}
+}
+
+func TestZeroResult(t *testing.T) {
+	if out := Render(&result.Result{}); len(out) == 0 {
+		t.Error("nothing was rendered")
+	}
+}
+
+func BenchmarkRender(b *testing.B) {
+	for name, r := range map[string]*result.Result{"typical": fixtures.Typical(), "huge": fixtures.Huge()} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				Render(r)
+			}
+		})
 	}
 }

@@ -1,7 +1,6 @@
 package html
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 
@@ -32,20 +31,9 @@ func source(p *page, r *result.Result, limits limits) {
 			most = max(most, s.WallNs)
 		}
 	}
-	hot := hotLines(r, stats, limits)
-	p.raw(`<table style="`, tableStyle, `;table-layout:fixed"><thead><tr>`)
-	for _, c := range []column{{title: "Line", numeric: true, width: "38px"}, {title: "Time", numeric: true, width: "66px"},
-		{title: "Share", width: "92px"}, {title: "Source"}, {title: "Runs", numeric: true, width: "64px"}, {title: "Mostly", width: "128px"}} {
-		style := headStyle
-		if c.numeric {
-			style = numHeadStyle
-		}
-		if c.width != "" {
-			style += ";width:" + c.width
-		}
-		p.raw(`<th scope="col" style="`, style, `">`, c.title, `</th>`)
-	}
-	p.raw(`</tr></thead><tbody>`)
+	hot := report.HotLines(r, limits.sourceRows)
+	p.tableOf("fixed", column{title: "Line", numeric: true, width: "38px"}, column{title: "Time", numeric: true, width: "62px"},
+		column{title: "Share", width: "80px"}, column{title: "Source"}, column{title: "Mostly", width: "118px"})
 	rows, folded := 0, 0
 	for n := 1; n <= len(r.Cell.Lines); {
 		end := n
@@ -83,7 +71,7 @@ func source(p *page, r *result.Result, limits limits) {
 	}
 	p.raw(endTable)
 	if most > 0 {
-		p.raw(`<p style="margin:4px 0 0 0;font-size:12px;`, dimStyle, `">Time is the main thread's, on the line itself. The longest bar is the slowest line; its colours are the causes above.`)
+		p.raw(`<p style="margin:4px 0 0 0;font-size:12px;`, dimStyle, `">Time is the main thread's, on the line itself. The longest bar is the slowest line; its colours are the causes above. × is how often the line ran.`)
 		for _, s := range r.Host.Lines {
 			if !s.Exact && s.WallNs > 0 {
 				p.raw(` ~ marks times that come from samples in part.`)
@@ -94,73 +82,53 @@ func source(p *page, r *result.Result, limits limits) {
 	}
 }
 
-// hotLines picks the lines that get a row of their own however long the cell
-// is: a thousandth of the wall or more, the longest first, as many as there is room for.
-func hotLines(r *result.Result, stats map[int]result.LineStat, limits limits) map[int]bool {
-	var numbers []int
-	for n, s := range stats {
-		if weight(s)*1000 >= r.WallNs && weight(s) > 0 {
-			numbers = append(numbers, n)
-		}
-	}
-	slices.SortFunc(numbers, func(a, b int) int {
-		switch wa, wb := weight(stats[a]), weight(stats[b]); {
-		case wa > wb:
-			return -1
-		case wa < wb:
-			return 1
-		}
-		return a - b
-	})
-	hot := make(map[int]bool, len(numbers))
-	for _, n := range numbers[:min(len(numbers), limits.sourceRows)] {
-		hot[n] = true
-	}
-	return hot
-}
-
-func weight(s result.LineStat) int64 { return max(s.WallNs, s.OtherThreadsNs) }
-
-// sourceRow is one line of the cell.
+// sourceRow is one line of the cell; hot ones have their bar and their cause, the others are dimmed.
 func sourceRow(p *page, r *result.Result, n int, stats map[int]result.LineStat, most int64, hot bool, limits limits) {
-	s, seen := stats[n]
+	s := stats[n]
 	slowest := hot && s.WallNs == most
-	p.raw(`<tr`)
+	open := markup(`<tr>`)
 	if slowest {
-		p.raw(` style="background-color:rgba(217,84,30,0.14)"`)
+		open = `<tr style="background-color:rgba(217,84,30,0.16)">`
+	} else if !hot {
+		open = `<tr style="` + dimStyle + `">`
 	}
-	p.raw(`><td style="`, numStyle, `;`, dimStyle, `">`, num(n), `</td><td style="`, numStyle)
-	if slowest {
-		p.raw(`;font-weight:700`)
-	}
-	p.raw(`">`)
-	if seen && s.WallNs > 0 {
+	p.raw(open, numCell, num(n), `</td>`, numCell)
+	if s.WallNs > 0 {
 		if !s.Exact {
 			p.raw(`~`)
 		}
-		p.raw(one(report.Duration(s.WallNs)))
+		if slowest {
+			p.raw(`<strong>`, one(report.Duration(s.WallNs)), `</strong>`)
+		} else {
+			p.raw(one(report.Duration(s.WallNs)))
+		}
 	}
-	p.raw(`</td><td style="`, cellStyle, `">`)
+	p.raw(`</td>`, cell)
 	if hot && s.WallNs > 0 {
-		p.bar("9px", lineSegments(s, most)...)
-		p.raw(`<small>`, one(report.Percent(report.Share(s.WallNs, r.WallNs))), `</small>`)
+		p.raw(bar("display:inline-block;width:36px;height:10px", lineSegments(s, most)...), ` <small>`, one(report.Percent(report.Share(s.WallNs, r.WallNs))), `</small>`)
 	}
-	p.raw(`</td><td style="`, cellStyle)
-	if !hot {
-		p.raw(`;`, dimStyle)
-	}
-	p.raw(`">`)
-	p.code(r.Cell.Lines[n-1], limits.source)
-	p.raw(`</td><td style="`, numStyle, `">`)
-	if s.Hits > 0 {
-		p.raw(one(shortCount(s.Hits)))
-	}
-	p.raw(`</td><td style="`, cellStyle, `">`)
-	if hot {
-		mostly(p, s)
+	p.raw(`</td>`, cell)
+	p.source(r.Cell.Lines[n-1], limits.source)
+	p.raw(`</td>`)
+	if s.Hits > 0 || hot {
+		p.raw(cell)
+		if hot {
+			mostly(p, s)
+		}
+		if s.Hits > 0 {
+			p.raw(` <small>×`, one(shortCount(s.Hits)), `</small>`)
+		}
+	} else {
+		p.raw(`<td>`)
 	}
 	p.raw(`</td></tr>`)
 }
+
+// Cells of the source are tighter than a host's own, so that it reads as source.
+const (
+	cell    markup = `<td style="text-align:left;padding:2px 5px">`
+	numCell markup = `<td align="right" style="padding:2px 5px">`
+)
 
 // shortCount keeps a count within seven characters: "120,000", "3.1M", "12G".
 func shortCount(n int64) string {
@@ -176,11 +144,11 @@ func shortCount(n int64) string {
 func lineSegments(s result.LineStat, most int64) []segment {
 	var parts []segment
 	for _, c := range s.Causes[:min(len(s.Causes), 8)] {
-		parts = append(parts, segment{report.Share(c.Ns, most), colorOfCause(c.Kind), report.Cause(c.Kind) + " " + report.Duration(c.Ns)})
+		parts = append(parts, segment{report.Share(c.Ns, most), colorOfCause(c.Kind)})
 	}
 	if len(parts) == 0 {
 		for _, st := range report.States(s.States) {
-			parts = append(parts, segment{report.Share(st.Ns, most), sliceOf(st.Name).color, st.Words + " " + report.Duration(st.Ns)})
+			parts = append(parts, segment{report.Share(st.Ns, most), sliceOf(st.Name).color})
 		}
 	}
 	return parts
@@ -194,18 +162,18 @@ func mostly(p *page, s result.LineStat) {
 		if i > 1 || i > 0 && share < 0.1 {
 			break
 		}
-		p.raw(separator, escaped(report.Cause(c.Kind), 40))
+		p.raw(separator, escaped(report.CauseShort(c.Kind), 40))
 		if share < 0.9 {
 			p.raw(` `, one(report.Percent(share)))
 		}
 		separator = `, `
 	}
 	if s.TotalNs > s.WallNs+s.WallNs/10 {
-		p.raw(separator, one(report.Duration(s.TotalNs)), ` with the functions it calls`)
+		p.raw(separator, one(report.Duration(s.TotalNs)), ` with calls`)
 		separator = `, `
 	}
 	if s.OtherThreadsNs*20 > s.WallNs && s.OtherThreadsNs > 0 {
-		p.raw(separator, `other threads ran `, one(report.Duration(s.OtherThreadsNs)))
+		p.raw(separator, `other threads `, one(report.Duration(s.OtherThreadsNs)))
 	}
 }
 
@@ -216,7 +184,7 @@ func foldRow(p *page, r *result.Result, from, to int, stats map[int]result.LineS
 		ns += stats[n].WallNs
 	}
 	shown := max(0, min(to-from, room))
-	p.raw(`<tr><td colspan="6" style="`, cellStyle, `"><details><summary style="cursor:pointer;`, dimStyle, `">`, num(from), `–`, num(to-1), `: `,
+	p.raw(`<tr><td colspan="5" style="text-align:left;padding:2px 5px"><details><summary style="cursor:pointer;`, dimStyle, `">`, num(from), `–`, num(to-1), `: `,
 		one(report.Plural(int64(to-from), "line")))
 	if ns > 0 {
 		p.raw(` with `, one(report.Duration(ns)), ` in all`)

@@ -70,14 +70,17 @@ def test_reports_hold_no_path_of_this_machine(executed: nbformat.NotebookNode) -
 
 
 def test_the_preprocessing_line_is_named(executed: nbformat.NotebookNode) -> None:
-    """The inference example's slow cell: the pixel loop gets the blame, by its line, before anything else."""
+    """The inference example's slow cell: a finding blames the pixel loop, by its line.
+
+    Not the first finding: on a busy machine that may be the wait for a CPU.
+    """
     source, outputs = profiled(executed)[0]
     pixels = "(value / 255 - mean) / std"
     if pixels not in source:
         return  # another notebook
     number = next(i for i, line in enumerate(source.splitlines(), 1) if pixels in line)
     text = report_of(outputs)["text/plain"]
-    named = re.search(r"\bline (\d+)", text)
+    named = re.search(r"pure Python, line (\d+)", text)
     assert named and int(named.group(1)) == number, text
 
 

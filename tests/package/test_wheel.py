@@ -7,13 +7,15 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import venv
 import zipfile
 from pathlib import Path
 
-import inferscope
 import pytest
+
+import inferscope
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,7 +40,7 @@ def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert done.returncode == 0, done.stderr
     (archive,) = folder.glob("*.tar.gz")
     with tarfile.open(archive) as tar:
-        tar.extractall(folder)
+        tar.extractall(folder, filter="data")
     (tree,) = (path for path in folder.iterdir() if path.is_dir())
     return tree
 
@@ -73,6 +75,8 @@ def test_wheel_from_the_sdist_installs_and_runs(sdist: Path, tmp_path: Path) -> 
     environment = tmp_path / "environment"
     venv.create(environment, with_pip=True, symlinks=True)
     python = environment / "bin" / "python"
+    (site,) = environment.glob("lib/python*/site-packages")
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", wheel], check=True)
     command = environment / "bin" / "inferscope"
     done = subprocess.run([command, "version"], capture_output=True, text=True)

@@ -75,7 +75,18 @@ func runProcess(version string, newHandler func(dir string) (Handler, error)) er
 		return err
 	}
 	defer lock.Close()
-	defer os.RemoveAll(boot.Dir)
+	crashed := true
+	defer func() {
+		if !crashed { // the client reads the log of a crash, and removes the directory
+			_ = os.RemoveAll(boot.Dir)
+		}
+	}()
+	err = serveBoot(boot, token, version, newHandler)
+	crashed = false
+	return err
+}
+
+func serveBoot(boot Boot, token []byte, version string, newHandler func(dir string) (Handler, error)) error {
 
 	signal.Ignore(unix.SIGHUP, unix.SIGPIPE)
 	ctx, cancel := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT)

@@ -32,7 +32,7 @@ func readNodes(sys string) nodes {
 	if err != nil {
 		return n
 	}
-	if n.list, err = parseList(text); err != nil {
+	if n.list, err = ParseList(text); err != nil {
 		return nodes{}
 	}
 	for _, node := range n.list {
@@ -40,7 +40,7 @@ func readNodes(sys string) nodes {
 		if err != nil {
 			continue
 		}
-		cpus, err := parseList(text)
+		cpus, err := ParseList(text)
 		if err != nil {
 			continue
 		}

@@ -185,8 +185,8 @@ func value(text []byte, key string) (int64, bool) {
 // maxCPUs bounds the numbers in a list of CPUs or nodes.
 const maxCPUs = 1 << 16
 
-// parseList reads the kernel's list format, "0-3,8,10-11".
-func parseList(text []byte) ([]int, error) {
+// ParseList reads the kernel's list format, "0-3,8,10-11": CPUs or memory nodes.
+func ParseList(text []byte) ([]int, error) {
 	text = bytes.TrimSpace(text)
 	out := []int{}
 	if len(text) == 0 {

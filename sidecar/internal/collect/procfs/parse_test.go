@@ -77,15 +77,15 @@ func TestValue(t *testing.T) {
 }
 
 func TestParseList(t *testing.T) {
-	got, err := parseList([]byte("0-2,5,7-8\n"))
+	got, err := ParseList([]byte("0-2,5,7-8\n"))
 	if err != nil || !reflect.DeepEqual(got, []int{0, 1, 2, 5, 7, 8}) {
 		t.Errorf("%v, %v", got, err)
 	}
-	if got, err := parseList([]byte("\n")); err != nil || len(got) != 0 {
+	if got, err := ParseList([]byte("\n")); err != nil || len(got) != 0 {
 		t.Errorf("%v, %v", got, err)
 	}
 	for _, bad := range []string{"3-1", "a", "1-", "0-99999999999", "-4", "1,,2"} {
-		if _, err := parseList([]byte(bad)); err == nil {
+		if _, err := ParseList([]byte(bad)); err == nil {
 			t.Errorf("%q was accepted", bad)
 		}
 	}
@@ -260,7 +260,7 @@ func FuzzParsers(f *testing.F) {
 		_, _ = ParseMapping(text)
 		_, _ = value(text, "VmRSS")
 		_, _ = statValue(text, "nr_throttled")
-		if l, err := parseList(text); err == nil && len(l) > maxCPUs {
+		if l, err := ParseList(text); err == nil && len(l) > maxCPUs {
 			t.Error("a list without end")
 		}
 		sums, _ := sumNUMA(bytes.NewReader(text), func() bool { return false })

@@ -1,0 +1,183 @@
+package analysis
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/inferscope/inferscope/analysis/internal/fixture"
+	"github.com/inferscope/inferscope/analysis/result"
+	"github.com/inferscope/inferscope/analysis/timeline"
+)
+
+// nilSlices lists the paths of slices that are nil.
+func nilSlices(v reflect.Value, path string, out *[]string) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		nilSlices(v.Elem(), path, out)
+	case reflect.Struct:
+		for i := range v.NumField() {
+			nilSlices(v.Field(i), path+"."+v.Type().Field(i).Name, out)
+		}
+	case reflect.Slice:
+		if v.IsNil() {
+			*out = append(*out, path)
+		}
+		for i := range v.Len() {
+			nilSlices(v.Index(i), path+"[]", out)
+		}
+	}
+}
+
+func fixtures(t *testing.T) map[string]*fixture.Fixture {
+	t.Helper()
+	paths, err := filepath.Glob("findings/testdata/*.txt")
+	if err != nil || len(paths) == 0 {
+		t.Fatal(err)
+	}
+	out := map[string]*fixture.Fixture{}
+	for _, p := range paths {
+		text, err := os.ReadFile(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := fixture.Parse(string(text))
+		if err != nil {
+			t.Fatalf("%s: %v", p, err)
+		}
+		out[filepath.Base(p)] = f
+	}
+	out["empty"] = &fixture.Fixture{Timeline: timeline.NewBuilder().Build(timeline.Interval{})}
+	out["no thread"] = &fixture.Fixture{Timeline: timeline.NewBuilder().Build(timeline.Interval{Start: 5, End: 50})}
+	return out
+}
+
+func TestNoSliceIsNil(t *testing.T) {
+	for name, f := range fixtures(t) {
+		var found []string
+		nilSlices(reflect.ValueOf(Analyze(f.Timeline, Input{})), "result", &found)
+		if len(found) > 0 {
+			t.Errorf("%s: nil: %v", name, found)
+		}
+	}
+}
+
+func TestSameQuestionSameAnswer(t *testing.T) {
+	for name, f := range fixtures(t) {
+		in := Input{Cell: result.Cell{Lines: f.Source}}
+		a := Analyze(f.Timeline, in)
+		if b := Analyze(f.Timeline, in); !reflect.DeepEqual(a, b) {
+			t.Errorf("%s: two answers", name)
+		}
+	}
+}
+
+func TestPictureFitsItsColumns(t *testing.T) {
+	for name, f := range fixtures(t) {
+		threads := 0
+		p := Analyze(f.Timeline, Input{Cell: result.Cell{Lines: f.Source}}).Picture
+		for _, lane := range p.Lanes {
+			if lane.Kind == result.LaneThread {
+				threads++
+			}
+			if len(lane.Slices) > result.PictureColumns || len(lane.Slices) == 0 {
+				t.Errorf("%s, %s: %d slices", name, lane.Name, len(lane.Slices))
+			}
+			at := p.Window.Start
+			for _, s := range lane.Slices {
+				if s.Start < at || s.End < s.Start || s.End > p.Window.End || s.Class == "" {
+					t.Errorf("%s, %s: slice %+v after %d", name, lane.Name, s, at)
+				}
+				at = s.End
+			}
+		}
+		if threads > maxThreadLanes {
+			t.Errorf("%s: %d threads", name, threads)
+		}
+	}
+}
+
+func TestPictureShowsWhatFillsAColumn(t *testing.T) {
+	f, err := fixture.Parse(`window 0s 960ms
+source
+a()
+b()
+end
+thread m main known period=2ms
+line m 0s 1
+line m 480ms 2
+off m 100ms 200ms 300ms sleep
+gc m 500ms 500ms gen=2
+scope m 10ms 11ms load
+mark m 700ms one
+mark m 700ms two
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[result.LaneKind][]result.Slice{}
+	for _, l := range Analyze(f.Timeline, Input{Cell: result.Cell{Lines: f.Source}}).Picture.Lanes {
+		got[l.Kind] = l.Slices
+	}
+	const ms = 1_000_000
+	want := map[result.LaneKind][]result.Slice{
+		result.LaneLines:  {{Start: 0, End: 480 * ms, Class: "line", Line: 1, Label: "a()"}, {Start: 480 * ms, End: 960 * ms, Class: "line", Line: 2, Label: "b()"}},
+		result.LaneScopes: {{Start: 10 * ms, End: 12 * ms, Class: "scope", Label: "load"}},
+		result.LaneGC:     {{Start: 500 * ms, End: 502 * ms, Class: "gc", Label: "generation 2"}},
+		result.LaneMarks:  {{Start: 700 * ms, End: 700 * ms, Class: "mark", Label: "one and 1 more"}},
+		result.LaneThread: {{Start: 0, End: 100 * ms, Class: "running"}, {Start: 100 * ms, End: 200 * ms, Class: "sleep"},
+			{Start: 200 * ms, End: 300 * ms, Class: "runnable"}, {Start: 300 * ms, End: 960 * ms, Class: "running"}},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
+// The analysis is pure: nothing below this folder, tests and generators apart,
+// imports a clock, the system or the network.
+func TestAnalysisIsPure(t *testing.T) {
+	allowed := map[string]bool{"cmp": true, "slices": true, "sort": true, "maps": true, "math": true, "math/rand/v2": true, "strings": true,
+		"strconv": true, "fmt": true, "path": true, "runtime": true, "sync": true, "unicode": true, "unicode/utf8": true, "unsafe": true, "iter": true}
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (d.Name() == "fixture" || d.Name() == "gendocs" || d.Name() == "testdata") {
+			return fs.SkipDir
+		}
+		if d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || strings.HasPrefix(d.Name(), "gen_") {
+			return nil
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		for _, i := range file.Imports {
+			name, err := strconv.Unquote(i.Path.Value)
+			if err != nil {
+				return err
+			}
+			if !allowed[name] && !strings.HasPrefix(name, "github.com/inferscope/inferscope/analysis") {
+				t.Errorf("%s imports %s", path, name)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestExactFunctionsReplaceSampledOnes(t *testing.T) {
+	sampled := []result.FunctionStat{{Name: "f", File: "a.py", SelfNs: 10, Samples: 2}, {Name: "g", File: "a.py", SelfNs: 50, Samples: 9}}
+	got := withExact(sampled, []result.FunctionStat{{Name: "f", File: "a.py", SelfNs: 99, Calls: 3}, {Name: "h", File: "b.py", SelfNs: 60, Calls: 1}})
+	if len(got) != 3 || got[0].Name != "f" || !got[0].Exact || got[0].Calls != 3 || got[0].Samples != 2 || got[1].Name != "h" || got[2].Exact {
+		t.Errorf("%+v", got)
+	}
+}

@@ -1,0 +1,37 @@
+"""Ten million events into a timeline and through the analysis: time and resident memory."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import tempfile
+from pathlib import Path
+
+from record import measure, say
+
+ROOT = Path(__file__).resolve().parent.parent
+RUNS = 3
+# How the events lie over the threads: spread over many, or most of them in the cell's own.
+SHAPES = {"64 threads alike": [], "9 of 10 events in the main thread": ["-main", "0.9"]}
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        program = Path(folder) / "timeline_10m"
+        subprocess.run(["go", "build", "-o", program, "./bench/timeline_10m"], cwd=ROOT, check=True)
+        for shape, arguments in SHAPES.items():
+            runs = []
+            for _ in range(RUNS):
+                text = subprocess.run([program, *arguments], stdout=subprocess.PIPE, text=True, check=True).stdout
+                runs.append(json.loads(text))
+                say(f"   {shape}: {runs[-1]['BuildAndAnalyzeS']:.2f} s, {runs[-1]['PeakRSSMiB']:.0f} MiB")
+            seconds = [run["BuildAndAnalyzeS"] for run in runs]
+            note = f"median of {RUNS} processes, {min(seconds):.2f} to {max(seconds):.2f} s, appending included"
+            measure(f"build and analyse, {shape}", statistics.median(seconds), "s", "<= 3", note)
+            peak = max(run["PeakRSSMiB"] for run in runs)
+            measure(f"peak resident memory, {shape}", peak, "MiB", "<= 512", f"largest of {RUNS} processes")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,200 @@
+// Package text renders a result for a terminal of 80 columns, without colours
+// or other escape sequences; those in the text from outside are shown, not sent.
+package text
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"github.com/inferscope/inferscope/analysis/result"
+	"github.com/inferscope/inferscope/report"
+)
+
+// What a screenful holds.
+const (
+	width         = 80
+	barWidth      = 6
+	causesShown   = 8
+	linesShown    = 40
+	findingsShown = 6
+	lossesShown   = 6
+	sentence      = 500
+)
+
+// Render writes the report of r as text, no line of it wider than
+// 80 columns but commands to copy, which start with "$".
+func Render(r *result.Result) []byte {
+	b := &bytes.Buffer{}
+	head(b, r)
+	causes(b, r)
+	source(b, r)
+	findings(b, r)
+	losses(b, r)
+	b.WriteByte('\n')
+	wrap(b, "", "", "InferScope "+report.Visible(r.Source.ToolVersion, 40)+", "+report.Visible(r.Cell.Name, 80)+". "+report.Overhead(r.Overhead))
+	return b.Bytes()
+}
+
+func head(b *bytes.Buffer, r *result.Result) {
+	v := r.Verdict
+	wrap(b, "", "", report.Visible(v.Sentence, sentence))
+	if r.WallNs > 0 {
+		wrap(b, "", "", fmt.Sprintf("%s, %s wall time, confidence %s (%.2f)", report.Visible(report.Class(v.Class), 40), report.Duration(r.WallNs),
+			report.Confidence(v.Confidence), v.Confidence))
+	}
+	if s := report.Outcome(r.Cell); s != "" {
+		wrap(b, "", "", s)
+	}
+}
+
+func causes(b *bytes.Buffer, r *result.Result) {
+	if len(r.Host.ByKind) == 0 {
+		return
+	}
+	b.WriteString("\nWHERE THE TIME WENT\n")
+	for i, c := range r.Host.ByKind {
+		if i >= causesShown || i > 0 && c.Share < 0.001 {
+			break
+		}
+		mainly := ""
+		if l := report.LineOf(c, r.Host.Causes); l.Number > 0 {
+			mainly = fmt.Sprintf("line %d", l.Number)
+		}
+		for _, s := range []string{c.Thread, c.Detail} {
+			if s != "" {
+				mainly = strings.TrimPrefix(mainly+", ", ", ") + report.Visible(s, 60)
+			}
+		}
+		row(b, fmt.Sprintf("%9s %5s %s  %s  %s", report.Duration(c.Ns), report.Percent(c.Share), bar(c.Share, barWidth), fill(report.Visible(report.CauseShort(c.Kind), 60), 13), mainly))
+	}
+}
+
+func source(b *bytes.Buffer, r *result.Result) {
+	if len(r.Cell.Lines) == 0 {
+		return
+	}
+	b.WriteString("\nTHE CELL\n")
+	for _, l := range report.Listing(r, linesShown) {
+		if l.Number == 0 {
+			row(b, fmt.Sprintf("%28s… %s", "", report.Plural(int64(l.Skipped), "line")))
+			continue
+		}
+		time, share, drawn := "", "", ""
+		if l.Stat.WallNs > 0 {
+			s := report.Share(l.Stat.WallNs, r.WallNs)
+			time, share, drawn = report.Duration(l.Stat.WallNs), report.Percent(s), bar(s, barWidth)
+		}
+		row(b, fmt.Sprintf("%9s %5s %s %4d  %s", time, share, fill(drawn, barWidth), l.Number, report.Visible(l.Text, 200)))
+	}
+}
+
+func findings(b *bytes.Buffer, r *result.Result) {
+	if len(r.Findings) == 0 {
+		if r.WallNs > 0 {
+			b.WriteString("\nNothing to change stands out.\n")
+		}
+		return
+	}
+	b.WriteString("\nWHAT TO CHANGE\n")
+	for i, f := range r.Findings {
+		if i == findingsShown {
+			fmt.Fprintf(b, "  and %s\n", report.Plural(int64(len(r.Findings)-i), "more finding"))
+			break
+		}
+		title := report.Visible(f.Title, 120)
+		if f.Line.Number > 0 {
+			title += fmt.Sprintf(", line %d", f.Line.Number)
+		}
+		if s := report.Saving(f.Saving.LowNs, f.Saving.HighNs); s != "" {
+			title += ": saves " + s
+		}
+		wrap(b, fmt.Sprintf("%2d. ", i+1), "    ", title)
+		wrap(b, "    ", "    ", report.Visible(f.Evidence, sentence))
+		if f.Advice != "" {
+			wrap(b, "    ", "    ", "Do: "+report.Visible(f.Advice, sentence))
+		}
+		snippet(b, "    - ", f.Before)
+		snippet(b, "    + ", f.After)
+	}
+}
+
+func snippet(b *bytes.Buffer, sign, s string) {
+	if s == "" {
+		return
+	}
+	for _, line := range strings.Split(report.VisibleBlock(s, 8, 200), "\n") {
+		row(b, sign+line)
+	}
+}
+
+func losses(b *bytes.Buffer, r *result.Result) {
+	if len(r.Losses) == 0 && len(r.Notes) == 0 {
+		return
+	}
+	b.WriteString("\nWHAT WAS NOT SEEN\n")
+	if r.Host.Rung != "" {
+		wrap(b, "  ", "  ", "Scheduler: "+report.Visible(report.Rung(r.Host.Rung), 120))
+	}
+	for i, l := range r.Losses {
+		if i == lossesShown {
+			fmt.Fprintf(b, "  and %s\n", report.Plural(int64(len(r.Losses)-i), "more gap"))
+			break
+		}
+		s := report.Visible(l.Source, 40) + ": " + report.Visible(l.Reason, sentence)
+		if l.Count > 0 {
+			s += " (" + report.Plural(l.Count, "record") + " lost)"
+		}
+		wrap(b, "  ", "    ", s)
+		if l.Enable != "" {
+			// A command is to be copied: the terminal may wrap it, this must not.
+			b.WriteString("    $ " + report.Visible(l.Enable, 300) + "\n")
+		}
+	}
+	for _, n := range r.Notes[:min(len(r.Notes), lossesShown)] {
+		wrap(b, "  ", "    ", report.Visible(n, sentence))
+	}
+}
+
+// bar draws a share in eighths of a column.
+func bar(share float64, columns int) string {
+	if !(share > 0) {
+		share = 0
+	}
+	eighths := int(min(1, share)*float64(columns)*8 + 0.5)
+	s := strings.Repeat("█", eighths/8)
+	if rest := eighths % 8; rest > 0 {
+		s += string([]rune(" ▏▎▍▌▋▊▉")[rest])
+	}
+	return fill(s, columns)
+}
+
+// fill makes s exactly columns wide.
+func fill(s string, columns int) string {
+	s = report.Fit(s, columns)
+	return s + strings.Repeat(" ", max(0, columns-report.Columns(s)))
+}
+
+// row writes one line, cut to the width.
+func row(b *bytes.Buffer, s string) {
+	b.WriteString(strings.TrimRight(report.Fit(s, width), " ") + "\n")
+}
+
+// wrap writes words in lines of at most the width: the first after first, the others after rest. A longer word is cut.
+func wrap(b *bytes.Buffer, first, rest, s string) {
+	line, words := first, 0
+	for _, word := range strings.Fields(s) {
+		if words > 0 && report.Columns(line)+1+report.Columns(word) > width {
+			row(b, line)
+			line, words = rest, 0
+		}
+		if words > 0 {
+			line += " "
+		}
+		line += word
+		words++
+	}
+	if words > 0 {
+		row(b, line)
+	}
+}

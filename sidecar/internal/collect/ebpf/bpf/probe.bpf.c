@@ -1,0 +1,643 @@
+/* The scheduler's view of one process tree, and a sampler of its running threads.
+ *
+ * A thread is observed if and only if it has an entry in `threads`: the entry is
+ * filter and state at once. Entries are made where a thread is first seen (the
+ * task iterator at the start, fork afterwards) and nowhere else. One record is
+ * sent for an episode off the CPU, when it ends; a thread that is off the CPU at
+ * the end of collection is flushed by the iterator. */
+#include "kernel.h"
+#include "python.h"
+#include "records.h"
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
+
+/* Fixed before loading. */
+const volatile bool has_prev_state = false; /* sched_switch has a fourth argument */
+const volatile u8 interrupts_seen = INTERRUPT_GUESSED;
+const volatile u8 syscall_classes[MAX_SYSCALLS] = {};
+const volatile u32 wakeup_bytes = 1 << 20;
+const volatile u32 device_major = 195; /* of the files that mark a pollfd array as the GPU driver's */
+
+#define NS_PER_FULL_WALK 500000ULL /* a thread's full walks: 2,000 a second over time, ... */
+#define FULL_WALK_CREDIT 50000000ULL /* ... and 100 in a burst */
+#define NS_PER_TOP_WALK 20000ULL
+#define MAX_ANCESTORS 16
+/* In task_struct.flags. */
+#define FORKED_NO_EXEC 0x40
+#define KERNEL_THREAD 0x200000
+
+struct thread_state {
+	u32 level; /* of the pid namespace whose ids are reported */
+	bool root;   /* the leader of the profiled process; set by the loader */
+	bool seeded; /* the entry is complete */
+	bool gone;
+	bool python; /* runs the program that the calibration was made in */
+	u32 host_tid;
+	u32 pad;
+	u64 walk_time, walk_credit;
+	u64 scratch[SCRATCH_WORDS];
+	struct offcpu_record record;
+};
+
+struct {
+	MAP_UINT(type, MAP_TYPE_TASK_STORAGE);
+	MAP_UINT(map_flags, F_NO_PREALLOC);
+	MAP_TYPE(key, int);
+	MAP_TYPE(value, struct thread_state);
+} threads SEC(".maps");
+
+struct {
+	MAP_UINT(type, MAP_TYPE_RINGBUF);
+	MAP_UINT(max_entries, 16 << 20);
+} scheduler_ring SEC(".maps");
+
+struct {
+	MAP_UINT(type, MAP_TYPE_RINGBUF);
+	MAP_UINT(max_entries, 2 << 20);
+} sample_ring SEC(".maps");
+
+struct {
+	MAP_UINT(type, MAP_TYPE_PERCPU_ARRAY);
+	MAP_UINT(max_entries, 1);
+	MAP_TYPE(key, u32);
+	MAP_TYPE(value, struct loss_counts);
+} losses SEC(".maps");
+
+/* Which interrupts a CPU is in, as far as they are traced. */
+struct {
+	MAP_UINT(type, MAP_TYPE_PERCPU_ARRAY);
+	MAP_UINT(max_entries, 1);
+	MAP_TYPE(key, u32);
+	MAP_TYPE(value, u32);
+} interrupts SEC(".maps");
+
+struct sample_scratch {
+	u64 words[SCRATCH_WORDS];
+	struct sample_record record;
+};
+
+struct {
+	MAP_UINT(type, MAP_TYPE_PERCPU_ARRAY);
+	MAP_UINT(max_entries, 1);
+	MAP_TYPE(key, u32);
+	MAP_TYPE(value, struct sample_scratch);
+} sample_scratches SEC(".maps");
+
+/* The types that Go needs, kept in BTF. */
+const enum record_kind *unused_kind __attribute__((unused));
+const enum task_state *unused_state __attribute__((unused));
+const enum offcpu_flag *unused_flag __attribute__((unused));
+const enum syscall_class *unused_class __attribute__((unused));
+const enum interrupt_source *unused_source __attribute__((unused));
+const enum thread_event *unused_event __attribute__((unused));
+const struct thread_record *unused_thread __attribute__((unused));
+
+inline_always struct thread_state *state_of(struct task_struct *task)
+{
+	return bpf_task_storage_get(&threads, task, NULL, 0);
+}
+
+inline_always struct loss_counts *count(void)
+{
+	u32 zero = 0;
+
+	return bpf_map_lookup_elem(&losses, &zero);
+}
+
+/* The reader polls; it is only woken early when the ring fills faster than that,
+ * and then by a few records, not by each. */
+inline_always u64 wakeup_flags(void *ring)
+{
+	u64 available = bpf_ringbuf_query(ring, RB_AVAIL_DATA);
+
+	if (available >= wakeup_bytes && available < wakeup_bytes + 2048)
+		return RB_FORCE_WAKEUP;
+	return RB_NO_WAKEUP;
+}
+
+inline_always void send(void *data, u64 size)
+{
+	struct loss_counts *counts = count();
+	long failed = bpf_ringbuf_output(&scheduler_ring, data, size, wakeup_flags(&scheduler_ring));
+
+	if (!counts)
+		return;
+	if (failed)
+		counts->scheduler++;
+	else
+		counts->records++;
+}
+
+inline_always void send_offcpu(struct offcpu_record *record)
+{
+	u32 n = record->frame_count;
+
+	if (n > MAX_FRAMES)
+		n = MAX_FRAMES;
+	send(record, OFFCPU_HEAD + n * sizeof(struct py_frame));
+}
+
+/* The id of a thread as its pid namespace at the given level sees it. */
+inline_always u32 id_at(struct pid *pid, u32 level)
+{
+	u32 nr = 0;
+	u64 numbers = __builtin_preserve_field_info(((struct pid *)0)->numbers, 0);
+
+	if (!pid)
+		return 0;
+	bpf_probe_read_kernel(&nr, sizeof(nr), (char *)pid + numbers + level * sizeof(struct upid));
+	return nr;
+}
+
+inline_always void identify(struct thread_state *state, struct task_struct *task)
+{
+	state->record.kind = RECORD_OFFCPU;
+	state->record.pid = id_at(task->group_leader->thread_pid, state->level);
+	state->record.tid = id_at(task->thread_pid, state->level);
+	state->record.host_pid = task->tgid;
+	state->host_tid = task->pid;
+}
+
+inline_always void send_thread(struct thread_state *state, struct task_struct *task, u8 event, u64 now)
+{
+	struct thread_record record = {
+		.kind = RECORD_THREAD,
+		.event = event,
+		.on_cpu = task->on_cpu != 0,
+		.state = state->record.off ? state->record.state : 0,
+		.pid = state->record.pid,
+		.tid = state->record.tid,
+		.host_pid = state->record.host_pid,
+		.host_tid = state->host_tid,
+		.parent_host_pid = task->real_parent->tgid,
+		.time = now,
+		.cpu_ns = task->se.sum_exec_runtime,
+		.thread_pointer = thread_pointer(task),
+	};
+
+	bpf_probe_read_kernel(record.comm, sizeof(record.comm), task->comm);
+	send(&record, sizeof(record));
+}
+
+/* Whether this program runs in an interrupt, whose current task is a bystander. */
+inline_always bool in_interrupt(struct task_struct *current)
+{
+	if (interrupts_seen == INTERRUPT_COUNTED) {
+		u32 preempt_count;
+#if defined(__TARGET_ARCH_x86)
+		const void *variable;
+		const u32 *mine;
+
+		/* The loader replaces the constant by the variable __preempt_count. */
+		__asm__ volatile("%0 = 0x496e666572536370 ll" : "=r"(variable));
+		mine = bpf_this_cpu_ptr(variable);
+		preempt_count = *mine;
+#else
+		preempt_count = (u32)current->thread_info.preempt_count;
+#endif
+		/* non-maskable, hard, and a soft interrupt being served */
+		return preempt_count & 0x00ff0100;
+	}
+	if (interrupts_seen == INTERRUPT_TRACED) {
+		u32 zero = 0;
+		u32 *flags = bpf_map_lookup_elem(&interrupts, &zero);
+
+		return !flags || *flags;
+	}
+	/* A thread wakes another from a system call; in one, an interrupt is not told apart. */
+	struct syscall_entry entry;
+
+	read_syscall(current, &entry);
+	return entry.number < 0 || (current->flags & KERNEL_THREAD);
+}
+
+enum { IN_HARD = 1, IN_SOFT = 2, IN_TIMER = 4 };
+
+inline_always int enter_interrupt(u32 kind)
+{
+	u32 zero = 0;
+	u32 *flags = bpf_map_lookup_elem(&interrupts, &zero);
+
+	if (flags)
+		*flags |= kind;
+	return 0;
+}
+
+inline_always int leave_interrupt(u32 kind)
+{
+	u32 zero = 0;
+	u32 *flags = bpf_map_lookup_elem(&interrupts, &zero);
+
+	if (flags)
+		*flags &= ~kind;
+	return 0;
+}
+
+/* Attached only where the kernel does not let a program read its own count. */
+SEC("tp_btf/irq_handler_entry")
+int on_hard_entry(void *ctx __attribute__((unused)))
+{
+	return enter_interrupt(IN_HARD);
+}
+
+SEC("tp_btf/irq_handler_exit")
+int on_hard_exit(void *ctx __attribute__((unused)))
+{
+	return leave_interrupt(IN_HARD);
+}
+
+SEC("tp_btf/softirq_entry")
+int on_soft_entry(void *ctx __attribute__((unused)))
+{
+	return enter_interrupt(IN_SOFT);
+}
+
+SEC("tp_btf/softirq_exit")
+int on_soft_exit(void *ctx __attribute__((unused)))
+{
+	return leave_interrupt(IN_SOFT);
+}
+
+#if defined(__TARGET_ARCH_x86)
+SEC("tp_btf/local_timer_entry")
+int on_timer_entry(void *ctx __attribute__((unused)))
+{
+	return enter_interrupt(IN_TIMER);
+}
+
+SEC("tp_btf/local_timer_exit")
+int on_timer_exit(void *ctx __attribute__((unused)))
+{
+	return leave_interrupt(IN_TIMER);
+}
+#endif
+
+struct file_kind {
+	u16 mode;
+	u32 rdev;
+};
+
+inline_always struct file_kind file_kind(struct task_struct *task, u32 fd)
+{
+	struct file_kind kind = {0, 0};
+	struct fdtable *table = NULL;
+	struct file **slots = NULL;
+	struct file *file = NULL;
+	struct inode *inode = NULL;
+	u32 max_fds = 0;
+
+	READ_KERNEL(table, task->files, fdt);
+	READ_KERNEL(max_fds, table, max_fds);
+	if (fd >= max_fds)
+		return kind;
+	READ_KERNEL(slots, table, fd);
+	bpf_probe_read_kernel(&file, sizeof(file), slots + fd);
+	if (!file)
+		return kind;
+	READ_KERNEL(inode, file, f_inode);
+	READ_KERNEL(kind.mode, inode, i_mode);
+	READ_KERNEL(kind.rdev, inode, i_rdev);
+	return kind;
+}
+
+#define MAX_POLLED 4
+
+/* The first descriptor of a poll, or one of the first few that is the GPU driver's. */
+inline_always struct file_kind polled_kind(struct task_struct *task, u64 array, u64 length)
+{
+	struct file_kind kind = {0, 0};
+
+	for (u32 i = 0; i < MAX_POLLED; i++) {
+		s32 fd = -1;
+
+		if (i >= length)
+			break;
+		bpf_probe_read_user(&fd, sizeof(fd), (void *)(array + i * 8));
+		if (fd < 0)
+			continue;
+		kind = file_kind(task, fd);
+		if (kind.rdev >> 20 == device_major)
+			break;
+	}
+	return kind;
+}
+
+inline_always void describe_wait(struct offcpu_record *record, struct task_struct *task, bool current)
+{
+	struct syscall_entry entry;
+	struct file_kind kind = {0, 0};
+
+	read_syscall(task, &entry);
+	record->syscall = entry.number;
+	record->arg0 = entry.arg0;
+	record->arg1 = entry.arg1;
+	if (entry.number >= 0 && entry.number < MAX_SYSCALLS) {
+		u8 class = syscall_classes[entry.number];
+
+		if (class == CLASS_FD)
+			kind = file_kind(task, entry.arg0);
+		else if (class == CLASS_POLL && current)
+			kind = polled_kind(task, entry.arg0, entry.arg1);
+	}
+	record->fd_mode = kind.mode;
+	record->fd_rdev = kind.rdev;
+}
+
+/* Python frames at a switch: a full walk costs microseconds, so a thread that
+ * switches often gets its deepest frame only, and one that switches at a great
+ * rate nothing: the reader then takes its last stack. */
+inline_always void walk_at_switch(struct thread_state *state, struct task_struct *task, u64 now)
+{
+	struct offcpu_record *record = &state->record;
+	struct walk_result walked;
+	struct loss_counts *counts;
+	u64 passed = now - state->walk_time;
+	u64 credit = state->walk_credit + passed;
+
+	record->frame_count = 0;
+	if (!python.enabled || !state->python)
+		return;
+	if (credit > FULL_WALK_CREDIT)
+		credit = FULL_WALK_CREDIT;
+	if (credit >= NS_PER_FULL_WALK) {
+		state->walk_credit = credit - NS_PER_FULL_WALK;
+		state->walk_time = now;
+		walked = walk_python(task, state->scratch, record->frames, MAX_FRAMES);
+	} else if (passed >= NS_PER_TOP_WALK) {
+		state->walk_credit = credit;
+		state->walk_time = now;
+		walked = walk_python(task, state->scratch, record->frames, 1);
+		record->flags |= FLAG_TOP_ONLY;
+	} else {
+		record->flags |= FLAG_SAME_STACK;
+		return;
+	}
+	record->frame_count = walked.count;
+	if (walked.fault) {
+		counts = count();
+		if (counts)
+			counts->walks++;
+	}
+}
+
+inline_always u8 state_from(u32 state)
+{
+	if (!state)
+		return STATE_RUNNABLE;
+	if (state & 2)
+		return STATE_UNINTERRUPTIBLE;
+	if (state & 1)
+		return STATE_SLEEPING;
+	return STATE_OTHER;
+}
+
+SEC("tp_btf/sched_switch")
+int on_switch(u64 *ctx)
+{
+	bool preempted = ctx[0];
+	struct task_struct *prev = (struct task_struct *)ctx[1];
+	struct task_struct *next = (struct task_struct *)ctx[2];
+	u64 now = bpf_ktime_get_ns();
+	struct thread_state *state;
+
+	state = state_of(prev);
+	if (state && state->seeded && !state->gone) {
+		struct offcpu_record *record = &state->record;
+		u32 raw = has_prev_state ? (u32)ctx[3] : prev->__state;
+
+		record->flags = 0;
+		record->state = preempted ? STATE_RUNNABLE : state_from(raw);
+		record->wake = 0;
+		record->waker_pid = 0;
+		record->waker_tid = 0;
+		describe_wait(record, prev, true);
+		walk_at_switch(state, prev, now);
+		barrier();
+		record->off = now; /* last: from here a waker may write into the record */
+	}
+	state = state_of(next);
+	if (state && state->record.off) {
+		state->record.on = now;
+		send_offcpu(&state->record);
+		state->record.off = 0;
+	}
+	return 0;
+}
+
+inline_always void name_waker(struct thread_state *state)
+{
+	struct task_struct *waker = bpf_get_current_task_btf();
+	struct offcpu_record *record = &state->record;
+	struct thread_state *known;
+
+	if (!waker->pid || in_interrupt(waker))
+		return;
+	known = state_of(waker);
+	if (known) {
+		record->waker_pid = known->record.pid;
+		record->waker_tid = known->record.tid;
+		return;
+	}
+	record->flags |= FLAG_WAKER_OUTSIDE;
+	record->waker_pid = waker->tgid;
+	record->waker_tid = waker->pid;
+	bpf_probe_read_kernel(record->waker_comm, COMM_LEN, waker->comm);
+}
+
+SEC("tp_btf/sched_waking")
+int on_waking(u64 *ctx)
+{
+	struct task_struct *task = (struct task_struct *)ctx[0];
+	struct thread_state *state = state_of(task);
+
+	if (!state || !state->record.off || state->record.wake || state->record.state == STATE_RUNNABLE)
+		return 0;
+	name_waker(state);
+	state->record.wake = bpf_ktime_get_ns();
+	return 0;
+}
+
+SEC("tp_btf/sched_process_fork")
+int on_fork(u64 *ctx)
+{
+	struct task_struct *parent = (struct task_struct *)ctx[0];
+	struct task_struct *child = (struct task_struct *)ctx[1];
+	struct thread_state *mine = state_of(parent);
+	struct thread_state *state;
+	u64 now;
+
+	if (!mine)
+		return 0;
+	state = bpf_task_storage_get(&threads, child, NULL, STORAGE_GET_CREATE);
+	if (!state)
+		return 0;
+	now = bpf_ktime_get_ns();
+	state->level = mine->level;
+	state->python = mine->python;
+	identify(state, child);
+	state->seeded = true;
+	state->record.syscall = -1;
+	state->record.state = STATE_RUNNABLE; /* it waits for a CPU from the first */
+	state->record.off = now;
+	send_thread(state, child, THREAD_FORKED, now);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exec")
+int on_exec(u64 *ctx)
+{
+	struct task_struct *task = (struct task_struct *)ctx[0];
+	struct thread_state *state = state_of(task);
+
+	if (!state)
+		return 0;
+	state->python = false;
+	identify(state, task); /* a thread that executes takes its leader's id */
+	send_thread(state, task, THREAD_EXECUTED, bpf_ktime_get_ns());
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int on_exit(u64 *ctx)
+{
+	struct task_struct *task = (struct task_struct *)ctx[0];
+	struct thread_state *state = state_of(task);
+
+	if (!state || state->gone)
+		return 0;
+	state->gone = true;
+	send_thread(state, task, THREAD_EXITED, bpf_ktime_get_ns());
+	return 0;
+}
+
+/* The loader marks the leader of the profiled process; its threads and all that
+ * descend from it are found from there. */
+inline_always struct thread_state *marked_ancestor(struct task_struct *task)
+{
+	struct task_struct *leader = task->group_leader;
+
+	for (int i = 0; i < MAX_ANCESTORS; i++) {
+		struct thread_state *state;
+
+		if (!leader)
+			return NULL;
+		state = state_of(leader);
+		if (state) {
+			if (state->root)
+				state->level = leader->thread_pid->level;
+			return state;
+		}
+		if (leader->pid <= 1)
+			return NULL;
+		leader = leader->real_parent->group_leader;
+	}
+	return NULL;
+}
+
+SEC("iter/task")
+int seed_tasks(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct thread_state *state, *ancestor;
+	u32 raw;
+	u64 now;
+
+	if (!task)
+		return 0;
+	state = state_of(task);
+	if (state && state->seeded)
+		return 0;
+	ancestor = marked_ancestor(task);
+	if (!ancestor)
+		return 0;
+	state = bpf_task_storage_get(&threads, task, NULL, STORAGE_GET_CREATE);
+	if (!state)
+		return 0;
+	state->level = ancestor->level;
+	/* Another process shares the calibration as long as it only forked. */
+	state->python = ancestor->root || (task->group_leader->flags & FORKED_NO_EXEC);
+	identify(state, task);
+	now = bpf_ktime_get_ns();
+	raw = task->__state;
+	state->seeded = true;
+	if (!task->on_cpu) {
+		state->record.state = state_from(raw);
+		state->record.flags = FLAG_SEEDED;
+		describe_wait(&state->record, task, false);
+		barrier();
+		state->record.off = now;
+	}
+	send_thread(state, task, THREAD_SEEDED, now);
+	return 0;
+}
+
+SEC("iter/task")
+int flush_tasks(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct thread_state *state;
+	u64 now;
+
+	if (!task)
+		return 0;
+	state = state_of(task);
+	if (!state)
+		return 0;
+	if (state->seeded && !state->gone) {
+		now = bpf_ktime_get_ns();
+		if (state->record.off && !task->on_cpu) {
+			state->record.on = now;
+			state->record.flags |= FLAG_OPEN;
+			send_offcpu(&state->record);
+		}
+		send_thread(state, task, THREAD_FLUSHED, now);
+	}
+	bpf_task_storage_delete(&threads, task);
+	return 0;
+}
+
+SEC("perf_event")
+int on_sample(struct bpf_perf_event_data *ctx)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct thread_state *state = state_of(task);
+	struct sample_scratch *scratch;
+	struct sample_record *record;
+	struct syscall_entry entry;
+	struct walk_result walked;
+	struct loss_counts *counts;
+	u32 zero = 0, n;
+
+	if (!state || !state->seeded || state->gone)
+		return 0;
+	scratch = bpf_map_lookup_elem(&sample_scratches, &zero);
+	counts = count();
+	if (!scratch || !counts)
+		return 0;
+	record = &scratch->record;
+	record->kind = RECORD_SAMPLE;
+	record->in_user = SAMPLE_IN_USER(ctx);
+	record->pid = state->record.pid;
+	record->tid = state->record.tid;
+	record->host_pid = state->record.host_pid;
+	record->time = bpf_ktime_get_ns();
+	record->ip = SAMPLE_IP(ctx);
+	record->syscall = -1;
+	record->frame_count = 0;
+	if (!record->in_user) {
+		read_syscall(task, &entry);
+		record->syscall = entry.number;
+	}
+	if (python.enabled && state->python) {
+		walked = walk_python(task, scratch->words, record->frames, MAX_FRAMES);
+		record->frame_count = walked.count;
+		if (walked.fault)
+			counts->walks++;
+	}
+	n = record->frame_count;
+	if (n > MAX_FRAMES)
+		n = MAX_FRAMES;
+	if (bpf_ringbuf_output(&sample_ring, record, SAMPLE_HEAD + n * sizeof(struct py_frame), RB_NO_WAKEUP))
+		counts->samples++;
+	return 0;
+}

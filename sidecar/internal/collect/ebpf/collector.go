@@ -1,0 +1,230 @@
+// Package ebpf collects the scheduler's view of one process and its children, and
+// samples of their running threads, with eBPF programs.
+//
+// The programs in bpf/ send one record for each episode off the CPU, with the
+// system call, the waker and the Python frames at the switch. They know threads
+// by an entry in task storage, so that container boundaries do not matter. This
+// package loads them once, attaches them for each cell, names what they send and
+// appends it to a timeline.Builder.
+package ebpf
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+
+	"github.com/inferscope/inferscope/analysis/timeline"
+	"github.com/inferscope/inferscope/sidecar/internal/clock"
+	"github.com/inferscope/inferscope/sidecar/internal/collect"
+)
+
+// Name is the collector's name in reports and losses.
+const Name = "ebpf"
+
+// Options are the settings of a Collector. The zero value is the default.
+type Options struct {
+	// SchedulerRing and SampleRing are the sizes of the kernel's buffers in bytes,
+	// powers of two of at least a page. The defaults are 16 MiB and 2 MiB.
+	SchedulerRing, SampleRing int
+	// SampleHz is the sampling frequency where the client asks for none; 499 by
+	// default. Negative switches the sampler off.
+	SampleHz int
+}
+
+const (
+	defaultSchedulerRing = 16 << 20
+	defaultSampleRing    = 2 << 20
+	defaultSampleHz      = 499
+	maxSampleHz          = 10_000
+)
+
+// Collector is the source "ebpf". It is safe for concurrent use, but holds one
+// session at a time.
+type Collector struct {
+	options Options
+
+	mu       sync.Mutex
+	programs *programs
+	failed   error // why loading failed; it is not tried again
+	active   bool
+}
+
+var _ collect.Collector = (*Collector)(nil)
+
+// ErrBusy says that a session of this collector has not ended.
+var ErrBusy = errors.New("eBPF collection is already on")
+
+// ErrOtherUser says that the process to observe is not the asking user's.
+var ErrOtherUser = errors.New("the process belongs to another user")
+
+// New makes a collector. It touches nothing of the kernel yet.
+func New(o Options) *Collector {
+	if o.SchedulerRing == 0 {
+		o.SchedulerRing = defaultSchedulerRing
+	}
+	if o.SampleRing == 0 {
+		o.SampleRing = defaultSampleRing
+	}
+	if o.SampleHz == 0 {
+		o.SampleHz = defaultSampleHz
+	}
+	return &Collector{options: o}
+}
+
+// Name implements collect.Collector.
+func (*Collector) Name() string { return Name }
+
+// Status implements collect.Collector. It reads what the kernel and the process
+// have; it loads nothing.
+func (c *Collector) Status() collect.Status {
+	status := collect.Status{Name: Name}
+	err := c.unavailable()
+	if err == nil {
+		status.Available = true
+		status.Detail = "on-CPU, runnable and blocked time with its reason for all threads and children, wakers, samples and Python frames"
+		return status
+	}
+	status.Detail = err.Error()
+	var m missing
+	if errors.As(err, &m) {
+		status.Enable = m.enable
+	}
+	return status
+}
+
+// unavailable says why the collector cannot be used; nil when it can.
+func (c *Collector) unavailable() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.programs != nil:
+		return nil
+	case c.failed != nil:
+		return c.failed
+	}
+	if err := probeKernel(); err != nil {
+		return err
+	}
+	return probePrivileges()
+}
+
+// Warm implements collect.Collector: it loads the programs, which takes tens of milliseconds.
+func (c *Collector) Warm() error {
+	if err := c.unavailable(); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.load()
+}
+
+// load loads the programs once. The caller holds the lock.
+func (c *Collector) load() error {
+	if c.programs != nil || c.failed != nil {
+		return c.failed
+	}
+	err := privileged(func() (err error) {
+		c.programs, err = loadPrograms(c.options)
+		return err
+	})
+	if err != nil {
+		c.failed = refusal(err)
+	}
+	return c.failed
+}
+
+// refusal explains why the kernel refused to load the programs.
+func refusal(err error) error {
+	var verifier *ebpf.VerifierError
+	switch {
+	case errors.As(err, &verifier):
+		return missing{detail: fmt.Sprintf("the kernel refused the eBPF programs: %v", verifier), enable: ""}
+	case errors.Is(err, unix.EPERM):
+		return missing{
+			detail: "the kernel or a container's system call filter forbids eBPF although the capabilities are there: " + err.Error(),
+			enable: "docker run --cap-add BPF --cap-add PERFMON --cap-add SYS_PTRACE",
+		}
+	}
+	return err
+}
+
+// Begin implements collect.Collector.
+func (c *Collector) Begin(_ context.Context, target collect.Target, b *timeline.Builder) (collect.Session, error) {
+	if err := c.unavailable(); err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.active {
+		return nil, ErrBusy
+	}
+	if err := c.load(); err != nil {
+		return nil, err
+	}
+	if err := checkUser(target); err != nil {
+		return nil, err
+	}
+	offsets, err := clock.Of(target.PID)
+	if err != nil {
+		return nil, err
+	}
+	s := newSession(c, target, offsets.FromKernel, b)
+	if err := privileged(s.begin); err != nil {
+		return nil, fmt.Errorf("start eBPF collection: %w", err)
+	}
+	c.active = true
+	return s, nil
+}
+
+// done lets the next session begin.
+func (c *Collector) done() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.active = false
+}
+
+// Close implements collect.Collector. A session must have ended before.
+func (c *Collector) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.programs == nil {
+		return nil
+	}
+	err := c.programs.close()
+	c.programs, c.failed = nil, errors.New("eBPF collection has been closed")
+	return err
+}
+
+// checkUser refuses a process that is not the asking user's: the privileges of
+// this process must not show a user more than what is theirs.
+func checkUser(target collect.Target) error {
+	uid, err := realUser(target.PID)
+	if err != nil {
+		return err
+	}
+	if uid != target.UID {
+		return fmt.Errorf("process %d is of user %d, asked for by user %d: %w", target.PID, uid, target.UID, ErrOtherUser)
+	}
+	return nil
+}
+
+// realUser is the real user id of a process.
+func realUser(pid int) (uint32, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, fmt.Errorf("look at process %d: %w", pid, err)
+	}
+	for line := range strings.Lines(string(text)) {
+		var uid uint32
+		if n, err := fmt.Sscanf(line, "Uid: %d", &uid); n == 1 && err == nil {
+			return uid, nil
+		}
+	}
+	return 0, fmt.Errorf("look at process %d: its user is not told", pid)
+}

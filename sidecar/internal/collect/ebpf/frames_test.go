@@ -1,0 +1,190 @@
+package ebpf
+
+import (
+	"bufio"
+	"encoding/hex"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/inferscope/inferscope/analysis/timeline"
+)
+
+// stackText writes a stack as "function:line" with the deepest frame first; frames
+// of files other than the cell's carry only their function.
+func stackText(tl *timeline.Timeline, id timeline.StackID) string {
+	var parts []string
+	for _, f := range tl.Stacks.Frames(id, nil) {
+		text := tl.Names.String(f.Func)
+		if tl.Names.String(f.File) == timeline.CellFile {
+			text += ":" + strconv.Itoa(int(f.Line))
+		}
+		parts = append(parts, text)
+	}
+	return strings.Join(parts, " < ")
+}
+
+// The stacks of known sleeps, on every interpreter that is here: generators,
+// nested functions, a C function in between.
+func TestFramesOfWaits(t *testing.T) {
+	for version, path := range interpreters(t) {
+		t.Run(version, func(t *testing.T) {
+			c := warm(t, Options{})
+			p := start(t, path, "testdata/target.py", "frames")
+			if !p.hello.Calibration.Valid {
+				t.Fatalf("not calibrated: %s", p.hello.Calibration.Why)
+			}
+			tl := observe(t, c, p, p.target())
+			main := mainThread(t, tl)
+			qualified := version != "3.10" // co_qualname came with 3.11
+			want := map[string]int64{
+				"generate:4 < <module>:20":                         60,
+				"Thing.key:12 < Thing.method:9 < <module>:21":      60,
+				"outer.<locals>.inner:17 < outer:19 < <module>:22": 50,
+				"<module>:23": 40,
+			}
+			got := map[string]int64{}
+			for i := range main.Sched.Off {
+				// Whatever the reason: on a busy machine a thread may be preempted on
+				// its way to sleep, and its time is up when it goes on.
+				got[stackText(tl, main.Sched.Stack[i])] += main.Sched.On[i] - main.Sched.Off[i]
+			}
+			for stack, least := range want {
+				if !qualified {
+					stack = strings.NewReplacer("outer.<locals>.", "", "Thing.", "").Replace(stack)
+				}
+				if ns := got[stack]; ns < least*1e6*95/100 {
+					t.Errorf("%s asleep in %q, want %d ms", ms(ns), stack, least)
+				}
+			}
+			if t.Failed() {
+				t.Logf("seen: %v", got)
+				for i := range main.Sched.Off {
+					t.Logf("%10d %8d %8d %-10s %q", main.Sched.Off[i]-p.told["begin"], main.Sched.Wake[i]-main.Sched.Off[i], main.Sched.On[i]-main.Sched.Off[i], main.Sched.Reason[i], stackText(tl, main.Sched.Stack[i]))
+				}
+			}
+			if !main.Python {
+				t.Error("the main thread is not known as a Python thread")
+			}
+			for _, l := range tl.Losses {
+				t.Errorf("loss: %+v", l)
+			}
+		})
+	}
+}
+
+// Samples of a busy loop land on its lines, in the interpreter's code, and on no other thread.
+func TestFramesOfSamples(t *testing.T) {
+	for version, path := range interpreters(t) {
+		t.Run(version, func(t *testing.T) {
+			c := warm(t, Options{SampleHz: 997})
+			p := start(t, path, "testdata/target.py", "frames")
+			tl := observe(t, c, p, p.target())
+			main := mainThread(t, tl)
+			inLoop, python := 0, 0
+			for i := range main.Samples.Time {
+				f, ok := tl.Stacks.Deepest(main.Samples.Stack[i])
+				if !ok {
+					continue
+				}
+				for _, f = range tl.Stacks.Frames(main.Samples.Stack[i], nil) {
+					if tl.Names.String(f.File) == timeline.CellFile && f.Line >= 25 && f.Line <= 26 {
+						inLoop++
+						break
+					}
+				}
+				if main.Samples.Kind[i] == timeline.SamplePython {
+					python++
+				}
+			}
+			t.Logf("%s", describe(main))
+			t.Logf("%d samples, %d in the loop, %d in the interpreter", main.Samples.Len(), inLoop, python)
+			if inLoop < 30 {
+				t.Errorf("%d of %d samples in the loop's lines", inLoop, main.Samples.Len())
+			}
+			if python*2 < inLoop {
+				t.Errorf("%d samples in the interpreter's code, %d in the loop", python, inLoop)
+			}
+			if main.Samples.PeriodNs != int64(time.Second)/997 {
+				t.Errorf("period %d ns", main.Samples.PeriodNs)
+			}
+		})
+	}
+}
+
+// What Python's own tools say of a function's lines is what the line table gives.
+func TestLineTableAgreesWithPython(t *testing.T) {
+	for version, path := range interpreters(t) {
+		t.Run(version, func(t *testing.T) {
+			out := command(t, path, "testdata/lines.py")
+			format := int64(lineTableLocation)
+			if version == "3.10" {
+				format = lineTablePairs
+			}
+			checked := 0
+			in := bufio.NewScanner(strings.NewReader(out))
+			in.Buffer(nil, 1<<24)
+			for in.Scan() {
+				checked += checkLines(t, in.Text(), format)
+			}
+			if checked < 1000 {
+				t.Errorf("only %d instructions were checked", checked)
+			}
+		})
+	}
+}
+
+func FuzzLineTable(f *testing.F) {
+	f.Add([]byte{0x80, 0x00, 0xe9, 0x7f, 0xff}, int32(1))
+	f.Fuzz(func(t *testing.T, raw []byte, first int32) {
+		for _, format := range []int64{lineTablePairs, lineTableLocation} {
+			table := parseLineTable(raw, first, format)
+			for unit := int64(-1); unit < 16; unit++ {
+				table.at(unit, first)
+			}
+		}
+	})
+}
+
+func command(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	out, err := exec.Command(name, args...).Output()
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return string(out)
+}
+
+// checkLines checks one code object as testdata/lines.py prints it, and says how
+// many instructions it had.
+func checkLines(t *testing.T, text string, format int64) int {
+	t.Helper()
+	fields := strings.Fields(text)
+	if len(fields) != 3 {
+		t.Fatalf("not a code object: %q", text)
+	}
+	first, err := strconv.Atoi(fields[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := hex.DecodeString(strings.TrimPrefix(fields[1], "-"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := parseLineTable(raw, int32(first), format)
+	pairs := strings.Split(fields[2], ",")
+	for _, pair := range pairs {
+		unitText, lineText, _ := strings.Cut(pair, ":")
+		unit, err1 := strconv.Atoi(unitText)
+		want, err2 := strconv.Atoi(lineText)
+		if err1 != nil || err2 != nil {
+			t.Fatalf("not a line: %q", pair)
+		}
+		if got := table.at(int64(unit), int32(first)); got != int32(want) {
+			t.Fatalf("code at line %d: unit %d is on line %d, and Python says %d", first, unit, got, want)
+		}
+	}
+	return len(pairs)
+}
