@@ -1,0 +1,20 @@
+package session
+
+import (
+	"github.com/inferscope/inferscope/analysis/result"
+	"github.com/inferscope/inferscope/report/html"
+	"github.com/inferscope/inferscope/report/markdown"
+	"github.com/inferscope/inferscope/report/summary"
+	"github.com/inferscope/inferscope/report/text"
+	"github.com/inferscope/inferscope/sidecar/wire"
+)
+
+// render makes the answer to Stop from a result.
+func render(cellID string, r *result.Result) wire.Report {
+	report := wire.Report{CellID: cellID, HTML: string(html.Render(r)), Markdown: string(markdown.Render(r)),
+		Text: string(text.Render(r)), Summary: string(summary.Render(r)), Losses: []wire.Loss{}}
+	for _, l := range r.Losses {
+		report.Losses = append(report.Losses, wire.Loss{Source: l.Source, Reason: l.Reason, Count: l.Count, Enable: l.Enable})
+	}
+	return report
+}

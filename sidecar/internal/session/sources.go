@@ -1,0 +1,44 @@
+package session
+
+import (
+	"github.com/inferscope/inferscope/analysis/timeline"
+	"github.com/inferscope/inferscope/sidecar/internal/collect"
+	"github.com/inferscope/inferscope/sidecar/internal/collect/ebpf"
+	"github.com/inferscope/inferscope/sidecar/internal/collect/perfevent"
+	"github.com/inferscope/inferscope/sidecar/internal/collect/procfs"
+)
+
+// Rung is one way to see the scheduler.
+type Rung struct {
+	Rung      timeline.Rung
+	Collector collect.Collector
+}
+
+// Sources are the collectors of a service.
+type Sources struct {
+	// Always are used in every cell.
+	Always []collect.Collector
+	// Ladder are alternatives, best first: the first that works is used.
+	Ladder []Rung
+}
+
+// DefaultSources is the registry: a new collector is one line here.
+func DefaultSources() Sources {
+	return Sources{
+		Always: []collect.Collector{procfs.NewAccounting()},
+		Ladder: []Rung{
+			{timeline.RungEBPF, ebpf.New(ebpf.Options{})},
+			{timeline.RungPerf, perfevent.New()},
+			{timeline.RungProcfs, procfs.New()},
+		},
+	}
+}
+
+// all lists every collector once, those of every cell first.
+func (s Sources) all() []collect.Collector {
+	all := append([]collect.Collector{}, s.Always...)
+	for _, r := range s.Ladder {
+		all = append(all, r.Collector)
+	}
+	return all
+}
