@@ -6,7 +6,7 @@ import (
 )
 
 // build makes the calls' table; rows outside of the window are left out.
-func (c *CallBuilder) build(l limits, fix *repairs, freed *int) Calls {
+func (c *CallBuilder) build(l limits, fix *repairs, freed *garbage) Calls {
 	order := c.runs.order(&c.start, freed)
 	out := Calls{Start: c.start.take(order, freed), End: c.end.take(order, freed), Thread: c.thread.take(order, freed),
 		Class: c.class.take(order, freed), Name: c.name.take(order, freed), Correlation: c.correlation.take(order, freed)}
@@ -88,7 +88,7 @@ func (c *correlations) row(id uint32) int32 {
 // build makes the device's track. Operations of the cell are kept whole, also
 // where they end after the window; operations launched before it are clipped to
 // its start.
-func (d *DeviceBuilder) build(l limits, calls *correlations, fix *repairs, freed *int) Device {
+func (d *DeviceBuilder) build(l limits, calls *correlations, fix *repairs, freed *garbage) Device {
 	order := d.runs.order(&d.start, freed)
 	out := Ops{Start: d.start.take(order, freed), End: d.end.take(order, freed), Kind: d.kind.take(order, freed),
 		Stream: d.stream.take(order, freed), Name: d.name.take(order, freed), Bytes: d.bytes.take(order, freed),

@@ -216,11 +216,14 @@ class Started:
     Attributes:
         need_samples: Asks the client to sample its own Python stacks: no source of the sidecar can see Python
             frames in this cell.
+        gpu_ring: The path of the shared memory that the shim is to fill with GPU records; empty when GPU work is
+            not captured in this cell.
     """
 
     cell_id: str = ""
     collectors: list[CollectorStatus] = field(default_factory=list)
     need_samples: bool = False
+    gpu_ring: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -514,6 +517,7 @@ _FIELDS: dict[type[Any], tuple[tuple[str, _Shape], ...]] = {
         ("cell_id", str),
         ("collectors", _ListOf(CollectorStatus)),
         ("need_samples", bool),
+        ("gpu_ring", str),
     ),
     Thread: (
         ("tid", int),

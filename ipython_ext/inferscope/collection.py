@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from . import _wire, gpu
 from .errors import InferScopeError
+from .gpu_capture import Capture, CaptureSummary
 from .options import CellOptions
 from .recorder import Recorder
 from .result import Loss, Result, parse_summary
@@ -51,6 +52,8 @@ class Collection:
         self._cell_file = ""
         self._cell_id = ""
         self._need_samples = False
+        self._gpu_ring = ""
+        self._capture: Capture | None = None
         self._recorder: Recorder | None = None
         self._begin = 0
 
@@ -80,6 +83,7 @@ class Collection:
             _START_TIMEOUT,
         )
         self._need_samples = reply.need_samples
+        self._gpu_ring = reply.gpu_ring
         self._begin = time.monotonic_ns()
 
     def attach(self, connection: Connection, frame: FrameType, line: int) -> None:
@@ -98,6 +102,9 @@ class Collection:
             self.start(connection, frame.f_code.co_filename)
         assert self._connection is not None
         self.attached = True
+        if self.options.gpu:
+            self._capture = Capture()
+            self._capture.begin(self._gpu_ring)
         self._recorder = Recorder(
             self._cell_id,
             self._connection.send,
@@ -122,9 +129,10 @@ class Collection:
                 is over all the same.
         """
         in_process, losses = self._stop_recording()
+        captured = self._stop_capture()
         if self._connection is None:
             raise InferScopeError("The cell ended before its code began; there is nothing to report.")
-        losses.extend(_gpu_losses(self.options))
+        losses.extend(captured.losses or _gpu_losses(self.options, captured.started))
         reply = self._connection.request(
             _wire.Stop(
                 cell_id=self._cell_id,
@@ -149,6 +157,7 @@ class Collection:
         """End the collection without a report. Never raises, but for an interrupt."""
         try:
             self._stop_recording()
+            self._stop_capture()
         finally:
             self._request_cancel()
 
@@ -156,6 +165,7 @@ class Collection:
         """Forget the collection, in a forked child that does not own it."""
         self._connection = None
         self._recorder = None
+        self._capture = None
 
     def _stop_recording(self) -> tuple[int, list[_wire.Loss]]:
         recorder, self._recorder = self._recorder, None
@@ -166,6 +176,10 @@ class Collection:
         except Exception as error:
             return 0, [_wire.Loss(source="python", reason=f"recording failed: {error!r}", count=0)]
         return summary.in_process_ns, list(summary.losses)
+
+    def _stop_capture(self) -> CaptureSummary:
+        capture, self._capture = self._capture, None
+        return capture.end() if capture is not None else CaptureSummary()
 
     def _request_cancel(self) -> None:
         if self._connection is None:
@@ -184,8 +198,8 @@ def _calibration(options: _wire.Options) -> _wire.Calibration:
     return calibration()
 
 
-def _gpu_losses(options: CellOptions) -> list[_wire.Loss]:
-    if not gpu.probe().in_use:
+def _gpu_losses(options: CellOptions, captured: bool) -> list[_wire.Loss]:
+    if captured or not gpu.probe().in_use:
         return []
     reason = "GPU work of this process was not captured"
     if not options.gpu:

@@ -89,6 +89,9 @@ type Started struct {
 	// NeedSamples asks the client to sample its own Python stacks: no source of
 	// the sidecar can see Python frames in this cell.
 	NeedSamples bool `msgpack:"need_samples"`
+	// GPURing is the path of the shared memory that the shim is to fill with GPU
+	// records; empty when GPU work is not captured in this cell.
+	GPURing string `msgpack:"gpu_ring"`
 }
 
 // Thread names a thread of the profiled process.

@@ -51,6 +51,7 @@ type cell struct {
 	python   *python.Session
 	sessions []collect.Session
 	statuses []wire.CollectorStatus
+	gpu      []wire.CollectorStatus
 	cpu      time.Duration // of this process when the cell began
 }
 
@@ -118,6 +119,7 @@ func (s *Service) Start(ctx context.Context, peer server.Peer, m wire.Start) (wi
 		c.sessions = append(c.sessions, one)
 		c.statuses = append(c.statuses, always.Status())
 	}
+	gpuRing := s.beginGPU(ctx, target, c)
 	rung, one, passed := s.climb(ctx, target, c.builder)
 	c.statuses = append(c.statuses, passed...)
 	needSamples := true
@@ -127,7 +129,33 @@ func (s *Service) Start(ctx context.Context, peer server.Peer, m wire.Start) (wi
 	}
 	c.builder.SetRung(rung)
 	s.cell = c
-	return wire.Started{CellID: m.CellID, Collectors: c.statuses, NeedSamples: needSamples}, nil
+	return wire.Started{CellID: m.CellID, Collectors: c.statuses, NeedSamples: needSamples, GPURing: gpuRing}, nil
+}
+
+// beginGPU begins the collectors of the GPU; the answer is the path of the ring
+// for the shim. A machine without a GPU has nothing to lose here: then only the
+// status tells.
+func (s *Service) beginGPU(ctx context.Context, target collect.Target, c *cell) string {
+	if !target.Start.Options.GPU {
+		return ""
+	}
+	ring := ""
+	for _, source := range s.config.Sources.GPU {
+		status := source.Status()
+		if status.Available {
+			one, err := source.Begin(ctx, target, c.builder)
+			if err == nil {
+				c.sessions = append(c.sessions, one)
+				if r, ok := one.(interface{ RingPath() string }); ok {
+					ring = r.RingPath()
+				}
+			} else {
+				status.Available, status.Detail = false, err.Error()
+			}
+		}
+		c.gpu = append(c.gpu, status)
+	}
+	return ring
 }
 
 // climb begins the best source of scheduler events that works here. Those passed

@@ -3,7 +3,9 @@ package session
 import (
 	"github.com/inferscope/inferscope/analysis/timeline"
 	"github.com/inferscope/inferscope/sidecar/internal/collect"
+	"github.com/inferscope/inferscope/sidecar/internal/collect/cupti"
 	"github.com/inferscope/inferscope/sidecar/internal/collect/ebpf"
+	"github.com/inferscope/inferscope/sidecar/internal/collect/nvml"
 	"github.com/inferscope/inferscope/sidecar/internal/collect/perfevent"
 	"github.com/inferscope/inferscope/sidecar/internal/collect/procfs"
 )
@@ -18,6 +20,9 @@ type Rung struct {
 type Sources struct {
 	// Always are used in every cell.
 	Always []collect.Collector
+	// GPU are used in every cell that does not switch the GPU off; a machine
+	// without one is no loss.
+	GPU []collect.Collector
 	// Ladder are alternatives, best first: the first that works is used.
 	Ladder []Rung
 }
@@ -26,6 +31,7 @@ type Sources struct {
 func DefaultSources() Sources {
 	return Sources{
 		Always: []collect.Collector{procfs.NewAccounting()},
+		GPU:    []collect.Collector{cupti.New(), nvml.New()},
 		Ladder: []Rung{
 			{timeline.RungEBPF, ebpf.New(ebpf.Options{})},
 			{timeline.RungPerf, perfevent.New()},
@@ -36,7 +42,7 @@ func DefaultSources() Sources {
 
 // all lists every collector once, those of every cell first.
 func (s Sources) all() []collect.Collector {
-	all := append([]collect.Collector{}, s.Always...)
+	all := append(append([]collect.Collector{}, s.Always...), s.GPU...)
 	for _, r := range s.Ladder {
 		all = append(all, r.Collector)
 	}
