@@ -118,9 +118,10 @@ func Host(tl *timeline.Timeline, opts Options) *Attribution {
 	wall := tl.Window.End - tl.Window.Start
 	a := &attributor{
 		tl: tl, opts: opts, main: &tl.Threads[tl.Main()], mainID: tl.Main(),
-		frames: indexStacks(tl), byLine: map[int32]int{}, groups: map[packed]int64{}, wakers: map[uint64]int64{}, classes: map[packed]int64{},
+		frames: indexStacks(tl), byLine: map[int32]int{}, groups: map[packed]int64{}, wakers: map[uint64]int64{}, classes: map[packed]int64{}, hints: map[uint64]int64{},
 		modules: make([]timeline.NameID, 1), moduleID: map[timeline.NameID]int32{},
 	}
+	a.kernelSamples = fromOutside(&a.main.Samples)
 	for n := range a.callKinds {
 		a.callKinds[n] = kindIndex[syscallKind(SyscallName(opts.Arch, int16(n)))]
 	}

@@ -339,6 +339,37 @@ func TestInProcessSamplesTellWaitingFromRunning(t *testing.T) {
 	}
 }
 
+// The kernel tells native from Python but sees no Python stacks; the in-process sampler names the function.
+func TestTwoSourcesOfSamples(t *testing.T) {
+	a := build(func(t *timeline.ThreadBuilder, b *timeline.Builder) {
+		m := b.Name("/usr/lib/libblas.so")
+		fit := b.Stack([]timeline.FrameID{b.Frame(timeline.Frame{Func: b.Name("fit"), File: b.Name("/lib/model.py")})})
+		t.AppendLine(0, 1, 1, false)
+		t.AppendOffCPU(500, 1000, 1000, timeline.ReasonSleep, 230, 0, 0)
+		for at := int64(5); at < 500; at += 10 {
+			t.AppendSample(at, timeline.SampleNative, -1, 0, m)
+		}
+		for at := int64(25); at < 1000; at += 50 {
+			k := timeline.SampleOnCPU
+			if at > 500 {
+				k = timeline.SampleWaiting
+			}
+			t.AppendSample(at, k, -1, fit, 0)
+		}
+	}, 1000)
+	if ns(a, result.CauseNative, 1) != 500 || ns(a, result.CausePython, 1) != 0 {
+		t.Errorf("%+v", a.Host.Causes)
+	}
+	if f := a.Host.Functions; len(f) != 1 || f[0].Name != "fit" || f[0].SelfNs != 500 || f[0].Share != 1 {
+		t.Errorf("%+v", f)
+	}
+	for _, c := range a.Host.Causes {
+		if c.Kind == result.CauseNative && c.Detail != "libblas.so in fit() of model.py" {
+			t.Errorf("detail %q", c.Detail)
+		}
+	}
+}
+
 func TestManyLinesAreBounded(t *testing.T) {
 	a := build(func(t *timeline.ThreadBuilder, b *timeline.Builder) {
 		for i := range int64(50_000) {
