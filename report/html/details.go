@@ -12,8 +12,8 @@ func functions(p *page, r *result.Result, limits limits) {
 		return
 	}
 	p.fold("Hot functions", `hottest: `+escaped(list[0].Name, 40)+`, `+one(report.Percent(list[0].Share)), false)
-	p.table(column{title: "Function"}, column{title: "Self time", numeric: true}, column{title: "Share", numeric: true},
-		column{title: "Where"}, column{title: "From line", numeric: true}, column{title: "Calls or samples", numeric: true})
+	p.table(column{title: "Function"}, column{title: "Self time", numeric: true}, column{title: "Share", numeric: true, width: "54px"},
+		column{title: "Where", width: "34%"}, column{title: "From line", numeric: true, width: "60px"}, column{title: "Calls or samples", numeric: true, width: "104px"})
 	for _, f := range list[:min(len(list), limits.functions)] {
 		p.raw(`<tr>`)
 		p.tdCode(f.Name, limits.name)
@@ -151,7 +151,7 @@ func memory(p *page, r *result.Result) {
 		note = `peak ` + one(report.Bytes(m.RSSPeak)) + `, `
 	}
 	p.fold("Memory and the kernel's counts", note+one(report.Plural(m.MinorFaults+m.MajorFaults, "page fault")), false)
-	p.table(column{title: "What"}, column{title: "Value"})
+	p.table(column{title: "What", width: "150px"}, column{title: "Value"})
 	fact := func(what, value markup) {
 		p.raw(`<tr>`, th, what, `</th>`)
 		p.td(value)
@@ -255,7 +255,7 @@ func collectors(p *page, r *result.Result, limits limits) {
 	if len(r.Collectors) == 0 {
 		return
 	}
-	p.table(column{title: "Source"}, column{title: "State"}, column{title: "What it gives, or why it is missing"})
+	p.table(column{title: "Source", width: "110px"}, column{title: "State", width: "54px"}, column{title: "What it gives, or why it is missing"})
 	for _, c := range r.Collectors[:min(len(r.Collectors), limits.losses)] {
 		p.raw(`<tr>`)
 		p.tdCode(c.Name, limits.name/2)

@@ -129,7 +129,7 @@ func confidence(p *page, v result.Verdict, limits limits) {
 		p.raw(`<p style="margin:6px 0">Too little is known for a verdict. It leans towards: `, escaped(report.Class(v.Leaning), 40), `.</p>`)
 	}
 	p.raw(`<p style="margin:6px 0">Confidence is evidence × margin × quality:</p>`)
-	p.table(column{title: "Part"}, column{title: "Value", numeric: true}, column{title: "Meter"}, column{title: "Why"})
+	p.table(column{title: "Part", width: "80px"}, column{title: "Value", numeric: true, width: "54px"}, column{title: "Meter", width: "96px"}, column{title: "Why"})
 	for _, part := range []struct {
 		name  markup
 		value float64
@@ -163,7 +163,7 @@ func breakdown(p *page, r *result.Result, limits limits) {
 		all = append(all, segment{c.Share, colorOfCause(c.Kind)})
 	}
 	p.raw(bar("height:14px;margin:2px 0 6px 0", all...))
-	p.tableOf("fixed", column{title: "Cause", width: "34%"}, column{title: "Time", numeric: true, width: "76px"}, column{title: "Share", numeric: true, width: "54px"}, column{title: "Mainly"})
+	p.table(column{title: "Cause", width: "34%"}, column{title: "Time", numeric: true, width: "76px"}, column{title: "Share", numeric: true, width: "54px"}, column{title: "Mainly"})
 	shown, small, named := 0, int64(0), map[int32]bool{}
 	for _, c := range r.Host.ByKind {
 		// Rows under a thousandth say nothing: they are summed below.

@@ -32,7 +32,7 @@ func source(p *page, r *result.Result, limits limits) {
 		}
 	}
 	hot := report.HotLines(r, limits.sourceRows)
-	p.tableOf("fixed", column{title: "Line", numeric: true, width: "38px"}, column{title: "Time", numeric: true, width: "62px"},
+	p.table(column{title: "Line", numeric: true, width: "38px"}, column{title: "Time", numeric: true, width: "62px"},
 		column{title: "Share", width: "80px"}, column{title: "Source"}, column{title: "Mostly", width: "118px"})
 	rows, folded := 0, 0
 	for n := 1; n <= len(r.Cell.Lines); {

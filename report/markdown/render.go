@@ -164,12 +164,12 @@ func losses(b *bytes.Buffer, r *result.Result) {
 // special is what Markdown or GitHub would act on.
 var special = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;",
 	`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "{", `\{`, "}", `\}`, "[", `\[`, "]", `\]`,
-	"!", `\!`, "|", `\|`, "~", `\~`, "$", `\$`, "+", `\+`,
+	"!", `\!`, "|", `\|`, "~", `\~`, "$", `\$`,
 	// GitHub finds mentions, references and addresses in the rendered text: a comment keeps their halves apart.
 	"@", "@<!-- -->", "#", `\#<!-- -->`, "://", ":<!-- -->//", "www.", "www<!-- -->.", "GH-", "GH<!-- -->-")
 
 // leading is what would start a list, a heading or a rule at the start of a line.
-var leading = regexp.MustCompile(`^\s*([-=]|\d+[.)])`)
+var leading = regexp.MustCompile(`^\s*([-=+]|\d+[.)])`)
 
 // prose is a sentence from outside as plain text.
 func prose(s string, limit int) string { return special.Replace(report.Visible(s, limit)) }
