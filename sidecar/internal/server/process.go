@@ -34,12 +34,20 @@ type Boot struct {
 // Readiness is what the sidecar tells the client: one line of JSON on standard
 // output, which it then closes.
 type Readiness struct {
-	Endpoint   string                 `json:"endpoint"`
-	PID        int                    `json:"pid"`
-	Version    string                 `json:"version"`
-	Collectors []wire.CollectorStatus `json:"collectors"`
+	Endpoint string `json:"endpoint"`
+	PID      int    `json:"pid"`
+	Version  string `json:"version"`
+	// Collectors is empty when the handler was still looking for them; Status has them.
+	Collectors []readyCollector `json:"collectors"`
 	// Error is a sentence when the sidecar could not start; the rest is empty then.
 	Error string `json:"error,omitempty"`
+}
+
+type readyCollector struct {
+	Name      string `json:"name"`
+	Available bool   `json:"available"`
+	Detail    string `json:"detail"`
+	Enable    string `json:"enable"`
 }
 
 // exitGrace is how long an orderly end may take before the process removes its
@@ -118,21 +126,16 @@ func serveBoot(boot Boot, token []byte, version string, newHandler func(dir stri
 		Version:   version,
 		IdleExit:  time.Duration(boot.IdleSeconds * float64(time.Second)),
 		Log:       os.Stderr,
-		Ready: func(endpoint string) {
-			reportReady(Readiness{
-				Endpoint: endpoint, PID: os.Getpid(), Version: version, Collectors: nonNil(handler.Status().Collectors),
-			})
+		Ready: func(endpoint string, collectors []wire.CollectorStatus) {
+			r := Readiness{Endpoint: endpoint, PID: os.Getpid(), Version: version, Collectors: []readyCollector{}}
+			for _, c := range collectors {
+				r.Collectors = append(r.Collectors, readyCollector(c))
+			}
+			reportReady(r)
 		},
 	}, handler)
 	end(nil) // what is left to do has only exitGrace
 	return err
-}
-
-func nonNil(c []wire.CollectorStatus) []wire.CollectorStatus {
-	if c == nil {
-		return []wire.CollectorStatus{}
-	}
-	return c
 }
 
 func readBoot(r io.Reader) (Boot, []byte, error) {
