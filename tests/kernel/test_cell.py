@@ -195,7 +195,7 @@ def test_input_in_a_profiled_cell(kernel):
 
 def test_threads_print_before_the_report(kernel):
     reply = kernel.run(
-        "%%inferscope\nimport threading\nt = threading.Thread(target=print, args=["thread"])\nt.start()\nt.join()"
+        "%%inferscope\nimport threading\nt = threading.Thread(target=print, args=['thread'])\nt.start()\nt.join()"
     )
     assert reply.kinds == ["stdout", "report"]
 
