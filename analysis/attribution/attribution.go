@@ -48,8 +48,11 @@ type Attribution struct {
 	// Imports is the main thread's time inside Python's import machinery by line, in ns: exact
 	// while off the CPU, by samples while on it.
 	Imports map[int32]int64
-	// Records is how many events the timeline holds.
-	Records int64
+	// Records is how many events the timeline holds, SchedRecords and SampleRecords how many
+	// of them are off-CPU episodes and samples.
+	Records, SchedRecords, SampleRecords int64
+	// SampledNs is the time that samples shared out among known causes.
+	SampledNs int64
 	// RunningThreads is the running time of all threads over the wall, in ns.
 	RunningThreads int64
 }
@@ -127,7 +130,7 @@ func Host(tl *timeline.Timeline, opts Options) *Attribution {
 	}
 	a.sweep()
 	a.shareRunning()
-	out := &Attribution{WallNs: wall, Kinds: kinds, Scheduled: a.scheduled, MainSamples: a.samples, Blocks: a.blockTotals()}
+	out := &Attribution{WallNs: wall, Kinds: kinds, Scheduled: a.scheduled, MainSamples: a.samples, SampledNs: a.sampledNs, Blocks: a.blockTotals()}
 	out.Host = result.Host{
 		Rung:    tl.Rung,
 		States:  a.states(),
@@ -161,6 +164,8 @@ func Host(tl *timeline.Timeline, opts Options) *Attribution {
 	out.GPUDriverSeen = a.driverSeen(&out.Host)
 	for i := range tl.Threads {
 		t := &tl.Threads[i]
+		out.SchedRecords += int64(t.Sched.Len())
+		out.SampleRecords += int64(t.Samples.Len())
 		out.Records += int64(t.Sched.Len() + t.Lines.Len() + t.Samples.Len() + t.Scopes.Len() + t.Marks.Len() + t.GC.Len())
 	}
 	for i := range out.Host.Threads {

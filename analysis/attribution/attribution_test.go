@@ -322,6 +322,55 @@ func TestTwoSourcesOfSamples(t *testing.T) {
 	}
 }
 
+// The thread that ended the wait waited itself: the one behind it is named too.
+func TestWaitsAreFollowedToTheWorker(t *testing.T) {
+	a := build(func(t *timeline.ThreadBuilder, b *timeline.Builder) {
+		handler, worker := b.Thread(1, 2), b.Thread(7, 7)
+		handler.SetName("handler")
+		worker.SetName("worker")
+		for _, o := range []*timeline.ThreadBuilder{handler, worker} {
+			o.SetKnown(timeline.Interval{Start: 0, End: 1000})
+		}
+		worker.AppendSample(300, timeline.SamplePython, -1, b.Stack([]timeline.FrameID{b.Frame(timeline.Frame{Func: b.Name("work"), File: b.Name("/x/job.py")})}), 0)
+		handler.AppendOffCPU(50, 590, 590, timeline.ReasonPipe, 0, worker.ID(), 0)
+		t.AppendLine(0, 1, 1, false)
+		t.AppendOffCPU(100, 600, 600, timeline.ReasonLock, 202, handler.ID(), 0)
+	}, 1000)
+	for _, c := range a.Host.Causes {
+		if c.Kind == result.CauseLock {
+			if want := `waiting on a pipe, for "worker (process 7)", running in work() of job.py`; c.Thread != "handler" || c.Detail != want {
+				t.Errorf("%q: %q, want %q", c.Thread, c.Detail, want)
+			}
+			return
+		}
+	}
+	t.Error("no wait")
+}
+
+// A kernel thread that finishes a transfer is not to blame for it, nor a thread of the cell.
+func TestOutsidersAreNotThreadsOfTheCell(t *testing.T) {
+	a := build(func(t *timeline.ThreadBuilder, b *timeline.Builder) {
+		kworker := b.Thread(-5, -5)
+		kworker.SetComm("kworker/0:1")
+		t.AppendLine(0, 1, 1, false)
+		t.AppendOffCPU(100, 900, 900, timeline.ReasonDisk, 0, kworker.ID(), 0)
+	}, 1000)
+	if c := a.Host.ByKind[0]; c.Kind != result.CauseHostIO || c.Thread != "" {
+		t.Errorf("%+v", c)
+	}
+	if len(a.Host.Threads) != 1 {
+		t.Errorf("%+v", a.Host.Threads)
+	}
+}
+
+func TestOwnFramesAreSkipped(t *testing.T) {
+	for file, want := range map[string]bool{"/env/site-packages/inferscope/lines.py": true, "/home/u/inferscope/model.py": false, "lines.py": false} {
+		if own(file) != want {
+			t.Errorf("%s", file)
+		}
+	}
+}
+
 func TestManyLinesAreBounded(t *testing.T) {
 	a := build(func(t *timeline.ThreadBuilder, b *timeline.Builder) {
 		for i := range int64(50_000) {

@@ -132,11 +132,18 @@ func (a *attributor) threadName(id timeline.ThreadID) string {
 	if name == "" {
 		name = "thread " + itoa(int64(t.TID))
 	}
-	if t.PID != a.main.PID {
+	switch {
+	case outside(t):
+		name += " (another program)"
+	case t.PID != a.main.PID:
 		name += " (process " + itoa(int64(t.PID)) + ")"
 	}
 	return name
 }
+
+// outside says that a thread is not of the profiled process or its children:
+// collectors give such threads, known only because they woke one of ours, negative ids.
+func outside(t *timeline.Thread) bool { return t.PID < 0 }
 
 func (a *attributor) states() result.States {
 	var sum result.States

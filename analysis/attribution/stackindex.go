@@ -37,7 +37,7 @@ func indexStacks(tl *timeline.Timeline) *stackIndex {
 		f, _ := tl.Stacks.Deepest(id)
 		caller := tl.Stacks.Caller(id) // always a lower id
 		x.cellLine[id], x.topLine[id], x.deepest[id] = x.cellLine[caller], x.topLine[caller], x.deepest[caller]
-		if f.Native {
+		if f.Native || own(tl.Names.String(f.File)) {
 			continue
 		}
 		file := tl.Names.String(f.File)
@@ -56,6 +56,21 @@ func indexStacks(tl *timeline.Timeline) *stackIndex {
 		x.deepest[id] = ids[k]
 	}
 	return x
+}
+
+// own says that a file is part of InferScope's own recorder, which runs inside of
+// the cell: what it costs is reported as overhead, and a function of the user's is
+// not called by its name.
+func own(file string) bool {
+	dir, base := path.Split(file)
+	if !strings.HasSuffix(dir, "/inferscope/") {
+		return false
+	}
+	switch base {
+	case "recorder.py", "lines.py", "statements.py", "columns.py", "gc_events.py", "functions.py", "sampling.py", "cell.py":
+		return true
+	}
+	return false
 }
 
 // name is a function for a sentence: "load() of reader.py"; empty for the cell's

@@ -38,7 +38,7 @@ type attributor struct {
 	// blocks is the time by cause in each block, as far as it is known without samples.
 	blocks [Blocks][numKinds]int64
 
-	scheduled, samples int64
+	scheduled, samples, sampledNs int64
 }
 
 // lineSums are the sums of one line of the cell.

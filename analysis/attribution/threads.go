@@ -22,6 +22,9 @@ func (a *attributor) threads(h *result.Host) {
 	wall := a.tl.Window.End - a.tl.Window.Start
 	for id := 1; id < len(a.tl.Threads); id++ {
 		t := &a.tl.Threads[id]
+		if outside(t) {
+			continue
+		}
 		st := result.ThreadStat{PID: t.PID, TID: t.TID, Name: t.Name, Main: timeline.ThreadID(id) == a.mainID, Python: t.Python,
 			Switches: int64(t.Sched.Len())}
 		if st.Name == "" {
