@@ -50,6 +50,26 @@ type readyCollector struct {
 	Enable    string `json:"enable"`
 }
 
+// Warmer is a Handler that can do in advance what would make its first cell slow.
+// Warm is called once, when the sidecar is ready, beside the other calls.
+type Warmer interface{ Warm() }
+
+// closePatience bounds the handler's Close: what it would release the kernel
+// releases with the process, and a loading that is under way cannot be stopped.
+const closePatience = 200 * time.Millisecond
+
+func closeSoon(c io.Closer) {
+	closed := make(chan error, 1)
+	go func() { closed <- c.Close() }()
+	select {
+	case err := <-closed:
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "close: %v\n", err)
+		}
+	case <-time.After(closePatience):
+	}
+}
+
 // exitGrace is how long an orderly end may take before the process removes its
 // directory and exits without waiting any longer.
 const exitGrace = 1500 * time.Millisecond
@@ -58,7 +78,7 @@ const exitGrace = 1500 * time.Millisecond
 // input, serves, reports readiness on standard output, and cleans up. It returns
 // when the client asked for the end or died, on SIGTERM or SIGINT, or when nothing
 // happened for the idle time. newHandler gets the sidecar's directory; a handler
-// that is an io.Closer is closed at the end.
+// that is an io.Closer is closed at the end, for which it has closePatience.
 func RunProcess(version string, newHandler func(dir string) (Handler, error)) error {
 	err := runProcess(version, newHandler)
 	if err != nil {
@@ -116,7 +136,7 @@ func serveBoot(boot Boot, token []byte, version string, newHandler func(dir stri
 		return err
 	}
 	if closer, ok := handler.(io.Closer); ok {
-		defer closer.Close()
+		defer closeSoon(closer)
 	}
 	err = Serve(ctx, Config{
 		Dir:       boot.Dir,
@@ -132,6 +152,9 @@ func serveBoot(boot Boot, token []byte, version string, newHandler func(dir stri
 				r.Collectors = append(r.Collectors, readyCollector(c))
 			}
 			reportReady(r)
+			if warmer, ok := handler.(Warmer); ok {
+				go warmer.Warm()
+			}
 		},
 	}, handler)
 	end(nil) // what is left to do has only exitGrace

@@ -192,7 +192,7 @@ func (s *server) handlerStatus() wire.Status {
 
 // statusPatience is how long readiness and Welcome wait for the handler's status:
 // its first look at what the machine offers may take longer than starting did.
-const statusPatience = 30 * time.Millisecond
+const statusPatience = 10 * time.Millisecond
 
 // collectorsSoon returns nothing when the handler needs longer than statusPatience.
 func (s *server) collectorsSoon() []wire.CollectorStatus {
