@@ -58,7 +58,14 @@ func threads(p *page, r *result.Result, limits limits) {
 	p.fold("Threads", one(report.Plural(int64(len(list)), "thread")), false)
 	p.table(column{title: "Thread"}, column{title: "States", width: "34%"}, column{title: "Running", numeric: true}, column{title: "Waiting for a CPU", numeric: true},
 		column{title: "Blocked", numeric: true}, column{title: "Switches", numeric: true})
-	for _, t := range list[:min(len(list), limits.threads)] {
+	rest, ran := 0, int64(0)
+	for i, t := range list {
+		// Threads that did nothing are counted, not listed.
+		if i >= limits.threads || i > 0 && t.States.RunningNs*1000 < r.WallNs {
+			rest++
+			ran += t.States.RunningNs
+			continue
+		}
 		p.raw(`<tr>`, th)
 		p.code(t.Name, limits.name/2)
 		p.raw(` <small style="`, dimStyle, `">`, num(t.TID))
@@ -77,7 +84,9 @@ func threads(p *page, r *result.Result, limits limits) {
 		p.raw(`</tr>`)
 	}
 	p.raw(endTable)
-	p.more(limits.threads, len(list), "thread")
+	if rest > 0 {
+		p.raw(`<p style="margin:4px 0;`, dimStyle, `">and `, one(report.Plural(int64(rest), "more thread")), `, which ran `, one(report.Duration(ran)), ` in all</p>`)
+	}
 	p.raw(endFold)
 }
 

@@ -22,11 +22,17 @@ func (p *page) raw(parts ...markup) {
 	}
 }
 
-// text writes prose from outside: escaped, hidden characters visible, and with
-// dollars and backslashes kept apart so that a notebook's MathJax leaves them alone.
+// text writes prose from outside: escaped, hidden characters visible, what stands
+// between backticks as code, and with dollars and backslashes kept apart so that a
+// notebook's MathJax leaves them alone.
 func (p *page) text(s string, limit int) {
-	s = prose.Replace(report.Visible(s, limit))
-	p.b.WriteString(s)
+	for _, span := range report.Spans(report.Visible(s, limit)) {
+		if span.Code {
+			p.code(span.Text, 0)
+			continue
+		}
+		p.b.WriteString(prose.Replace(span.Text))
+	}
 }
 
 // code writes an identifier or a file from outside in the host's monospace.

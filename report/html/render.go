@@ -25,7 +25,7 @@ type limits struct {
 }
 
 var generous = limits{name: 160, sentence: 900, source: 240,
-	sourceRows: 160, sourceFolded: 1500, findings: 20, snippet: 24, threads: 40, functions: 15, scopes: 20, marks: 30, losses: 20, notes: 12, causes: 16, lanes: 10}
+	sourceRows: 160, sourceFolded: 1500, findings: 20, snippet: 24, threads: 12, functions: 15, scopes: 20, marks: 30, losses: 20, notes: 12, causes: 16, lanes: 7}
 
 // halved is the next try when a page came out too large. Every limit stays above zero.
 func (l limits) halved() limits {

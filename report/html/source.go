@@ -108,7 +108,9 @@ func sourceRow(p *page, r *result.Result, n int, stats map[int]result.LineStat, 
 		p.raw(bar("display:inline-block;width:36px;height:10px", lineSegments(s, most)...), ` <small>`, one(report.Percent(report.Share(s.WallNs, r.WallNs))), `</small>`)
 	}
 	p.raw(`</td>`, cell)
-	p.source(r.Cell.Lines[n-1], limits.source)
+	if r.Cell.Lines[n-1] != "" {
+		p.source(r.Cell.Lines[n-1], limits.source)
+	}
 	p.raw(`</td>`)
 	if s.Hits > 0 || hot {
 		p.raw(cell)

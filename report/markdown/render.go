@@ -67,7 +67,7 @@ func causes(b *bytes.Buffer, r *result.Result) {
 		if c.Detail != "" {
 			mainly = append(mainly, cellCode(c.Detail))
 		}
-		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", prose(report.Cause(c.Kind), name), report.Duration(c.Ns), report.Percent(c.Share), strings.Join(mainly, ", "))
+		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", special.Replace(report.Visible(report.Cause(c.Kind), name)), report.Duration(c.Ns), report.Percent(c.Share), strings.Join(mainly, ", "))
 	}
 }
 
@@ -171,8 +171,18 @@ var special = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;",
 // leading is what would start a list, a heading or a rule at the start of a line.
 var leading = regexp.MustCompile(`^\s*([-=+]|\d+[.)])`)
 
-// prose is a sentence from outside as plain text.
-func prose(s string, limit int) string { return special.Replace(report.Visible(s, limit)) }
+// prose is a sentence from outside: plain text, and code where it stood between backticks.
+func prose(s string, limit int) string {
+	var b strings.Builder
+	for _, span := range report.Spans(report.Visible(s, limit)) {
+		if span.Code {
+			b.WriteString(code(span.Text, 0))
+		} else {
+			b.WriteString(special.Replace(span.Text))
+		}
+	}
+	return b.String()
+}
 
 // opening is prose at the start of a line, where a dash or a number would begin a list.
 func opening(s string, limit int) string {

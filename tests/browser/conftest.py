@@ -110,15 +110,23 @@ class Shown:
 Show = Callable[..., Shown]
 
 
+@pytest.fixture(scope="session")
+def only_page(browser: playwright_api.Browser) -> Shown:
+    """One page for all tests: opening one costs more than most of what they check."""
+    return Shown(browser.new_page())
+
+
 @pytest.fixture
-def show(browser: playwright_api.Browser) -> Iterator[Show]:
+def show(only_page: Shown) -> Show:
     """Shows a fragment in a page of a width and with the colours of a theme; every fold is opened."""
-    pages = []
 
     def open_page(fragment: str, *, width: int = 1000, dark: bool = False, whole: bool = False) -> Shown:
-        page = browser.new_page(viewport={"width": width, "height": 900})
-        pages.append(page)
-        shown = Shown(page)
+        page = only_page.page
+        # A fresh document: nothing that an earlier report did can still be there.
+        page.goto("about:blank")
+        for seen in (only_page.requests, only_page.dialogs, only_page.errors):
+            seen.clear()
+        page.set_viewport_size({"width": width, "height": 900})
         back, ink = ("#111111", "#e6e6e6") if dark else ("#ffffff", "#1a1a1a")
         html = fragment
         if not whole:
@@ -129,8 +137,6 @@ def show(browser: playwright_api.Browser) -> Iterator[Show]:
             )
         page.set_content(html, wait_until="load")
         page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
-        return shown
+        return only_page
 
-    yield open_page
-    for page in pages:
-        page.close()
+    return open_page
