@@ -73,16 +73,16 @@ func own(file string) bool {
 	return false
 }
 
-// name is a function for a sentence: "load() of reader.py"; empty for the cell's
-// top level, which the line says better.
+// name is a function for a sentence: "load() of reader.py"; empty for what
+// has no name in the cell, which the line says better.
 func (x *stackIndex) name(id fnID) string {
 	if id <= 0 || int(id) >= len(x.fns) {
 		return ""
 	}
 	f := x.fns[id]
 	switch {
-	case f.name == "" || f.name == "<module>" && f.file == timeline.CellFile:
-		return ""
+	case f.name == "" || f.name[0] == '<' && f.file == timeline.CellFile:
+		return "" // the top level, a comprehension, a lambda
 	case f.file == timeline.CellFile:
 		return f.name + "()"
 	case f.file == "":
