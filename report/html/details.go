@@ -206,10 +206,7 @@ func numa(m timeline.Process, fact func(what, value markup)) {
 
 // notSeen names the sources that were missing or lost records, and what would bring them.
 func notSeen(p *page, r *result.Result, limits limits) {
-	dropped, absent := false, 0
-	for _, l := range r.Losses {
-		dropped = dropped || l.Count > 0
-	}
+	absent := 0
 	for _, c := range r.Collectors {
 		if !c.Available {
 			absent++
@@ -221,7 +218,8 @@ func notSeen(p *page, r *result.Result, limits limits) {
 	} else if absent > 0 {
 		note = one(report.Plural(int64(absent), "source")) + ` not available`
 	}
-	p.fold("What was not seen", note, dropped || r.Verdict.Class == result.Unknown && len(r.Losses) > 0)
+	// It is open when it explains why little is certain.
+	p.fold("What was not seen", note, len(r.Losses) > 0 && (r.Verdict.Class == result.Unknown || r.Verdict.Confidence < 0.8))
 	if r.Host.Rung != "" {
 		p.raw(`<p style="margin:2px 0 6px 0">The scheduler was seen through `)
 		p.text(report.Rung(r.Host.Rung), limits.name)

@@ -206,7 +206,11 @@ func mainly(p *page, r *result.Result, c result.Cause, named map[int32]bool, lim
 		named[l.Number] = true
 		separator = ` `
 	}
-	if c.Thread == "" && c.Detail == "" && c.Count == 0 {
+	detail := c.Detail
+	if detail == report.CauseMeaning(c.Kind) {
+		detail = "" // it stands beside already
+	}
+	if c.Thread == "" && detail == "" && c.Count == 0 {
 		return
 	}
 	p.raw(separator, `<small style="`, dimStyle, `">`)
@@ -216,9 +220,9 @@ func mainly(p *page, r *result.Result, c result.Cause, named map[int32]bool, lim
 		p.code(c.Thread, limits.name/2)
 		separator = `, `
 	}
-	if c.Detail != "" {
+	if detail != "" {
 		p.raw(separator)
-		p.code(c.Detail, limits.name)
+		p.text(detail, limits.name)
 		separator = `, `
 	}
 	if c.Count > 0 {

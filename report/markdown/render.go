@@ -65,7 +65,7 @@ func causes(b *bytes.Buffer, r *result.Result) {
 			mainly = append(mainly, "thread "+cellCode(c.Thread))
 		}
 		if c.Detail != "" {
-			mainly = append(mainly, cellCode(c.Detail))
+			mainly = append(mainly, special.Replace(report.Visible(c.Detail, name)))
 		}
 		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", special.Replace(report.Visible(report.Cause(c.Kind), name)), report.Duration(c.Ns), report.Percent(c.Share), strings.Join(mainly, ", "))
 	}
