@@ -481,7 +481,12 @@ def _request_id(shell: InteractiveShell) -> str | None:
 
 
 def _missing_module(error: ImportError) -> InferScopeError:
-    return InferScopeError(
-        f"InferScope needs the Python package {error.name or 'that is missing'}.",
-        f"Install it with: %pip install {'pyzmq' if error.name == 'zmq' else error.name}",
-    )
+    # Not read from the error: where two threads import at once, it may name a module of ours.
+    for module, package in (("zmq", "pyzmq"), ("msgpack", "msgpack")):
+        try:
+            __import__(module)
+        except ImportError:
+            return InferScopeError(
+                f"InferScope needs the Python package {package}.", f"Install it with: %pip install {package}"
+            )
+    return InferScopeError(f"A part of InferScope could not be imported: {error}.")
