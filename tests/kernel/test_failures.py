@@ -215,3 +215,11 @@ def test_hostile_text(kernel):
     """A lone surrogate and a null character in the cell's text."""
     reply = kernel.run("%%inferscope\nx = '\\ud800'\n# \u2028 \x0b <script>alert(1)</script>\n6 * 7")
     assert (reply.status, reply.result, len(reply.reports)) == ("ok", "42", 1)
+
+
+def test_a_lost_end_is_noticed_by_the_next_cell(kernel):
+    """An interrupt between two callbacks can keep IPython from announcing the end of a cell."""
+    kernel.run("%%inferscope\nends = get_ipython().events.callbacks['post_run_cell']\nheld = ends[:]\nends.clear()")
+    kernel.run("ends.extend(held)")
+    reply = kernel.run("%%inferscope\n6 * 7")
+    assert (reply.result, len(reply.reports), reply.said) == ("42", 1, [])
