@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/inferscope/inferscope/analysis/internal/chaos"
 	"github.com/inferscope/inferscope/analysis/internal/fixture"
 	"github.com/inferscope/inferscope/analysis/result"
 	"github.com/inferscope/inferscope/analysis/timeline"
@@ -179,5 +180,40 @@ func TestExactFunctionsReplaceSampledOnes(t *testing.T) {
 	got := withExact(sampled, []result.FunctionStat{{Name: "f", File: "a.py", SelfNs: 99, Calls: 3}, {Name: "h", File: "b.py", SelfNs: 60, Calls: 1}})
 	if len(got) != 3 || got[0].Name != "f" || !got[0].Exact || got[0].Calls != 3 || got[0].Samples != 2 || got[1].Name != "h" || got[2].Exact {
 		t.Errorf("%+v", got)
+	}
+}
+
+// Whatever the events, there is an answer whose picture and findings make sense.
+func TestAnyTimelineHasAnAnswer(t *testing.T) {
+	for seed := range uint64(400) {
+		tl := chaos.Timeline(seed)
+		r := Analyze(tl, Input{})
+		v := r.Verdict
+		for _, x := range []float64{v.Confidence, v.Evidence, v.Margin, v.Quality} {
+			if !(x >= 0 && x <= 1) {
+				t.Fatalf("seed %d: verdict %+v", seed, v)
+			}
+		}
+		if v.Sentence == "" || v.Class == result.CPUBound && v.Confidence < 0.5 {
+			t.Fatalf("seed %d: verdict %+v", seed, v)
+		}
+		var found []string
+		if nilSlices(reflect.ValueOf(r), "result", &found); len(found) > 0 {
+			t.Fatalf("seed %d: nil: %v", seed, found)
+		}
+		for _, lane := range r.Picture.Lanes {
+			at := r.Picture.Window.Start
+			for _, s := range lane.Slices {
+				if s.Start < at || s.End < s.Start || s.End > r.Picture.Window.End {
+					t.Fatalf("seed %d: %s: slice %+v after %d", seed, lane.Name, s, at)
+				}
+				at = s.End
+			}
+		}
+		for _, f := range r.Findings {
+			if f.Saving.LowNs < 0 || f.Saving.LowNs > f.Saving.HighNs || f.Saving.HighNs > r.WallNs || !(f.Confidence >= 0 && f.Confidence <= 1) {
+				t.Fatalf("seed %d: finding %+v", seed, f)
+			}
+		}
 	}
 }

@@ -2,6 +2,7 @@ package report_test
 
 import (
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -87,6 +88,20 @@ func TestVisible(t *testing.T) {
 	}
 	if got := report.VisibleBlock("a\r\n\tb\nc\nd\n\n", 2, 10); got != "a\n    b\n… (2 more lines)" {
 		t.Errorf("a block gives %q", got)
+	}
+}
+
+func TestSpans(t *testing.T) {
+	for in, want := range map[string][]report.Span{
+		"":               {},
+		"plain":          {{Text: "plain"}},
+		"call `f()` now": {{Text: "call "}, {Text: "f()", Code: true}, {Text: " now"}},
+		"`a``b`":         {{Text: "a", Code: true}, {Text: "b", Code: true}},
+		"it`s":           {{Text: "it`s"}},
+	} {
+		if got := report.Spans(in); !slices.Equal(got, want) {
+			t.Errorf("Spans(%q) = %v, want %v", in, got, want)
+		}
 	}
 }
 

@@ -35,6 +35,29 @@ func Visible(s string, limit int) string {
 	return b.String()
 }
 
+// Span is a piece of prose.
+type Span struct {
+	Text string
+	// Code tells that it stood between backticks.
+	Code bool
+}
+
+// Spans cuts prose at its backticks. With an odd number of them, which nobody
+// wrote on purpose, all of it is prose.
+func Spans(s string) []Span {
+	parts := strings.Split(s, "`")
+	if len(parts)%2 == 0 {
+		return []Span{{s, false}}
+	}
+	spans := make([]Span, 0, len(parts))
+	for i, part := range parts {
+		if part != "" {
+			spans = append(spans, Span{part, i%2 == 1})
+		}
+	}
+	return spans
+}
+
 // VisibleBlock is Visible for text of several lines: at most lines lines of at
 // most limit characters each, joined by newlines.
 func VisibleBlock(s string, lines, limit int) string {

@@ -20,7 +20,7 @@ var (
 )
 
 // maxLines is the length from which a file surely has more than one subject.
-const maxLines = 600
+const maxLines = 700
 
 // machinePath finds the absolute paths of whoever wrote a file.
 var machinePath = regexp.MustCompile(`(?:^|[^\w./~-])/(?:root|work|home/[a-z]\w*)/`)

@@ -48,8 +48,11 @@ type Attribution struct {
 	// Imports is the main thread's time inside Python's import machinery by line, in ns: exact
 	// while off the CPU, by samples while on it.
 	Imports map[int32]int64
-	// Records is how many events the timeline holds.
-	Records int64
+	// Records is how many events the timeline holds, SchedRecords and SampleRecords how many
+	// of them are off-CPU episodes and samples.
+	Records, SchedRecords, SampleRecords int64
+	// SampledNs is the time that samples shared out among known causes.
+	SampledNs int64
 	// RunningThreads is the running time of all threads over the wall, in ns.
 	RunningThreads int64
 }
@@ -118,15 +121,16 @@ func Host(tl *timeline.Timeline, opts Options) *Attribution {
 	wall := tl.Window.End - tl.Window.Start
 	a := &attributor{
 		tl: tl, opts: opts, main: &tl.Threads[tl.Main()], mainID: tl.Main(),
-		frames: indexStacks(tl), byLine: map[int32]int{}, groups: map[packed]int64{}, wakers: map[uint64]int64{}, classes: map[packed]int64{},
+		frames: indexStacks(tl), byLine: map[int32]int{}, groups: map[packed]int64{}, wakers: map[uint64]int64{}, classes: map[packed]int64{}, hints: map[uint64]int64{},
 		modules: make([]timeline.NameID, 1), moduleID: map[timeline.NameID]int32{},
 	}
+	a.kernelSamples = fromOutside(&a.main.Samples)
 	for n := range a.callKinds {
 		a.callKinds[n] = kindIndex[syscallKind(SyscallName(opts.Arch, int16(n)))]
 	}
 	a.sweep()
 	a.shareRunning()
-	out := &Attribution{WallNs: wall, Kinds: kinds, Scheduled: a.scheduled, MainSamples: a.samples, Blocks: a.blockTotals()}
+	out := &Attribution{WallNs: wall, Kinds: kinds, Scheduled: a.scheduled, MainSamples: a.samples, SampledNs: a.sampledNs, Blocks: a.blockTotals()}
 	out.Host = result.Host{
 		Rung:    tl.Rung,
 		States:  a.states(),
@@ -160,6 +164,8 @@ func Host(tl *timeline.Timeline, opts Options) *Attribution {
 	out.GPUDriverSeen = a.driverSeen(&out.Host)
 	for i := range tl.Threads {
 		t := &tl.Threads[i]
+		out.SchedRecords += int64(t.Sched.Len())
+		out.SampleRecords += int64(t.Samples.Len())
 		out.Records += int64(t.Sched.Len() + t.Lines.Len() + t.Samples.Len() + t.Scopes.Len() + t.Marks.Len() + t.GC.Len())
 	}
 	for i := range out.Host.Threads {

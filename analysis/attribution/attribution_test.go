@@ -5,7 +5,6 @@ import (
 	gobuild "go/build"
 	"go/parser"
 	"go/token"
-	"math/rand/v2"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -13,64 +12,17 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/inferscope/inferscope/analysis/internal/chaos"
 	"github.com/inferscope/inferscope/analysis/result"
 	"github.com/inferscope/inferscope/analysis/timeline"
 )
-
-// random is a timeline without any sense: what must hold, holds for it too.
-func random(seed uint64) *timeline.Timeline {
-	rng := rand.New(rand.NewPCG(seed, 7))
-	span := []int64{50, 3_000, 1_000_000, 2_000_000_000}[rng.IntN(4)]
-	b := timeline.NewBuilder()
-	if rng.IntN(3) > 0 {
-		b.SetRung(timeline.RungEBPF)
-	}
-	stacks := []timeline.StackID{0}
-	for range 12 {
-		var frames []timeline.FrameID
-		for range rng.IntN(5) {
-			file := []string{timeline.CellFile, "a.py", "<frozen importlib._bootstrap>", "/lib/selectors.py"}[rng.IntN(4)]
-			frames = append(frames, b.Frame(timeline.Frame{Func: b.Name("f" + strconv.Itoa(rng.IntN(4))), File: b.Name(file),
-				Line: int32(rng.IntN(9)), Native: rng.IntN(5) == 0}))
-		}
-		stacks = append(stacks, b.Stack(frames))
-	}
-	module := b.Name("lib.so")
-	at := func() int64 { return rng.Int64N(span+span/5+1) - span/10 }
-	for id := range int32(rng.IntN(5) + 1) {
-		t := b.Thread(1+id/3, id)
-		if id == 0 {
-			t.SetMain()
-		}
-		if rng.IntN(3) == 0 {
-			t.SetKnown(timeline.Interval{Start: at(), End: at()})
-		}
-		t.SetSamplePeriod([]int64{0, 1, span / 50, span}[rng.IntN(4)])
-		for range rng.IntN(300) {
-			x := at()
-			y := x + rng.Int64N(span/20+2)
-			z := y + rng.Int64N(span/20+2)
-			switch rng.IntN(6) {
-			case 0, 1:
-				t.AppendOffCPU(x, y, z, timeline.Reason(rng.IntN(int(timeline.NumReasons))), int16(rng.IntN(600)-1), timeline.ThreadID(rng.IntN(6)), stacks[rng.IntN(len(stacks))])
-			case 2:
-				t.AppendLine(x, int32(rng.IntN(8)), int32(rng.IntN(8)), rng.IntN(4) == 0)
-			case 3, 4:
-				t.AppendSample(x, timeline.SampleKind(rng.IntN(int(timeline.NumSampleKinds))), int16(rng.IntN(600)-1), stacks[rng.IntN(len(stacks))], module*timeline.NameID(rng.IntN(2)))
-			case 5:
-				t.AppendGC(x, y, uint8(rng.IntN(4)), int64(rng.IntN(9)))
-			}
-		}
-	}
-	return b.Build(timeline.Interval{Start: 0, End: span})
-}
 
 func total(s result.States) int64 { return s.RunningNs + s.RunnableNs + s.UnknownNs + s.Blocked() }
 
 // Causes partition the wall exactly, over all, by kind, by line and by block, whatever the events.
 func TestCausesSumToTheWall(t *testing.T) {
 	for seed := range uint64(1500) {
-		tl := random(seed)
+		tl := chaos.Timeline(seed)
 		if err := tl.Check(); err != nil {
 			t.Fatal(err)
 		}
@@ -336,6 +288,86 @@ func TestInProcessSamplesTellWaitingFromRunning(t *testing.T) {
 	a := Host(b.Build(timeline.Interval{Start: 0, End: 1000}), Options{})
 	if ns(a, result.CauseLock, 1) != 500 || ns(a, result.CausePython, 1) != 300 || ns(a, result.CauseUnknown, 1) != 200 {
 		t.Errorf("%+v", a.Host.Causes)
+	}
+}
+
+// The kernel tells native from Python but sees no Python stacks; the in-process sampler names the function.
+func TestTwoSourcesOfSamples(t *testing.T) {
+	a := build(func(t *timeline.ThreadBuilder, b *timeline.Builder) {
+		m := b.Name("/usr/lib/libblas.so")
+		fit := b.Stack([]timeline.FrameID{b.Frame(timeline.Frame{Func: b.Name("fit"), File: b.Name("/lib/model.py")})})
+		t.AppendLine(0, 1, 1, false)
+		t.AppendOffCPU(500, 1000, 1000, timeline.ReasonSleep, 230, 0, 0)
+		for at := int64(5); at < 500; at += 10 {
+			t.AppendSample(at, timeline.SampleNative, -1, 0, m)
+		}
+		for at := int64(25); at < 1000; at += 50 {
+			k := timeline.SampleOnCPU
+			if at > 500 {
+				k = timeline.SampleWaiting
+			}
+			t.AppendSample(at, k, -1, fit, 0)
+		}
+	}, 1000)
+	if ns(a, result.CauseNative, 1) != 500 || ns(a, result.CausePython, 1) != 0 {
+		t.Errorf("%+v", a.Host.Causes)
+	}
+	if f := a.Host.Functions; len(f) != 1 || f[0].Name != "fit" || f[0].SelfNs != 500 || f[0].Share != 1 {
+		t.Errorf("%+v", f)
+	}
+	for _, c := range a.Host.Causes {
+		if c.Kind == result.CauseNative && c.Detail != "libblas.so in fit() of model.py" {
+			t.Errorf("detail %q", c.Detail)
+		}
+	}
+}
+
+// The thread that ended the wait waited itself: the one behind it is named too.
+func TestWaitsAreFollowedToTheWorker(t *testing.T) {
+	a := build(func(t *timeline.ThreadBuilder, b *timeline.Builder) {
+		handler, worker := b.Thread(1, 2), b.Thread(7, 7)
+		handler.SetName("handler")
+		worker.SetName("worker")
+		for _, o := range []*timeline.ThreadBuilder{handler, worker} {
+			o.SetKnown(timeline.Interval{Start: 0, End: 1000})
+		}
+		worker.AppendSample(300, timeline.SamplePython, -1, b.Stack([]timeline.FrameID{b.Frame(timeline.Frame{Func: b.Name("work"), File: b.Name("/x/job.py")})}), 0)
+		handler.AppendOffCPU(50, 590, 590, timeline.ReasonPipe, 0, worker.ID(), 0)
+		t.AppendLine(0, 1, 1, false)
+		t.AppendOffCPU(100, 600, 600, timeline.ReasonLock, 202, handler.ID(), 0)
+	}, 1000)
+	for _, c := range a.Host.Causes {
+		if c.Kind == result.CauseLock {
+			if want := `waiting on a pipe, for "worker (process 7)", running in work() of job.py`; c.Thread != "handler" || c.Detail != want {
+				t.Errorf("%q: %q, want %q", c.Thread, c.Detail, want)
+			}
+			return
+		}
+	}
+	t.Error("no wait")
+}
+
+// A kernel thread that finishes a transfer is not to blame for it, nor a thread of the cell.
+func TestOutsidersAreNotThreadsOfTheCell(t *testing.T) {
+	a := build(func(t *timeline.ThreadBuilder, b *timeline.Builder) {
+		kworker := b.Thread(-5, -5)
+		kworker.SetComm("kworker/0:1")
+		t.AppendLine(0, 1, 1, false)
+		t.AppendOffCPU(100, 900, 900, timeline.ReasonDisk, 0, kworker.ID(), 0)
+	}, 1000)
+	if c := a.Host.ByKind[0]; c.Kind != result.CauseHostIO || c.Thread != "" {
+		t.Errorf("%+v", c)
+	}
+	if len(a.Host.Threads) != 1 {
+		t.Errorf("%+v", a.Host.Threads)
+	}
+}
+
+func TestOwnFramesAreSkipped(t *testing.T) {
+	for file, want := range map[string]bool{"/env/site-packages/inferscope/lines.py": true, "/home/u/inferscope/model.py": false, "lines.py": false} {
+		if own(file) != want {
+			t.Errorf("%s", file)
+		}
 	}
 }
 

@@ -121,7 +121,16 @@ func (a *attributor) blame(wakers map[causeKey]map[timeline.ThreadID]int64) map[
 			}
 		}
 		if who != 0 {
-			out[c] = blamed{who, a.blameDetail(c.kind, &did[who][i], a.topFunction(who, i))}
+			top, by := a.lookAt(who, i)
+			detail := a.blameDetail(c.kind, &did[who][i], top)
+			if by != 0 && by != who && did[by] != nil && c.kind != kGIL && did[who][i].runningNs*2 < waited[i] {
+				// It waited itself, for a third: a pool's result handler waits for the worker.
+				next, _ := a.lookAt(by, i)
+				if d := a.blameDetail(c.kind, &did[by][i], next); d != "" {
+					detail += ", for \"" + a.threadName(by) + "\", " + d
+				}
+			}
+			out[c] = blamed{who, detail}
 		}
 	}
 	return out
@@ -132,6 +141,9 @@ func (a *attributor) ender(c causeKey, wakers map[timeline.ThreadID]int64) timel
 	var known, most int64
 	var who timeline.ThreadID
 	for id, n := range wakers {
+		if c.kind == kHostIO && outside(&a.tl.Threads[id]) {
+			continue // the kernel's own thread that finished the transfer
+		}
 		known += n
 		if n > most || n == most && id < who {
 			who, most = id, n
@@ -167,8 +179,8 @@ func (a *attributor) runsPython(t *timeline.Thread) bool {
 }
 
 // during adds what one thread did inside the main thread's waits, by cause, and
-// tells see where it was. Both are sorted, so it is one walk.
-func (a *attributor) during(id timeline.ThreadID, did []doing, see func(cause int, stack timeline.StackID, ns int64)) {
+// tells see where it was: in which row of its episodes, -1 for a sample. Both are sorted, so it is one walk.
+func (a *attributor) during(id timeline.ThreadID, did []doing, see func(cause int, stack timeline.StackID, row int, ns int64)) {
 	t := &a.tl.Threads[id]
 	s, smp := &t.Sched, &t.Samples
 	row, at := 0, 0
@@ -185,7 +197,7 @@ func (a *attributor) during(id timeline.ThreadID, did []doing, see func(cause in
 			if wake > off {
 				d.blockedNs[s.Reason[r]] += wake - off
 				if see != nil {
-					see(w.index, s.Stack[r], wake-off)
+					see(w.index, s.Stack[r], r, wake-off)
 				}
 			}
 		}
@@ -197,29 +209,43 @@ func (a *attributor) during(id timeline.ThreadID, did []doing, see func(cause in
 			at++
 		}
 		for ; at < smp.Len() && smp.Time[at] < w.end; at++ {
-			see(w.index, smp.Stack[at], max(smp.PeriodNs, 1))
+			see(w.index, smp.Stack[at], -1, max(smp.PeriodNs, 1))
 		}
 	}
 }
 
-// topFunction is the function that a thread was in longest during the waits of a
-// cause; when nothing was seen of it then, during its first thousand samples.
-func (a *attributor) topFunction(id timeline.ThreadID, cause int) fnDoing {
+// lookAt tells which function a thread was in longest during the waits of a cause
+// (when nothing was seen of it then, during its first thousand samples), and which
+// thread ended most of its own waits for others meanwhile, 0 when that is not known.
+func (a *attributor) lookAt(id timeline.ThreadID, cause int) (fnDoing, timeline.ThreadID) {
 	fns := map[fnDoing]int64{}
 	note := func(stack timeline.StackID, ns int64) {
 		if f := a.frames.deepest[stack]; f != 0 {
 			fns[fnDoing{f, a.frames.cellLine[stack]}] += ns
 		}
 	}
-	a.during(id, make([]doing, a.waits.causes), func(c int, stack timeline.StackID, ns int64) {
-		if c == cause {
-			note(stack, ns)
+	t := &a.tl.Threads[id]
+	wakers := map[timeline.ThreadID]int64{}
+	var waited int64
+	a.during(id, make([]doing, a.waits.causes), func(c int, stack timeline.StackID, row int, ns int64) {
+		if c != cause {
+			return
+		}
+		note(stack, ns)
+		if row < 0 {
+			return
+		}
+		switch t.Sched.Reason[row] {
+		case timeline.ReasonPipe, timeline.ReasonPoll, timeline.ReasonLock, timeline.ReasonChild, timeline.ReasonNetwork:
+			waited += ns
+			if w := t.Sched.Waker[row]; w != 0 && w != a.mainID {
+				wakers[w] += ns
+			}
 		}
 	})
 	if len(fns) == 0 {
-		smp := &a.tl.Threads[id].Samples
-		for i := range min(smp.Len(), 1000) {
-			note(smp.Stack[i], 1)
+		for i := range min(t.Samples.Len(), 1000) {
+			note(t.Samples.Stack[i], 1)
 		}
 	}
 	var best fnDoing
@@ -229,7 +255,11 @@ func (a *attributor) topFunction(id timeline.ThreadID, cause int) fnDoing {
 			best, most = f, ns
 		}
 	}
-	return best
+	by := mode(wakers)
+	if wakers[by]*2 < waited {
+		by = 0
+	}
+	return best, by
 }
 
 var reasonDoing = [timeline.NumReasons]string{

@@ -28,6 +28,14 @@ func (a *attributor) causes(wall int64) []result.Cause {
 			largest[c] = part{p, ns}
 		}
 	}
+	hinted := map[int32]fnID{}
+	most := map[int32]int64{}
+	for h, n := range a.hints {
+		line, f := int32(h>>32), fnID(uint32(h))
+		if n > most[line] || n == most[line] && f < hinted[line] {
+			hinted[line], most[line] = f, n
+		}
+	}
 	waker := map[causeKey]map[timeline.ThreadID]int64{}
 	for p, ns := range a.wakers {
 		k := unpackWaker(p)
@@ -46,7 +54,11 @@ func (a *attributor) causes(wall int64) []result.Cause {
 			c := causeKey{s.index, kind(k)}
 			cause := result.Cause{Kind: kinds[k], Ns: ns, Share: share(ns, wall), Line: a.line(s.number), Count: s.counts[k]}
 			if p, ok := largest[c]; ok {
-				cause.Detail = a.detail(p.key.unpack())
+				key := p.key.unpack()
+				if key.sample && key.fn == 0 {
+					key.fn = hinted[s.index]
+				}
+				cause.Detail = a.detail(key)
 			} else if k == int(kPreempted) {
 				cause.Detail = "ready to run, but other work had the CPU"
 			}
@@ -120,11 +132,18 @@ func (a *attributor) threadName(id timeline.ThreadID) string {
 	if name == "" {
 		name = "thread " + itoa(int64(t.TID))
 	}
-	if t.PID != a.main.PID {
+	switch {
+	case outside(t):
+		name += " (another program)"
+	case t.PID != a.main.PID:
 		name += " (process " + itoa(int64(t.PID)) + ")"
 	}
 	return name
 }
+
+// outside says that a thread is not of the profiled process or its children:
+// collectors give such threads, known only because they woke one of ours, negative ids.
+func outside(t *timeline.Thread) bool { return t.PID < 0 }
 
 func (a *attributor) states() result.States {
 	var sum result.States

@@ -96,6 +96,9 @@ func (a *attributor) divide(s *lineSums, votes []vote) {
 			k = s.futexKind()
 		}
 		s.kinds[k] += ns
+		if k != kUnknown {
+			a.sampledNs += ns
+		}
 		byKind[k] += v.n
 		key.line, key.kind = s.index, k
 		a.group(key, ns)

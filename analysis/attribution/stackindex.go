@@ -37,7 +37,7 @@ func indexStacks(tl *timeline.Timeline) *stackIndex {
 		f, _ := tl.Stacks.Deepest(id)
 		caller := tl.Stacks.Caller(id) // always a lower id
 		x.cellLine[id], x.topLine[id], x.deepest[id] = x.cellLine[caller], x.topLine[caller], x.deepest[caller]
-		if f.Native {
+		if f.Native || own(tl.Names.String(f.File)) {
 			continue
 		}
 		file := tl.Names.String(f.File)
@@ -58,16 +58,31 @@ func indexStacks(tl *timeline.Timeline) *stackIndex {
 	return x
 }
 
-// name is a function for a sentence: "load() of reader.py"; empty for the cell's
-// top level, which the line says better.
+// own says that a file is part of InferScope's own recorder, which runs inside of
+// the cell: what it costs is reported as overhead, and a function of the user's is
+// not called by its name.
+func own(file string) bool {
+	dir, base := path.Split(file)
+	if !strings.HasSuffix(dir, "/inferscope/") {
+		return false
+	}
+	switch base {
+	case "recorder.py", "lines.py", "statements.py", "columns.py", "gc_events.py", "functions.py", "sampling.py", "cell.py":
+		return true
+	}
+	return false
+}
+
+// name is a function for a sentence: "load() of reader.py"; empty for what
+// has no name in the cell, which the line says better.
 func (x *stackIndex) name(id fnID) string {
 	if id <= 0 || int(id) >= len(x.fns) {
 		return ""
 	}
 	f := x.fns[id]
 	switch {
-	case f.name == "" || f.name == "<module>" && f.file == timeline.CellFile:
-		return ""
+	case f.name == "" || f.name[0] == '<' && f.file == timeline.CellFile:
+		return "" // the top level, a comprehension, a lambda
 	case f.file == timeline.CellFile:
 		return f.name + "()"
 	case f.file == "":

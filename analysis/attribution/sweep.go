@@ -26,13 +26,19 @@ type attributor struct {
 	// modules are the native libraries of samples; 0 is "none".
 	modules  []timeline.NameID
 	moduleID map[timeline.NameID]int32
+	// hints count the Python functions that in-process samples saw on a line, where a
+	// source that sees no Python stacks tells what the thread did; see sample.
+	hints map[uint64]int64
+	// kernelSamples says that the main thread's on-CPU time was sampled from outside, with
+	// the instruction pointer: such samples know more than those of the process itself.
+	kernelSamples bool
 	// callKinds is the cause of on-CPU time by system call number.
 	callKinds [512]kind
 	waits     waitList
 	// blocks is the time by cause in each block, as far as it is known without samples.
 	blocks [Blocks][numKinds]int64
 
-	scheduled, samples int64
+	scheduled, samples, sampledNs int64
 }
 
 // lineSums are the sums of one line of the cell.
@@ -240,6 +246,12 @@ func (a *attributor) state(at *lineSums, row schedRow, d int64) {
 // sample notes what a sample says about its line's running time.
 func (a *attributor) sample(at *lineSums, s *timeline.Samples, i int, state threadState) {
 	key := groupKey{line: at.index, syscall: -1, fn: a.frames.deepest[s.Stack[i]], reason: timeline.Reason(s.Kind[i]), sample: true}
+	if k := s.Kind[i]; a.kernelSamples && (k == timeline.SampleOnCPU || k == timeline.SampleWaiting) {
+		if key.fn != 0 {
+			a.hints[hint(at.index, key.fn)]++
+		}
+		return
+	}
 	switch s.Kind[i] {
 	case timeline.SamplePython:
 		key.kind = kPython
@@ -277,6 +289,18 @@ func (a *attributor) sample(at *lineSums, s *timeline.Samples, i int, state thre
 		}
 	}
 	a.classes[p]++
+}
+
+func hint(line int32, f fnID) uint64 { return uint64(line)<<32 | uint64(uint32(f)) }
+
+// fromOutside says whether samples of a thread were taken by the kernel.
+func fromOutside(s *timeline.Samples) bool {
+	for _, k := range s.Kind {
+		if k < timeline.SampleOnCPU {
+			return true
+		}
+	}
+	return false
 }
 
 // module is the index of a native library; 0 for none, and for those past the bound.

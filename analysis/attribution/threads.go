@@ -22,6 +22,9 @@ func (a *attributor) threads(h *result.Host) {
 	wall := a.tl.Window.End - a.tl.Window.Start
 	for id := 1; id < len(a.tl.Threads); id++ {
 		t := &a.tl.Threads[id]
+		if outside(t) {
+			continue
+		}
 		st := result.ThreadStat{PID: t.PID, TID: t.TID, Name: t.Name, Main: timeline.ThreadID(id) == a.mainID, Python: t.Python,
 			Switches: int64(t.Sched.Len())}
 		if st.Name == "" {
@@ -95,18 +98,25 @@ func (a *attributor) functions(h *result.Host) {
 	var all int64
 	for id := 1; id < len(a.tl.Threads); id++ {
 		s := &a.tl.Threads[id].Samples
+		stacks := slices.ContainsFunc(s.Stack, func(k timeline.StackID) bool { return k != 0 })
+		outside := fromOutside(s)
+		weight := s.PeriodNs
+		if stacks && outside && mixed(s) {
+			weight = a.stackWeight(&a.tl.Threads[id])
+		}
 		for i := range s.Time {
-			if s.Kind[i] == timeline.SampleWaiting {
+			// Of two sources, the one with stacks counts.
+			if s.Kind[i] == timeline.SampleWaiting || stacks && s.Stack[i] == 0 {
 				continue
 			}
-			all += s.PeriodNs
+			all += weight
 			f := a.frames.deepest[s.Stack[i]]
 			if f == 0 {
 				continue
 			}
 			b := &byFn[f]
 			b.samples++
-			b.ns += s.PeriodNs
+			b.ns += weight
 			if b.lines == nil {
 				b.lines, b.modules = map[int32]int64{}, map[timeline.NameID]int64{}
 			}
@@ -132,6 +142,30 @@ func (a *attributor) functions(h *result.Host) {
 	if len(h.Functions) > maxFunctions {
 		h.Functions = h.Functions[:maxFunctions]
 	}
+}
+
+// mixed says whether a thread was sampled both by the kernel and in the process.
+func mixed(s *timeline.Samples) bool {
+	return slices.ContainsFunc(s.Kind, func(k timeline.SampleKind) bool { return k == timeline.SampleOnCPU || k == timeline.SampleWaiting })
+}
+
+// stackWeight is the time that one sample with a stack stands for when two sources
+// sampled a thread, each with a period of its own: the running time over their number.
+func (a *attributor) stackWeight(t *timeline.Thread) int64 {
+	ran := t.Sched.Known.End - t.Sched.Known.Start
+	for i := range t.Sched.Off {
+		ran -= t.Sched.On[i] - t.Sched.Off[i]
+	}
+	n := int64(0)
+	for i, k := range t.Samples.Kind {
+		if k != timeline.SampleWaiting && t.Samples.Stack[i] != 0 {
+			n++
+		}
+	}
+	if ran <= 0 || n == 0 {
+		return t.Samples.PeriodNs
+	}
+	return ran / n
 }
 
 func baseName(p string) string { return p[strings.LastIndexByte(p, '/')+1:] }

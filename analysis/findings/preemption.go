@@ -32,8 +32,13 @@ torch.set_num_threads(16)`,
 		if n := e.Host.Process.CPUs; n > 0 {
 			text += "; the process may use " + phrase.Count(int64(n), "CPU", "CPUs")
 			if e.WallNs > 0 {
-				text += ", and its threads kept " + strconv.FormatFloat(float64(e.Attribution.RunningThreads)/float64(e.WallNs), 'f', 1, 64) +
-					" busy on average"
+				busy := float64(e.Attribution.RunningThreads) / float64(e.WallNs)
+				text += ", and its threads kept " + strconv.FormatFloat(busy, 'f', 1, 64) + " busy on average"
+				if busy < 0.7*float64(n) {
+					text += ": other programs had the rest"
+				} else if n > 1 {
+					text += ": the process has more to run than that"
+				}
 			}
 		}
 		return []result.Finding{r.finding(e, c.Line, c.Ns, text+".")}

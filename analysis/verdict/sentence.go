@@ -87,7 +87,12 @@ func doing(a *attribution.Attribution, c result.Cause, at string) string {
 		if detail == "" {
 			detail = "what it waited for"
 		}
-		return out + at + " while thread \"" + who + "\" was " + detail
+		if c.Kind != result.CauseChild {
+			who = "thread \"" + who + "\""
+		} else {
+			who = "\"" + who + "\""
+		}
+		return out + at + " while " + who + " was " + detail
 	case result.CausePython:
 		if a.Imports[c.Line.Number]*2 > c.Ns {
 			return "importing modules" + at

@@ -37,7 +37,7 @@ type Input struct {
 type Trust struct {
 	Evidence, Quality       float64
 	EvidenceWhy, QualityWhy string
-	// Lost is the share of the records that were dropped, 0..1.
+	// Lost is the share of the records behind the explanation that were dropped, 0..1.
 	Lost float64
 	// GPUMissing says that GPU work ran and was not captured.
 	GPUMissing bool
@@ -46,17 +46,23 @@ type Trust struct {
 // Assess weighs the evidence and the quality of a measurement.
 func Assess(in Input) Trust {
 	a := in.Attribution
-	t := Trust{Lost: lostShare(in), GPUMissing: a.GPUDriverSeen}
+	t := Trust{GPUMissing: a.GPUDriverSeen}
 	for _, l := range in.Losses {
 		if l.Source == "cupti" && strings.Contains(l.Reason, GPUNotCaptured) {
 			t.GPUMissing = true
 		}
 	}
 	explained := explainedShare(a)
-	t.Evidence = explained * (1 - t.Lost)
+	// Lost samples cast doubt on what was shared out by samples, lost switches on everything.
+	k := keptShares(in)
+	if explained > 0 {
+		sampled := min(float64(a.SampledNs)/float64(a.WallNs), explained)
+		t.Evidence = (explained - sampled + sampled*k.samples) * k.sched * k.any
+		t.Lost = max(1-t.Evidence/explained, 0)
+	}
 	t.EvidenceWhy = phrase.Percent(explained) + " of the wall is explained"
-	if t.Lost > 0 {
-		t.EvidenceWhy += ", and " + phrase.Percent(t.Lost) + " of the records were lost"
+	if t.Lost > 0.0005 {
+		t.EvidenceWhy += ", and of the records behind it " + phrase.Percent(t.Lost) + " were lost"
 	}
 	top := topCause(a)
 	waitsForThreads := top.Kind == result.CauseGIL || top.Kind == result.CauseLock
@@ -94,19 +100,36 @@ func explainedShare(a *attribution.Attribution) float64 {
 	return float64(a.WallNs-unknown) / float64(a.WallNs)
 }
 
-// lostShare is the share of all records that were dropped. What the timeline
-// itself repaired is not a loss of records.
-func lostShare(in Input) float64 {
-	var lost int64
+// kept are the shares of records that were not dropped, by what they tell.
+type kept struct{ sched, samples, any float64 }
+
+// keptShares sorts losses by what was lost. The words that a loss of scheduler
+// records or of samples begins with are those of the collectors; a loss that does
+// not say is taken to concern everything. What procfs and the timeline itself could
+// not account for are not records.
+func keptShares(in Input) kept {
+	var sched, samples, other int64
 	for _, l := range in.Losses {
-		if l.Source != "timeline" && l.Count > 0 {
-			lost += l.Count
+		switch {
+		case l.Count <= 0 || l.Source == "timeline" || l.Source == "procfs" || l.Source == "sidecar":
+		case strings.HasPrefix(l.Reason, "samples"):
+			samples += l.Count
+		case strings.HasPrefix(l.Reason, "scheduler records"):
+			sched += l.Count
+		case strings.HasPrefix(l.Reason, "Python stacks"), strings.HasPrefix(l.Reason, "the names of"):
+			// What happened is known, only not in which function.
+		default:
+			other += l.Count
 		}
 	}
-	if lost == 0 {
-		return 0
+	share := func(records, lost int64) float64 {
+		if lost == 0 {
+			return 1
+		}
+		return float64(records) / float64(records+lost)
 	}
-	return float64(lost) / (float64(lost) + float64(in.Attribution.Records))
+	a := in.Attribution
+	return kept{share(a.SchedRecords, sched), share(a.SampleRecords, samples), share(a.Records, other)}
 }
 
 // quality is 1 when the measurement disturbed little and agrees with the kernel's own accounts.

@@ -104,6 +104,23 @@ func TestDroppedEventsNeverRaiseConfidence(t *testing.T) {
 	}
 }
 
+// Lost samples cast doubt on what samples tell, not on recorded waits.
+func TestLossesCountWhereTheyMatter(t *testing.T) {
+	asleep, busy := cell(t, "", 9, "loss ebpf 1000 samples found no room"), cell(t, "", 3, "loss ebpf 1000 samples found no room")
+	if v := decide(asleep, result.Overhead{}); v.Class != result.CPUBound || v.Evidence < 0.7 || v.Evidence > 0.9 {
+		t.Errorf("asleep: %+v", v)
+	}
+	if v := decide(busy, result.Overhead{}); v.Class != result.Unknown {
+		t.Errorf("busy: %+v", v)
+	}
+	if v := decide(cell(t, "", 9, "loss ebpf 1000 scheduler records found no room"), result.Overhead{}); v.Class != result.Unknown {
+		t.Errorf("switches were lost: %+v", v)
+	}
+	if v := decide(cell(t, "", 9, "loss procfs 1000 threads ended"), result.Overhead{}); v.Evidence < 0.95 {
+		t.Errorf("not records: %+v", v)
+	}
+}
+
 const loop = `window 0s 1s
 source
 for x in xs:

@@ -6,21 +6,27 @@ of a cell. Everything else here is optional.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
 from .errors import InferScopeError
 from .result import Loss, Result
 
-try:
-    from .api import mark_event, scope
-except ImportError:  # not there yet
-    pass
-
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from .api import mark_event, scope
+
 __all__ = ["InferScopeError", "Loss", "Result", "__version__", "last", "mark_event", "scope"]
+
+
+def __getattr__(name: str) -> Any:
+    # Not imported above: without msgpack a cell says what is missing, which needs this module.
+    if name in ("mark_event", "scope"):
+        from . import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def last() -> Result:

@@ -8,8 +8,8 @@ that is missing, unknown or of another type is a WireError that names it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple, TypeAlias, cast
+from dataclasses import FrozenInstanceError, dataclass
+from typing import Any, Final, NamedTuple, NoReturn, TypeAlias, cast
 
 import msgpack
 
@@ -36,6 +36,36 @@ class _ListOf(NamedTuple):
 
 class _MapOf(NamedTuple):
     value: Any
+
+
+_set = object.__setattr__
+
+
+class _Struct:
+    """A value that is compared by its fields and cannot be changed.
+
+    The structs below are dataclasses whose methods are here or written out: made by
+    the decorator they would take most of the time that loading the extension takes.
+    """
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name, _ in _FIELDS[type(self)])
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{name}={getattr(self, name)!r}" for name, _ in _FIELDS[type(self)])
+        return f"{type(self).__name__}({fields})"
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise FrozenInstanceError(f"cannot assign to field {name!r}")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise FrozenInstanceError(f"cannot delete field {name!r}")
 
 
 _Shape: TypeAlias = type[Any] | _ListOf | _MapOf
@@ -113,23 +143,65 @@ CODE_INTERNAL: Final = "internal"
 VERSION: Final = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hello:
+@dataclass(init=False, eq=False, repr=False, slots=True)
+class Hello(_Struct):
     """Hello opens a connection; it must be the first message.
 
     Attributes:
         python: The interpreter's version, "3.12.1".
     """
 
-    version: int = 0
-    token: bytes = b""
-    client_version: str = ""
-    pid: int = 0
-    python: str = ""
+    version: int
+    token: bytes
+    client_version: str
+    pid: int
+    python: str
+
+    def __init__(
+        self,
+        *,
+        version: int = 0,
+        token: bytes = b"",
+        client_version: str = "",
+        pid: int = 0,
+        python: str = "",
+    ) -> None:
+        _set(self, "version", version)
+        _set(self, "token", token)
+        _set(self, "client_version", client_version)
+        _set(self, "pid", pid)
+        _set(self, "python", python)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CollectorStatus:
+@dataclass(init=False, eq=False, repr=False, slots=True)
+class Welcome(_Struct):
+    """Welcome answers Hello.
+
+    Attributes:
+        collectors: Empty while the sidecar is still looking for them; Status has them.
+    """
+
+    version: int
+    sidecar_version: str
+    pid: int
+    collectors: list[CollectorStatus]
+
+    def __init__(
+        self,
+        *,
+        version: int = 0,
+        sidecar_version: str = "",
+        pid: int = 0,
+        collectors: list[CollectorStatus] | None = None,
+    ) -> None:
+        _set(self, "version", version)
+        _set(self, "sidecar_version", sidecar_version)
+        _set(self, "pid", pid)
+        _set(self, "collectors", [] if collectors is None else collectors)
+
+
+@dataclass(init=False, eq=False, repr=False, slots=True)
+class CollectorStatus(_Struct):
     """CollectorStatus is the state of one source.
 
     Attributes:
@@ -137,55 +209,27 @@ class CollectorStatus:
         enable: The command that would make it available; may be empty.
     """
 
-    name: str = ""
-    available: bool = False
-    detail: str = ""
-    enable: str = ""
+    name: str
+    available: bool
+    detail: str
+    enable: str
+
+    def __init__(
+        self,
+        *,
+        name: str = "",
+        available: bool = False,
+        detail: str = "",
+        enable: str = "",
+    ) -> None:
+        _set(self, "name", name)
+        _set(self, "available", available)
+        _set(self, "detail", detail)
+        _set(self, "enable", enable)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Welcome:
-    """Welcome answers Hello."""
-
-    version: int = 0
-    sidecar_version: str = ""
-    pid: int = 0
-    collectors: list[CollectorStatus] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Calibration:
-    """Calibration holds what was measured inside the profiled process about CPython's structures; all offsets are
-    bytes.
-
-    Attributes:
-        why: Says why valid is false.
-        fields: Maps a measured quantity to its value; the keys are the constants in calibration.go.
-    """
-
-    valid: bool = False
-    why: str = ""
-    fields: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """Options are the user's choices for one cell.
-
-    Attributes:
-        ebpf: ebpf, gpu switch those collectors; true by default.
-        sample_hz: The sampling frequency of running threads.
-        functions: Says that exact function events follow.
-    """
-
-    ebpf: bool = False
-    gpu: bool = False
-    sample_hz: int = 0
-    functions: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
+@dataclass(init=False, eq=False, repr=False, slots=True)
+class Start(_Struct):
     """Start asks for collection to begin around a cell.
 
     The answer is Started.
@@ -199,18 +243,94 @@ class Start:
         calibration: Lets the kernel-side sampler walk Python frames; Valid is false when it could not be made.
     """
 
-    cell_id: str = ""
-    main_tid: int = 0
-    source: str = ""
-    cell_file: str = ""
-    cell_name: str = ""
-    execution_count: int = 0
-    calibration: Calibration = field(default_factory=Calibration)
-    options: Options = field(default_factory=Options)
+    cell_id: str
+    main_tid: int
+    source: str
+    cell_file: str
+    cell_name: str
+    execution_count: int
+    calibration: Calibration
+    options: Options
+
+    def __init__(
+        self,
+        *,
+        cell_id: str = "",
+        main_tid: int = 0,
+        source: str = "",
+        cell_file: str = "",
+        cell_name: str = "",
+        execution_count: int = 0,
+        calibration: Calibration | None = None,
+        options: Options | None = None,
+    ) -> None:
+        _set(self, "cell_id", cell_id)
+        _set(self, "main_tid", main_tid)
+        _set(self, "source", source)
+        _set(self, "cell_file", cell_file)
+        _set(self, "cell_name", cell_name)
+        _set(self, "execution_count", execution_count)
+        _set(self, "calibration", Calibration() if calibration is None else calibration)
+        _set(self, "options", Options() if options is None else options)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Started:
+@dataclass(init=False, eq=False, repr=False, slots=True)
+class Options(_Struct):
+    """Options are the user's choices for one cell.
+
+    Attributes:
+        ebpf: ebpf, gpu switch those collectors; true by default.
+        sample_hz: The sampling frequency of running threads.
+        functions: Says that exact function events follow.
+    """
+
+    ebpf: bool
+    gpu: bool
+    sample_hz: int
+    functions: bool
+
+    def __init__(
+        self,
+        *,
+        ebpf: bool = False,
+        gpu: bool = False,
+        sample_hz: int = 0,
+        functions: bool = False,
+    ) -> None:
+        _set(self, "ebpf", ebpf)
+        _set(self, "gpu", gpu)
+        _set(self, "sample_hz", sample_hz)
+        _set(self, "functions", functions)
+
+
+@dataclass(init=False, eq=False, repr=False, slots=True)
+class Calibration(_Struct):
+    """Calibration holds what was measured inside the profiled process about CPython's structures; all offsets are
+    bytes.
+
+    Attributes:
+        why: Says why valid is false.
+        fields: Maps a measured quantity to its value; the keys are the constants in calibration.go.
+    """
+
+    valid: bool
+    why: str
+    fields: dict[str, int]
+
+    def __init__(
+        self,
+        *,
+        valid: bool = False,
+        why: str = "",
+        fields: dict[str, int] | None = None,
+    ) -> None:
+        _set(self, "valid", valid)
+        _set(self, "why", why)
+        _set(self, "fields", {} if fields is None else fields)
+
+
+@dataclass(init=False, eq=False, repr=False, slots=True)
+class Started(_Struct):
     """Started answers Start: collection is on.
 
     Attributes:
@@ -220,22 +340,90 @@ class Started:
             not captured in this cell.
     """
 
-    cell_id: str = ""
-    collectors: list[CollectorStatus] = field(default_factory=list)
-    need_samples: bool = False
-    gpu_ring: str = ""
+    cell_id: str
+    collectors: list[CollectorStatus]
+    need_samples: bool
+    gpu_ring: str
+
+    def __init__(
+        self,
+        *,
+        cell_id: str = "",
+        collectors: list[CollectorStatus] | None = None,
+        need_samples: bool = False,
+        gpu_ring: str = "",
+    ) -> None:
+        _set(self, "cell_id", cell_id)
+        _set(self, "collectors", [] if collectors is None else collectors)
+        _set(self, "need_samples", need_samples)
+        _set(self, "gpu_ring", gpu_ring)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Thread:
+@dataclass(init=False, eq=False, repr=False, slots=True)
+class Thread(_Struct):
     """Thread names a thread of the profiled process."""
 
-    tid: int = 0
-    name: str = ""
+    tid: int
+    name: str
+
+    def __init__(
+        self,
+        *,
+        tid: int = 0,
+        name: str = "",
+    ) -> None:
+        _set(self, "tid", tid)
+        _set(self, "name", name)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LineColumns:
+@dataclass(init=False, eq=False, repr=False, slots=True)
+class Events(_Struct):
+    """Events carries what happened inside the Python process, as columns.
+
+    It may be sent any number of times in a cell, from 64 KiB on, and is never answered. Blobs of one group have the
+    same number of elements.
+
+    Attributes:
+        strings: Referred to by index from the columns of this message.
+        threads: That this message's columns speak of.
+    """
+
+    cell_id: str
+    strings: list[str]
+    threads: list[Thread]
+    lines: list[LineColumns]
+    scopes: ScopeColumns
+    marks: MarkColumns
+    gc: GCColumns
+    samples: SampleColumns
+    calls: FunctionColumns
+
+    def __init__(
+        self,
+        *,
+        cell_id: str = "",
+        strings: list[str] | None = None,
+        threads: list[Thread] | None = None,
+        lines: list[LineColumns] | None = None,
+        scopes: ScopeColumns | None = None,
+        marks: MarkColumns | None = None,
+        gc: GCColumns | None = None,
+        samples: SampleColumns | None = None,
+        calls: FunctionColumns | None = None,
+    ) -> None:
+        _set(self, "cell_id", cell_id)
+        _set(self, "strings", [] if strings is None else strings)
+        _set(self, "threads", [] if threads is None else threads)
+        _set(self, "lines", [] if lines is None else lines)
+        _set(self, "scopes", ScopeColumns() if scopes is None else scopes)
+        _set(self, "marks", MarkColumns() if marks is None else marks)
+        _set(self, "gc", GCColumns() if gc is None else gc)
+        _set(self, "samples", SampleColumns() if samples is None else samples)
+        _set(self, "calls", FunctionColumns() if calls is None else calls)
+
+
+@dataclass(init=False, eq=False, repr=False, slots=True)
+class LineColumns(_Struct):
     """LineColumns are the line events of one thread, sorted by time.
 
     Attributes:
@@ -245,58 +433,114 @@ class LineColumns:
         top: int32: the line of the cell's top-level code.
     """
 
-    tid: int = 0
-    time: bytes = b""
-    line: bytes = b""
-    top: bytes = b""
+    tid: int
+    time: bytes
+    line: bytes
+    top: bytes
+
+    def __init__(
+        self,
+        *,
+        tid: int = 0,
+        time: bytes = b"",
+        line: bytes = b"",
+        top: bytes = b"",
+    ) -> None:
+        _set(self, "tid", tid)
+        _set(self, "time", time)
+        _set(self, "line", line)
+        _set(self, "top", top)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScopeColumns:
+@dataclass(init=False, eq=False, repr=False, slots=True)
+class ScopeColumns(_Struct):
     """ScopeColumns are finished scopes.
 
     Attributes:
         tid: int32, start and end int64 ns, name int32 into Strings, depth int32.
     """
 
-    tid: bytes = b""
-    start: bytes = b""
-    end: bytes = b""
-    name: bytes = b""
-    depth: bytes = b""
+    tid: bytes
+    start: bytes
+    end: bytes
+    name: bytes
+    depth: bytes
+
+    def __init__(
+        self,
+        *,
+        tid: bytes = b"",
+        start: bytes = b"",
+        end: bytes = b"",
+        name: bytes = b"",
+        depth: bytes = b"",
+    ) -> None:
+        _set(self, "tid", tid)
+        _set(self, "start", start)
+        _set(self, "end", end)
+        _set(self, "name", name)
+        _set(self, "depth", depth)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MarkColumns:
+@dataclass(init=False, eq=False, repr=False, slots=True)
+class MarkColumns(_Struct):
     """MarkColumns are instants.
 
     Attributes:
         attributes: int32 into Strings: a JSON object.
     """
 
-    tid: bytes = b""
-    time: bytes = b""
-    name: bytes = b""
-    attributes: bytes = b""
+    tid: bytes
+    time: bytes
+    name: bytes
+    attributes: bytes
+
+    def __init__(
+        self,
+        *,
+        tid: bytes = b"",
+        time: bytes = b"",
+        name: bytes = b"",
+        attributes: bytes = b"",
+    ) -> None:
+        _set(self, "tid", tid)
+        _set(self, "time", time)
+        _set(self, "name", name)
+        _set(self, "attributes", attributes)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GCColumns:
+@dataclass(init=False, eq=False, repr=False, slots=True)
+class GCColumns(_Struct):
     """GCColumns are runs of the garbage collector.
 
     Attributes:
         collected: int64.
     """
 
-    tid: bytes = b""
-    start: bytes = b""
-    end: bytes = b""
-    generation: bytes = b""
-    collected: bytes = b""
+    tid: bytes
+    start: bytes
+    end: bytes
+    generation: bytes
+    collected: bytes
+
+    def __init__(
+        self,
+        *,
+        tid: bytes = b"",
+        start: bytes = b"",
+        end: bytes = b"",
+        generation: bytes = b"",
+        collected: bytes = b"",
+    ) -> None:
+        _set(self, "tid", tid)
+        _set(self, "start", start)
+        _set(self, "end", end)
+        _set(self, "generation", generation)
+        _set(self, "collected", collected)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SampleColumns:
+@dataclass(init=False, eq=False, repr=False, slots=True)
+class SampleColumns(_Struct):
     """SampleColumns are samples of the in-process sampling thread, used when the kernel-side sampler is not available.
 
     Attributes:
@@ -309,16 +553,33 @@ class SampleColumns:
             a stack.
     """
 
-    period_ns: int = 0
-    tid: bytes = b""
-    time: bytes = b""
-    kind: bytes = b""
-    stack: bytes = b""
-    frames: bytes = b""
+    period_ns: int
+    tid: bytes
+    time: bytes
+    kind: bytes
+    stack: bytes
+    frames: bytes
+
+    def __init__(
+        self,
+        *,
+        period_ns: int = 0,
+        tid: bytes = b"",
+        time: bytes = b"",
+        kind: bytes = b"",
+        stack: bytes = b"",
+        frames: bytes = b"",
+    ) -> None:
+        _set(self, "period_ns", period_ns)
+        _set(self, "tid", tid)
+        _set(self, "time", time)
+        _set(self, "kind", kind)
+        _set(self, "stack", stack)
+        _set(self, "frames", frames)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FunctionColumns:
+@dataclass(init=False, eq=False, repr=False, slots=True)
+class FunctionColumns(_Struct):
     """FunctionColumns are exact totals of functions (--functions), one row a function, cumulative since the start of
     the cell.
 
@@ -327,50 +588,36 @@ class FunctionColumns:
         off: uint8: 1 when the function was too hot and events were switched off.
     """
 
-    function: bytes = b""
-    file: bytes = b""
-    line: bytes = b""
-    calls: bytes = b""
-    self_ns: bytes = b""
-    total_ns: bytes = b""
-    off: bytes = b""
+    function: bytes
+    file: bytes
+    line: bytes
+    calls: bytes
+    self_ns: bytes
+    total_ns: bytes
+    off: bytes
+
+    def __init__(
+        self,
+        *,
+        function: bytes = b"",
+        file: bytes = b"",
+        line: bytes = b"",
+        calls: bytes = b"",
+        self_ns: bytes = b"",
+        total_ns: bytes = b"",
+        off: bytes = b"",
+    ) -> None:
+        _set(self, "function", function)
+        _set(self, "file", file)
+        _set(self, "line", line)
+        _set(self, "calls", calls)
+        _set(self, "self_ns", self_ns)
+        _set(self, "total_ns", total_ns)
+        _set(self, "off", off)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Events:
-    """Events carries what happened inside the Python process, as columns.
-
-    It may be sent any number of times in a cell, from 64 KiB on, and is never answered. Blobs of one group have the
-    same number of elements.
-
-    Attributes:
-        strings: Referred to by index from the columns of this message.
-        threads: That this message's columns speak of.
-    """
-
-    cell_id: str = ""
-    strings: list[str] = field(default_factory=list)
-    threads: list[Thread] = field(default_factory=list)
-    lines: list[LineColumns] = field(default_factory=list)
-    scopes: ScopeColumns = field(default_factory=ScopeColumns)
-    marks: MarkColumns = field(default_factory=MarkColumns)
-    gc: GCColumns = field(default_factory=GCColumns)
-    samples: SampleColumns = field(default_factory=SampleColumns)
-    calls: FunctionColumns = field(default_factory=FunctionColumns)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loss:
-    """Loss is something that was not seen."""
-
-    source: str = ""
-    reason: str = ""
-    count: int = 0
-    enable: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stop:
+@dataclass(init=False, eq=False, repr=False, slots=True)
+class Stop(_Struct):
     """Stop ends the collection.
 
     The answer is Report.
@@ -383,95 +630,197 @@ class Stop:
         losses: What the client could not see or had to drop.
     """
 
-    cell_id: str = ""
-    begin: int = 0
-    end: int = 0
-    outcome: str = ""
-    error_name: str = ""
-    in_process_ns: int = 0
-    losses: list[Loss] = field(default_factory=list)
+    cell_id: str
+    begin: int
+    end: int
+    outcome: str
+    error_name: str
+    in_process_ns: int
+    losses: list[Loss]
+
+    def __init__(
+        self,
+        *,
+        cell_id: str = "",
+        begin: int = 0,
+        end: int = 0,
+        outcome: str = "",
+        error_name: str = "",
+        in_process_ns: int = 0,
+        losses: list[Loss] | None = None,
+    ) -> None:
+        _set(self, "cell_id", cell_id)
+        _set(self, "begin", begin)
+        _set(self, "end", end)
+        _set(self, "outcome", outcome)
+        _set(self, "error_name", error_name)
+        _set(self, "in_process_ns", in_process_ns)
+        _set(self, "losses", [] if losses is None else losses)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cancel:
+@dataclass(init=False, eq=False, repr=False, slots=True)
+class Loss(_Struct):
+    """Loss is something that was not seen."""
+
+    source: str
+    reason: str
+    count: int
+    enable: str
+
+    def __init__(
+        self,
+        *,
+        source: str = "",
+        reason: str = "",
+        count: int = 0,
+        enable: str = "",
+    ) -> None:
+        _set(self, "source", source)
+        _set(self, "reason", reason)
+        _set(self, "count", count)
+        _set(self, "enable", enable)
+
+
+@dataclass(init=False, eq=False, repr=False, slots=True)
+class Cancel(_Struct):
     """Cancel ends a collection without a report.
 
     The answer is Cancelled.
     """
 
-    cell_id: str = ""
+    cell_id: str
+
+    def __init__(
+        self,
+        *,
+        cell_id: str = "",
+    ) -> None:
+        _set(self, "cell_id", cell_id)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cancelled:
+@dataclass(init=False, eq=False, repr=False, slots=True)
+class Cancelled(_Struct):
     """Cancelled answers Cancel."""
 
-    cell_id: str = ""
+    cell_id: str
+
+    def __init__(
+        self,
+        *,
+        cell_id: str = "",
+    ) -> None:
+        _set(self, "cell_id", cell_id)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+@dataclass(init=False, eq=False, repr=False, slots=True)
+class Report(_Struct):
     """Report is the merged analysis, rendered.
 
     Attributes:
         summary: The JSON of schema inferscope.summary/1.
     """
 
-    cell_id: str = ""
-    html: str = ""
-    markdown: str = ""
-    text: str = ""
-    summary: str = ""
-    losses: list[Loss] = field(default_factory=list)
+    cell_id: str
+    html: str
+    markdown: str
+    text: str
+    summary: str
+    losses: list[Loss]
+
+    def __init__(
+        self,
+        *,
+        cell_id: str = "",
+        html: str = "",
+        markdown: str = "",
+        text: str = "",
+        summary: str = "",
+        losses: list[Loss] | None = None,
+    ) -> None:
+        _set(self, "cell_id", cell_id)
+        _set(self, "html", html)
+        _set(self, "markdown", markdown)
+        _set(self, "text", text)
+        _set(self, "summary", summary)
+        _set(self, "losses", [] if losses is None else losses)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatusRequest:
+@dataclass(init=False, eq=False, repr=False, slots=True)
+class StatusRequest(_Struct):
     """StatusRequest asks for the sidecar's state.
 
     The answer is Status.
     """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
+@dataclass(init=False, eq=False, repr=False, slots=True)
+class Status(_Struct):
     """Status is the sidecar's state."""
 
-    sidecar_version: str = ""
-    pid: int = 0
-    uptime_ns: int = 0
-    active_cell: str = ""
-    cells_profiled: int = 0
-    collectors: list[CollectorStatus] = field(default_factory=list)
+    sidecar_version: str
+    pid: int
+    uptime_ns: int
+    active_cell: str
+    cells_profiled: int
+    collectors: list[CollectorStatus]
+
+    def __init__(
+        self,
+        *,
+        sidecar_version: str = "",
+        pid: int = 0,
+        uptime_ns: int = 0,
+        active_cell: str = "",
+        cells_profiled: int = 0,
+        collectors: list[CollectorStatus] | None = None,
+    ) -> None:
+        _set(self, "sidecar_version", sidecar_version)
+        _set(self, "pid", pid)
+        _set(self, "uptime_ns", uptime_ns)
+        _set(self, "active_cell", active_cell)
+        _set(self, "cells_profiled", cells_profiled)
+        _set(self, "collectors", [] if collectors is None else collectors)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shutdown:
+@dataclass(init=False, eq=False, repr=False, slots=True)
+class Shutdown(_Struct):
     """Shutdown asks the sidecar to exit.
 
     The answer is Bye, then the socket closes.
     """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bye:
+@dataclass(init=False, eq=False, repr=False, slots=True)
+class Bye(_Struct):
     """Bye answers Shutdown."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Error:
+@dataclass(init=False, eq=False, repr=False, slots=True)
+class Error(_Struct):
     """Error answers any request that failed.
 
     Attributes:
-        code: A stable word: "version", "token", "busy", "unknown_cell", "malformed", "internal".
+        code: A stable word, one of the code constants.
         message: A sentence for the user; hint says what to do.
     """
 
-    code: str = ""
-    message: str = ""
-    hint: str = ""
+    code: str
+    message: str
+    hint: str
+
+    def __init__(
+        self,
+        *,
+        code: str = "",
+        message: str = "",
+        hint: str = "",
+    ) -> None:
+        _set(self, "code", code)
+        _set(self, "message", message)
+        _set(self, "hint", hint)
 
 
+# The fields of each struct, in the order on the wire, with what is checked of them.
 _FIELDS: dict[type[Any], tuple[tuple[str, _Shape], ...]] = {
     Hello: (
         ("version", int),

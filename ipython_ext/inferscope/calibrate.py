@@ -21,7 +21,8 @@ import sys
 import threading
 import time
 import types
-from typing import Any, Callable, Optional
+from collections.abc import Callable
+from typing import Any
 
 from . import _wire
 
@@ -65,7 +66,7 @@ _PTHREAD_KEYS = 1024
 _KEY_BLOCK = 1024 * 16
 
 
-class _Doubt(Exception):
+class _DoubtError(Exception):
     """Something was not found, or did not check out."""
 
 
@@ -95,7 +96,7 @@ class _Memory:
     def word(self, address: int) -> int:
         found = self.words(address, _WORD)
         if not found:
-            raise _Doubt(f"memory at {address:#x} cannot be read")
+            raise _DoubtError(f"memory at {address:#x} cannot be read")
         return found[0]
 
     def text(self, address: int, fields: dict[str, int]) -> str:
@@ -113,7 +114,7 @@ class _Memory:
 
 def _only(candidates: set[int], what: str) -> int:
     if not candidates:
-        raise _Doubt(f"{what} was not found")
+        raise _DoubtError(f"{what} was not found")
     return min(candidates)
 
 
@@ -144,7 +145,7 @@ def _measure_strings(memory: _Memory, fields: dict[str, int]) -> None:
     }
     fields[DATA_IN_STR] = _only(found, "the characters of a str")
     if fields[DATA_IN_ASCII] < 0 or fields[DATA_IN_STR] < 0 or len(found) != 1:
-        raise _Doubt("the characters of a str were not found")
+        raise _DoubtError("the characters of a str were not found")
 
     for offset in range(fields[LENGTH_IN_STR] + 8, fields[DATA_IN_ASCII], 4):
         states = [int.from_bytes(memory.read(id(s) + offset, 4), "little") for s in samples]
@@ -157,7 +158,7 @@ def _measure_strings(memory: _Memory, fields: dict[str, int]) -> None:
                     fields[STR_KIND_SHIFT] = shift
                     fields[STR_ASCII_MASK] = 1 << bit
                     return
-    raise _Doubt("the kind of a str was not found")
+    raise _DoubtError("the kind of a str was not found")
 
 
 def _measure_bytes(memory: _Memory, fields: dict[str, int]) -> None:
@@ -165,7 +166,7 @@ def _measure_bytes(memory: _Memory, fields: dict[str, int]) -> None:
     head = memory.read(id(sample), 64 + len(sample))
     data = head.find(sample)
     if data < 0:
-        raise _Doubt("the contents of a bytes object were not found")
+        raise _DoubtError("the contents of a bytes object were not found")
     sizes = _offsets_of(memory.words(id(sample), data), len(sample))
     fields[SIZE_IN_BYTES] = _only(sizes, "the size of a bytes object")
     fields[DATA_IN_BYTES] = data
@@ -190,18 +191,18 @@ def _measure_code(memory: _Memory, fields: dict[str, int]) -> None:
         "the name of a code object",
     )
     if memory.word(id(code) + fields[NAME_IN_CODE]) != id(name):
-        raise _Doubt("the name of a code object did not check out")
+        raise _DoubtError("the name of a code object did not check out")
     fields[FILE_NAME_IN_CODE] = _only(_offsets_of(words, id(code.co_filename)), "the file name of a code object")
     table = code.co_linetable
     fields[LINE_TABLE_IN_CODE] = _only(_offsets_of(words, id(table)), "the line table of a code object")
     raw = memory.read(id(code), size)
     at = raw.find(_FIRST_LINE.to_bytes(4, "little"))
     if at < 0:
-        raise _Doubt("the first line of a code object was not found")
+        raise _DoubtError("the first line of a code object was not found")
     fields[FIRST_LINE_IN_CODE] = at
     fields[LINE_TABLE_FORMAT] = 2 if modern else 1
     if memory.text(memory.word(id(code) + fields[FILE_NAME_IN_CODE]), fields) != code.co_filename:
-        raise _Doubt("a file name did not read back")
+        raise _DoubtError("a file name did not read back")
 
 
 # ---- frames --------------------------------------------------------------------------
@@ -272,20 +273,23 @@ def _measure_levels(memory: _Memory, fields: dict[str, int], levels: list[_Level
                 addresses = [first, second, third]
                 words = [memory.words(a, _FRAME) for a in addresses]
                 code = set.intersection(
-                    *({i * _WORD for i, w in enumerate(ws) if w & ~7 == level.code} for ws, level in zip(words, levels))
+                    *(
+                        {i * _WORD for i, w in enumerate(ws) if w & ~7 == level.code}
+                        for ws, level in zip(words, levels, strict=True)
+                    )
                 )
                 previous = _offsets_of(words[0], second) & _offsets_of(words[1], third)
                 for c in code:
                     for p in previous:
                         choices.add((c, p))
     if not choices:
-        raise _Doubt("the links between frames were not found")
+        raise _DoubtError("the links between frames were not found")
     code_at, previous_at = min(choices)
     fields[CODE_IN_FRAME] = code_at
     fields[PREVIOUS_IN_FRAME] = previous_at
 
     modern = sys.version_info >= (3, 11)
-    candidates: Optional[set[int]] = None
+    candidates: set[int] | None = None
     for level in levels:
         offsets = set()
         for address in _frame_address(memory, level.object):
@@ -309,11 +313,9 @@ def _current_places(memory: _Memory, fields: dict[str, int], tstate: int, deeper
     the current frame.
     """
     me = sys._getframe()
-    targets = [
-        a for a in _frame_address(memory, me) if memory.word(a + fields[CODE_IN_FRAME]) & ~7 == id(me.f_code)
-    ]
+    targets = [a for a in _frame_address(memory, me) if memory.word(a + fields[CODE_IN_FRAME]) & ~7 == id(me.f_code)]
     if len(targets) != 1:
-        raise _Doubt("the current frame was not found")
+        raise _DoubtError("the current frame was not found")
     target = struct.pack("=Q", targets[0])
     found = set()
     data = os.pread(memory.fd, _TSTATE, tstate)
@@ -339,7 +341,7 @@ def _current_places(memory: _Memory, fields: dict[str, int], tstate: int, deeper
 def _measure_current(memory: _Memory, fields: dict[str, int], tstate: int) -> None:
     found = _current_places(memory, fields, tstate, 2)
     if not found:
-        raise _Doubt("the current frame of a thread was not found")
+        raise _DoubtError("the current frame of a thread was not found")
     direct = [at for at, inner in found if inner < 0]
     if direct:
         fields[FRAME_IN_TSTATE] = min(direct)
@@ -352,7 +354,7 @@ def _walk_frames(memory: _Memory, fields: dict[str, int], tstate: int, limit: in
     frame = memory.word(tstate + fields[FRAME_IN_TSTATE])
     if frame and FRAME_INNER in fields:
         frame = memory.word(frame + fields[FRAME_INNER])
-    found = []
+    found: list[tuple[int, int]] = []
     while frame and len(found) < limit:
         words = memory.words(frame, _FRAME)
         if len(words) * _WORD < _FRAME:
@@ -374,7 +376,7 @@ def _thread_pointer_bias() -> int:
     try:
         size = ctypes.c_uint32.in_dll(ctypes.CDLL(None), "_thread_db_sizeof_pthread").value
     except ValueError as error:
-        raise _Doubt("the size of a thread's descriptor is not known") from error
+        raise _DoubtError("the size of a thread's descriptor is not known") from error
     return -size
 
 
@@ -383,7 +385,7 @@ def _thread_state() -> int:
     get.restype = ctypes.c_void_p
     value = get()
     if not value:
-        raise _Doubt("there is no thread state")
+        raise _DoubtError("there is no thread state")
     return int(value)
 
 
@@ -409,7 +411,7 @@ class _Probe:
     def start(self) -> None:
         self.thread.start()
         if not self.ready.wait(5):
-            raise _Doubt("a thread did not start")
+            raise _DoubtError("a thread did not start")
 
     def stop(self) -> None:
         self.go_on.set()
@@ -432,7 +434,7 @@ def _measure_slot(memory: _Memory, fields: dict[str, int], probe: _Probe) -> Non
         return
     blocks = memory.words(mine[0], _THREAD_AREA)
     theirs = memory.words(other[0], _THREAD_AREA)
-    for i, (block, their) in enumerate(zip(blocks, theirs)):
+    for i, (block, their) in enumerate(zip(blocks, theirs, strict=False)):
         if block == their or abs(block - mine[0]) < _THREAD_AREA:
             continue  # shared by both threads, or a pointer of the descriptor to itself
         inner = _offsets_of(memory.words(block, _KEY_BLOCK), mine[1])
@@ -441,7 +443,7 @@ def _measure_slot(memory: _Memory, fields: dict[str, int], probe: _Probe) -> Non
             fields[TSTATE_SLOT] = i * _WORD - bias
             fields[TSTATE_INNER] = min(inner)
             return
-    raise _Doubt("no slot of a thread holds its thread state")
+    raise _DoubtError("no slot of a thread holds its thread state")
 
 
 def _check_probe(memory: _Memory, fields: dict[str, int], probe: _Probe) -> None:
@@ -450,7 +452,7 @@ def _check_probe(memory: _Memory, fields: dict[str, int], probe: _Probe) -> None
         if _probe_agrees(memory, fields, probe):
             return
         time.sleep(0.0005)  # it may still be on its way to where it waits
-    raise _Doubt("a walked stack differs from Python's own")
+    raise _DoubtError("a walked stack differs from Python's own")
 
 
 _TRIES = 20
@@ -463,7 +465,7 @@ def _probe_agrees(memory: _Memory, fields: dict[str, int], probe: _Probe) -> boo
         slot = memory.word(slot) + fields[TSTATE_INNER]
     tstate = memory.word(slot)
     expected = []
-    frame: Optional[types.FrameType] = sys._current_frames()[probe.thread.ident]
+    frame: types.FrameType | None = sys._current_frames()[probe.thread.ident]
     while frame is not None:
         expected.append((frame.f_code, frame.f_lasti))
         frame = frame.f_back
@@ -515,9 +517,9 @@ def _measure_runtime(fields: dict[str, int]) -> None:
         info = _DlInfo()
         symbol = ctypes.POINTER(_ElfSymbol)()
         find.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int]
-        if find(address, ctypes.byref(info), ctypes.byref(symbol), _RTLD_DL_SYMENT) and symbol:
-            if info.dli_saddr == address:
-                fields[RUNTIME_SIZE] = int(symbol.contents.st_size)
+        known = find(address, ctypes.byref(info), ctypes.byref(symbol), _RTLD_DL_SYMENT)
+        if known and symbol and info.dli_saddr == address:
+            fields[RUNTIME_SIZE] = int(symbol.contents.st_size)
     except (ValueError, AttributeError, OSError):
         return
 
@@ -559,14 +561,14 @@ def measure() -> _wire.Calibration:
             probe.stop()
             memory.close()
     except Exception as error:
-        why = str(error) if isinstance(error, _Doubt) else f"{type(error).__name__}: {error}"
+        why = str(error) if isinstance(error, _DoubtError) else f"{type(error).__name__}: {error}"
         runtime = {k: v for k, v in fields.items() if k in (RUNTIME_START, RUNTIME_SIZE)}
         return _wire.Calibration(valid=False, why=f"this interpreter could not be measured: {why}", fields=runtime)
     return _wire.Calibration(valid=True, why="", fields=fields)
 
 
 _lock = threading.Lock()
-_cached: Optional[_wire.Calibration] = None
+_cached: _wire.Calibration | None = None
 _cached_pid = 0
 
 

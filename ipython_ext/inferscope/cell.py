@@ -20,7 +20,7 @@ from asyncio import CancelledError
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from . import display
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from .sidecar import Sidecar
 
 # How long a cell waits for a sidecar that is still starting.
-_CONNECT_TIMEOUT = 2.0
+_CONNECT_TIMEOUT = 5.0
 # The file name that `%%time` gives to the code of its body.
 _TIMED_FILE = "<timed exec>"
 
@@ -124,6 +124,8 @@ class Profiler:
         # The visible line on which the active cell's code will call `begin`.
         self._line = 0
         self._told: Collection | None = None
+        self._recorder: ModuleType | None = None
+        self._closed = False
 
     # Events of IPython.
 
@@ -136,7 +138,10 @@ class Profiler:
             self._forget(thread)
         if not thread.cells:
             thread.request = request
-        thread.cells.append(_RunningCell(str(info.raw_cell or "")))
+        source = str(info.raw_cell or "")
+        thread.cells.append(_RunningCell(source))
+        if "inferscope" in source:
+            self._ready_recorder()
 
     def post_run_cell(self, result: Any) -> None:
         """End the profile of the cell that this thread has run, and show what is due."""
@@ -184,6 +189,7 @@ class Profiler:
     @contextmanager
     def running(self, source: str) -> Iterator[None]:
         """Run a block as a cell of its own: what it begins ends with it."""
+        self._ready_recorder()
         thread = self._thread()
         thread.cells.append(_RunningCell(source))
         error: BaseException | None = None
@@ -197,12 +203,9 @@ class Profiler:
 
     # The sidecar.
 
-    def start_sidecar(self) -> None:
-        """Start the sidecar in the background, so that the first cell finds it ready."""
-        if sys.platform != "linux":
-            return
-        with suppress(InferScopeError):  # said when a cell asks for it
-            self._started_sidecar()
+    def start(self) -> None:
+        """Start the sidecar, and get ready in the background for the first cell; returns at once."""
+        threading.Thread(target=self._warm, name="inferscope-warm", daemon=True).start()
 
     def status(self) -> str:
         """The text of `%inferscope` on its own."""
@@ -217,7 +220,11 @@ class Profiler:
         if collection is not None:
             collection.cancel()
             display.notice("The cell's profile ended because InferScope was unloaded.")
-        sidecar, self._sidecar = self._sidecar, None
+        if self._recorder is not None:
+            self._recorder.uninstall(self._shell)
+        with self._lock:
+            self._closed = True
+            sidecar = self._sidecar
         if sidecar is not None:
             sidecar.shutdown()
 
@@ -286,7 +293,7 @@ class Profiler:
             self._show(thread)
 
     def _finish(self, thread: _Thread, collection: Collection, end: int, outcome: str, error_name: str) -> None:
-        global _last  # noqa: PLW0603
+        global _last
         try:
             result = collection.finish(end, outcome, error_name)
         except KeyboardInterrupt:
@@ -308,10 +315,13 @@ class Profiler:
     def _show(self, thread: _Thread) -> None:
         pending, thread.pending = thread.pending, []
         for item in pending:
-            if isinstance(item, Result):
-                display.show_result(self._shell, item)
-            else:
-                display.notice(*item)
+            try:
+                if isinstance(item, Result):
+                    display.show_result(self._shell, item)
+                else:
+                    display.notice(*item)
+            except Exception as failure:
+                display.notice(f"The report could not be shown: {failure!r}.", "inferscope.last() has it.")
 
     def _forget(self, thread: _Thread) -> None:
         for cell in thread.cells:
@@ -346,17 +356,43 @@ class Profiler:
     def _connect(self) -> Connection:
         if sys.platform != "linux":
             raise InferScopeError("InferScope collects on Linux only.")
+        try:
+            from . import client  # noqa: F401 - the sidecar imports it where nobody sees the failure
+        except ImportError as error:
+            raise _missing_module(error) from error
         return self._started_sidecar().connection(_CONNECT_TIMEOUT)
 
     def _started_sidecar(self) -> Sidecar:
-        if self._sidecar is None:
-            try:
-                from .sidecar import Sidecar
-            except ImportError as error:
-                raise _missing_module(error) from error
-            self._sidecar = Sidecar()
-            self._sidecar.start()
-        return self._sidecar
+        from .sidecar import Sidecar
+
+        with self._lock:
+            if self._closed:
+                raise InferScopeError("InferScope was unloaded.", "%load_ext inferscope loads it again.")
+            if self._sidecar is None:
+                self._sidecar = Sidecar()
+                self._sidecar.start()
+            return self._sidecar
+
+    def _warm(self) -> None:
+        """Do what the first cell would otherwise wait for. What fails here is said when a cell asks for it."""
+        if sys.platform != "linux":
+            return
+        with suppress(Exception):
+            self._started_sidecar()
+            from . import collection, gpu  # noqa: F401
+            from .calibrate import calibration
+
+            gpu.probe()
+            calibration()
+
+    def _ready_recorder(self) -> None:
+        """Before Python 3.12 the recorder must be there when a cell is compiled."""
+        if self._recorder is None:
+            with suppress(ImportError):  # said when the cell begins
+                from . import recorder
+
+                recorder.install(self._shell)
+                self._recorder = recorder
 
     def _status(self) -> str:
         try:
@@ -445,7 +481,12 @@ def _request_id(shell: InteractiveShell) -> str | None:
 
 
 def _missing_module(error: ImportError) -> InferScopeError:
-    return InferScopeError(
-        f"InferScope needs the Python package {error.name or 'that is missing'}.",
-        f"Install it with: %pip install {'pyzmq' if error.name == 'zmq' else error.name}",
-    )
+    # Not read from the error: where two threads import at once, it may name a module of ours.
+    for module, package in (("zmq", "pyzmq"), ("msgpack", "msgpack")):
+        try:
+            __import__(module)
+        except ImportError:
+            return InferScopeError(
+                f"InferScope needs the Python package {package}.", f"Install it with: %pip install {package}"
+            )
+    return InferScopeError(f"A part of InferScope could not be imported: {error}.")

@@ -32,10 +32,12 @@ def status_text(heading: str, collectors: Iterable[CollectorStatus]) -> str:
         heading: One line about the sidecar.
         collectors: The sources, with the command that enables each missing one.
     """
+    collectors = list(collectors)
+    width = max((len(collector.name) for collector in collectors), default=0)
     lines = [heading]
     for collector in collectors:
         mark = "yes" if collector.available else "no"
-        lines.append(f"  {collector.name:<8} {mark:<4} {collector.detail}".rstrip())
+        lines.append(f"  {collector.name:<{width}}  {mark:<3}  {collector.detail}".rstrip())
         if not collector.available and collector.enable:
-            lines.append(f"  {'':<8} {'':<4} to enable: {collector.enable}")
+            lines.append(f"  {'':<{width}}  {'':<3}  to enable: {collector.enable}")
     return "\n".join(lines)

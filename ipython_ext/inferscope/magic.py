@@ -64,25 +64,19 @@ class Extension:
 
     def load(self) -> None:
         """Register the transformer, the events and the magics; start the sidecar in the background."""
-        from . import recorder
-
         shell = self.shell
         shell.input_transformers_cleanup.append(_transformer)
         for name, callback in self._events:
             shell.events.register(name, callback)
         shell.register_magics(InferScopeMagics(shell, self._profiler))
-        recorder.install(shell)
         cell_module.install(self._profiler)
-        self._profiler.start_sidecar()
+        self._profiler.start()
 
     def unload(self) -> None:
         """Take back what `load` did, and end the sidecar."""
-        from . import recorder
-
         shell = self.shell
         cell_module.install(None)
         self._profiler.close()
-        recorder.uninstall(shell)
         for kind in ("line", "cell"):
             shell.magics_manager.magics[kind].pop("inferscope", None)
         shell.magics_manager.registry.pop(InferScopeMagics.__name__, None)
@@ -94,7 +88,7 @@ class Extension:
 
 def load(shell: InteractiveShell) -> None:
     """Load the extension into a shell; harmless when it is loaded."""
-    global _loaded  # noqa: PLW0603
+    global _loaded
     if _loaded is not None and _loaded.shell is shell:
         return
     unload()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import keyword
 import shlex
 from dataclasses import dataclass
@@ -115,9 +114,7 @@ def _name(word: str) -> str:
 
 def _hz(word: str) -> int:
     if not word.isdecimal() or not _LOWEST_HZ <= int(word) <= _HIGHEST_HZ:
-        raise argparse.ArgumentTypeError(
-            f"{word!r} is not a whole number from {_LOWEST_HZ} to {_HIGHEST_HZ}"
-        )
+        raise argparse.ArgumentTypeError(f"{word!r} is not a whole number from {_LOWEST_HZ} to {_HIGHEST_HZ}")
     return int(word)
 
 
@@ -127,6 +124,8 @@ def _unknown(parser: _Parser, word: str) -> tuple[str, str]:
             f"{word!r} is not an option.",
             "Code goes on the lines below %%inferscope. " + _SEE_HELP,
         )
+    import difflib  # slow to import, and seldom needed
+
     option = word.partition("=")[0]
     known = list(parser._option_string_actions)
     nearest = difflib.get_close_matches(option, known, n=1, cutoff=0.5)

@@ -82,6 +82,8 @@ class _Marks:
     def __init__(self, module: ast.Module) -> None:
         nodes = list(ast.walk(module))
         self._classes = any(isinstance(node, ast.ClassDef) for node in nodes)
+        # The innermost `for` around the statements at hand, whose head `continue` goes on with.
+        self._loop: ast.stmt | None = None
         self._functions = self._classes or any(isinstance(node, (*_FUNCTIONS, ast.Lambda)) for node in nodes)
 
     def wrap(self, statement: ast.stmt, closed: bool = False) -> ast.stmt:
@@ -102,9 +104,9 @@ class _Marks:
         if isinstance(statement, ast.Expr):
             return ast.copy_location(ast.Expr(value=self._both(statement, statement.value)), statement)
         if isinstance(statement, _ASSIGNMENTS) and statement.value is not None:
-            copy = _copy(statement)
+            copy: Any = _copy(statement)
             copy.value = self._both(statement, statement.value)
-            return copy
+            return cast(ast.stmt, copy)
         return self.wrap(statement)
 
     def _inside(self, statement: ast.stmt) -> ast.stmt:
@@ -116,10 +118,10 @@ class _Marks:
             copy.body, copy.orelse = self._block(statement.body), self._alternative(statement.orelse)
         elif isinstance(statement, ast.While):
             copy.test = self._both(statement, statement.test)
-            copy.body, copy.orelse = self._block(statement.body), self._block(statement.orelse)
+            copy.body, copy.orelse = self._loop_body(statement.body, None), self._block(statement.orelse)
         elif isinstance(statement, ast.For | ast.AsyncFor):
             # The next item is taken after the body's end, on the line of the head.
-            copy.body = [*self._block(statement.body, statement), _bare(self._call(statement), statement)]
+            copy.body = [*self._loop_body(statement.body, statement), _bare(self._call(statement), statement)]
             copy.orelse = self._block(statement.orelse)
         elif isinstance(statement, ast.With | ast.AsyncWith):
             copy.body = [*self._block(statement.body), _bare(self._call(statement), statement)]
@@ -143,13 +145,19 @@ class _Marks:
             return [inner]
         return self._block(orelse)
 
-    def _block(self, statements: list[ast.stmt], loop: ast.stmt | None = None) -> list[ast.stmt]:
+    def _loop_body(self, body: list[ast.stmt], loop: ast.stmt | None) -> list[ast.stmt]:
+        around, self._loop = self._loop, loop
+        marked = self._block(body)
+        self._loop = around
+        return marked
+
+    def _block(self, statements: list[ast.stmt]) -> list[ast.stmt]:
         marked = []
         for statement in statements:
             if isinstance(statement, ast.Expr):
                 marked.append(self.keep_kind(statement))
-            elif isinstance(statement, ast.Continue) and loop is not None:
-                marked.append(ast.copy_location(ast.If(test=self._call(loop), body=[statement], orelse=[]), statement))
+            elif isinstance(statement, ast.Continue) and self._loop is not None:
+                marked += [_bare(self._call(self._loop), statement), statement]
             else:
                 marked.append(self.wrap(statement))
         return marked

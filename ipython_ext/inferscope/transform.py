@@ -87,7 +87,7 @@ def directive_line(source: str) -> int:
 
 def is_begin(node: ast.stmt) -> bool:
     """Whether a statement of a transformed cell is the call that begins profiling."""
-    return isinstance(node, ast.Expr) and ast.unparse(node.value).startswith(_call("begin", "")[:-4])
+    return isinstance(node, ast.Expr) and ast.unparse(node.value).startswith(_call("begin", "")[:-3])
 
 
 def _transform_below(lines: list[str]) -> list[str]:

@@ -12,8 +12,8 @@ func functions(p *page, r *result.Result, limits limits) {
 		return
 	}
 	p.fold("Hot functions", `hottest: `+escaped(list[0].Name, 40)+`, `+one(report.Percent(list[0].Share)), false)
-	p.table(column{title: "Function"}, column{title: "Self time", numeric: true}, column{title: "Share", numeric: true},
-		column{title: "Where"}, column{title: "From line", numeric: true}, column{title: "Calls or samples", numeric: true})
+	p.table(column{title: "Function"}, column{title: "Self time", numeric: true}, column{title: "Share", numeric: true, width: "54px"},
+		column{title: "Where", width: "34%"}, column{title: "From line", numeric: true, width: "60px"}, column{title: "Calls or samples", numeric: true, width: "104px"})
 	for _, f := range list[:min(len(list), limits.functions)] {
 		p.raw(`<tr>`)
 		p.tdCode(f.Name, limits.name)
@@ -58,7 +58,14 @@ func threads(p *page, r *result.Result, limits limits) {
 	p.fold("Threads", one(report.Plural(int64(len(list)), "thread")), false)
 	p.table(column{title: "Thread"}, column{title: "States", width: "34%"}, column{title: "Running", numeric: true}, column{title: "Waiting for a CPU", numeric: true},
 		column{title: "Blocked", numeric: true}, column{title: "Switches", numeric: true})
-	for _, t := range list[:min(len(list), limits.threads)] {
+	rest, ran := 0, int64(0)
+	for i, t := range list {
+		// Threads that did nothing are counted, not listed.
+		if i >= limits.threads || i > 0 && t.States.RunningNs*1000 < r.WallNs {
+			rest++
+			ran += t.States.RunningNs
+			continue
+		}
 		p.raw(`<tr>`, th)
 		p.code(t.Name, limits.name/2)
 		p.raw(` <small style="`, dimStyle, `">`, num(t.TID))
@@ -77,7 +84,9 @@ func threads(p *page, r *result.Result, limits limits) {
 		p.raw(`</tr>`)
 	}
 	p.raw(endTable)
-	p.more(limits.threads, len(list), "thread")
+	if rest > 0 {
+		p.raw(`<p style="margin:4px 0;`, dimStyle, `">and `, one(report.Plural(int64(rest), "more thread")), `, which ran `, one(report.Duration(ran)), ` in all</p>`)
+	}
 	p.raw(endFold)
 }
 
@@ -151,7 +160,7 @@ func memory(p *page, r *result.Result) {
 		note = `peak ` + one(report.Bytes(m.RSSPeak)) + `, `
 	}
 	p.fold("Memory and the kernel's counts", note+one(report.Plural(m.MinorFaults+m.MajorFaults, "page fault")), false)
-	p.table(column{title: "What"}, column{title: "Value"})
+	p.table(column{title: "What", width: "150px"}, column{title: "Value"})
 	fact := func(what, value markup) {
 		p.raw(`<tr>`, th, what, `</th>`)
 		p.td(value)
@@ -197,10 +206,7 @@ func numa(m timeline.Process, fact func(what, value markup)) {
 
 // notSeen names the sources that were missing or lost records, and what would bring them.
 func notSeen(p *page, r *result.Result, limits limits) {
-	dropped, absent := false, 0
-	for _, l := range r.Losses {
-		dropped = dropped || l.Count > 0
-	}
+	absent := 0
 	for _, c := range r.Collectors {
 		if !c.Available {
 			absent++
@@ -212,7 +218,8 @@ func notSeen(p *page, r *result.Result, limits limits) {
 	} else if absent > 0 {
 		note = one(report.Plural(int64(absent), "source")) + ` not available`
 	}
-	p.fold("What was not seen", note, dropped || r.Verdict.Class == result.Unknown && len(r.Losses) > 0)
+	// It is open when it explains why little is certain.
+	p.fold("What was not seen", note, len(r.Losses) > 0 && (r.Verdict.Class == result.Unknown || r.Verdict.Confidence < 0.8))
 	if r.Host.Rung != "" {
 		p.raw(`<p style="margin:2px 0 6px 0">The scheduler was seen through `)
 		p.text(report.Rung(r.Host.Rung), limits.name)
@@ -255,7 +262,7 @@ func collectors(p *page, r *result.Result, limits limits) {
 	if len(r.Collectors) == 0 {
 		return
 	}
-	p.table(column{title: "Source"}, column{title: "State"}, column{title: "What it gives, or why it is missing"})
+	p.table(column{title: "Source", width: "110px"}, column{title: "State", width: "54px"}, column{title: "What it gives, or why it is missing"})
 	for _, c := range r.Collectors[:min(len(r.Collectors), limits.losses)] {
 		p.raw(`<tr>`)
 		p.tdCode(c.Name, limits.name/2)

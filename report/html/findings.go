@@ -1,6 +1,8 @@
 package html
 
 import (
+	"strings"
+
 	"github.com/inferscope/inferscope/analysis/result"
 	"github.com/inferscope/inferscope/report"
 )
@@ -54,7 +56,8 @@ func finding(p *page, f result.Finding, limits limits) {
 	if s := report.Saving(f.Saving.LowNs, f.Saving.HighNs); s != "" {
 		p.raw(` <span>saves <strong>`, one(s), `</strong></span>`)
 	}
-	if f.Line.Number > 0 && trimmed(f.Line.Text) != "" {
+	// Evidence usually quotes the line.
+	if start := report.Fit(trimmed(f.Line.Text), 12); f.Line.Number > 0 && start != "" && !strings.Contains(f.Evidence, "`"+strings.TrimSuffix(start, "…")) {
 		p.raw(`<br>`)
 		p.code(trimmed(f.Line.Text), limits.source)
 	}

@@ -22,11 +22,17 @@ func (p *page) raw(parts ...markup) {
 	}
 }
 
-// text writes prose from outside: escaped, hidden characters visible, and with
-// dollars and backslashes kept apart so that a notebook's MathJax leaves them alone.
+// text writes prose from outside: escaped, hidden characters visible, what stands
+// between backticks as code, and with dollars and backslashes kept apart so that a
+// notebook's MathJax leaves them alone.
 func (p *page) text(s string, limit int) {
-	s = prose.Replace(report.Visible(s, limit))
-	p.b.WriteString(s)
+	for _, span := range report.Spans(report.Visible(s, limit)) {
+		if span.Code {
+			p.code(span.Text, 0)
+			continue
+		}
+		p.b.WriteString(prose.Replace(span.Text))
+	}
 }
 
 // code writes an identifier or a file from outside in the host's monospace.
@@ -72,9 +78,9 @@ func pct(share float64) markup {
 // and currentColor, so text takes the host's own colour and everything that has
 // a colour of its own also has its own background or is a shape.
 const (
-	tableStyle markup = "border-collapse:collapse;border:0;margin:0;width:100%;font-size:13px"
+	tableStyle markup = "border-collapse:collapse;border:0;margin:0;width:100%;table-layout:fixed;font-size:13px"
 	left       markup = "text-align:left"
-	preStyle   markup = "margin:4px 0;padding:8px 10px;background-color:rgba(128,128,128,0.12);border-radius:4px;font-size:13px;line-height:1.45;white-space:pre-wrap;overflow-wrap:break-word;color:inherit"
+	preStyle   markup = "margin:4px 0;padding:8px 10px;background-color:rgba(128,128,128,0.12);border-radius:4px;font-size:13px;line-height:1.45;white-space:pre-wrap;overflow-wrap:break-word"
 	dimStyle   markup = "opacity:0.72"
 )
 
@@ -95,7 +101,7 @@ func (p *page) fold(title, note markup, open bool) {
 	if note != "" {
 		p.raw(` <span style="`, dimStyle, `">`, note, `</span>`)
 	}
-	p.raw(`</summary><div style="padding:6px 0 8px 0;overflow-x:auto">`)
+	p.raw(`</summary><div style="padding:6px 0 8px 0">`)
 }
 
 const endFold markup = `</div></details>`
@@ -104,24 +110,24 @@ const endFold markup = `</div></details>`
 type column struct {
 	title   markup
 	numeric bool
-	// width is a CSS width, or empty.
+	// width is a CSS width; empty for 76px of a numeric column and a share of the rest of any other.
 	width markup
 }
 
-// table starts a table whose columns are as wide as their content asks.
-func (p *page) table(columns ...column) { p.tableOf("auto", columns...) }
-
-// tableOf starts a table with a layout of "auto" or "fixed". The layout is always
-// said, because JupyterLab's own is fixed.
-func (p *page) tableOf(layout markup, columns ...column) {
-	p.raw(`<table cellpadding="4" style="`, tableStyle, `;table-layout:`, layout, `"><thead><tr>`)
+// table starts a table. Its layout is fixed, so that a long name breaks instead of
+// widening the page: a column of numbers has a width, columns of words share the rest.
+func (p *page) table(columns ...column) {
+	p.raw(`<table cellpadding="4" style="`, tableStyle, `"><thead><tr>`)
 	for _, c := range columns {
-		style := left
+		style, width := left, c.width
 		if c.numeric {
 			style = "text-align:right"
+			if width == "" {
+				width = "76px"
+			}
 		}
-		if c.width != "" {
-			style += ";width:" + c.width
+		if width != "" {
+			style += ";width:" + width
 		}
 		p.raw(`<th scope="col" style="`, style, `">`, c.title, `</th>`)
 	}
@@ -168,15 +174,18 @@ type segment struct {
 // bar is a stacked bar: one element with one gradient. What it shows is always in
 // words beside it, so it is decoration to whoever cannot see it.
 func bar(style markup, segments ...segment) markup {
-	m := `<div style="` + style + `;border-radius:2px;background-image:linear-gradient(90deg`
-	end := 0.0
+	stops, end := markup(""), 0.0
 	for i, s := range segments {
 		if end += s.share; s.share < 0.004 || i >= 24 {
 			continue
 		}
-		m += `,` + s.color + ` 0 ` + pct(end)
+		stops += `,` + s.color + ` 0 ` + pct(end)
 	}
-	return m + `,#8883 0 100%)"></div>`
+	fill := `background-color:#8883`
+	if stops != "" {
+		fill = `background-image:linear-gradient(90deg` + string(stops) + `,#8883 0 100%)`
+	}
+	return `<div style="` + style + `;border-radius:2px;` + markup(fill) + `"></div>`
 }
 
 // swatch is the colour's key.

@@ -79,10 +79,15 @@ func drawing(r *result.Result, limits limits) (svg, alt string) {
 	return b.b.String(), altOf(r, rows, left)
 }
 
+var laneOrder = []result.LaneKind{result.LaneLines, result.LaneScopes, result.LaneMarks, result.LaneThread, result.LaneGC}
+
 // rowsOf lays the lanes out in the order of the picture; left counts threads that found no room.
 func rowsOf(r *result.Result, limits limits) (rows []row, left int) {
 	shown := map[result.LaneKind]int{}
-	for _, lane := range r.Picture.Lanes {
+	lanes := slices.Clone(r.Picture.Lanes)
+	// What the cell did stands above what the machine did.
+	slices.SortStableFunc(lanes, func(a, b result.Lane) int { return slices.Index(laneOrder, a.Kind) - slices.Index(laneOrder, b.Kind) })
+	for _, lane := range lanes {
 		// A crowd of threads must not push the scopes and the marks out.
 		if shown[lane.Kind]++; shown[lane.Kind] > limits.lanes || len(rows) > 4*limits.lanes {
 			left++

@@ -25,7 +25,7 @@ type limits struct {
 }
 
 var generous = limits{name: 160, sentence: 900, source: 240,
-	sourceRows: 160, sourceFolded: 1500, findings: 20, snippet: 24, threads: 40, functions: 15, scopes: 20, marks: 30, losses: 20, notes: 12, causes: 16, lanes: 10}
+	sourceRows: 160, sourceFolded: 1500, findings: 20, snippet: 24, threads: 12, functions: 15, scopes: 20, marks: 30, losses: 20, notes: 12, causes: 16, lanes: 7}
 
 // halved is the next try when a page came out too large. Every limit stays above zero.
 func (l limits) halved() limits {
@@ -129,7 +129,7 @@ func confidence(p *page, v result.Verdict, limits limits) {
 		p.raw(`<p style="margin:6px 0">Too little is known for a verdict. It leans towards: `, escaped(report.Class(v.Leaning), 40), `.</p>`)
 	}
 	p.raw(`<p style="margin:6px 0">Confidence is evidence × margin × quality:</p>`)
-	p.table(column{title: "Part"}, column{title: "Value", numeric: true}, column{title: "Meter"}, column{title: "Why"})
+	p.table(column{title: "Part", width: "80px"}, column{title: "Value", numeric: true, width: "54px"}, column{title: "Meter", width: "96px"}, column{title: "Why"})
 	for _, part := range []struct {
 		name  markup
 		value float64
@@ -163,7 +163,7 @@ func breakdown(p *page, r *result.Result, limits limits) {
 		all = append(all, segment{c.Share, colorOfCause(c.Kind)})
 	}
 	p.raw(bar("height:14px;margin:2px 0 6px 0", all...))
-	p.tableOf("fixed", column{title: "Cause", width: "34%"}, column{title: "Time", numeric: true, width: "76px"}, column{title: "Share", numeric: true, width: "54px"}, column{title: "Mainly"})
+	p.table(column{title: "Cause", width: "34%"}, column{title: "Time", numeric: true, width: "76px"}, column{title: "Share", numeric: true, width: "54px"}, column{title: "Mainly"})
 	shown, small, named := 0, int64(0), map[int32]bool{}
 	for _, c := range r.Host.ByKind {
 		// Rows under a thousandth say nothing: they are summed below.
@@ -206,7 +206,11 @@ func mainly(p *page, r *result.Result, c result.Cause, named map[int32]bool, lim
 		named[l.Number] = true
 		separator = ` `
 	}
-	if c.Thread == "" && c.Detail == "" && c.Count == 0 {
+	detail := c.Detail
+	if detail == report.CauseMeaning(c.Kind) {
+		detail = "" // it stands beside already
+	}
+	if c.Thread == "" && detail == "" && c.Count == 0 {
 		return
 	}
 	p.raw(separator, `<small style="`, dimStyle, `">`)
@@ -216,9 +220,9 @@ func mainly(p *page, r *result.Result, c result.Cause, named map[int32]bool, lim
 		p.code(c.Thread, limits.name/2)
 		separator = `, `
 	}
-	if c.Detail != "" {
+	if detail != "" {
 		p.raw(separator)
-		p.code(c.Detail, limits.name)
+		p.text(detail, limits.name)
 		separator = `, `
 	}
 	if c.Count > 0 {

@@ -171,6 +171,28 @@ func TestLongCellFoldsColdLines(t *testing.T) {
 	}
 }
 
+// Code in a sentence is marked as code, and stays escaped.
+func TestCodeInProse(t *testing.T) {
+	r := fixtures.Sleep()
+	r.Verdict.Sentence = "Slow on line 4 (`x<y`), cost $5."
+	out := string(Render(r))
+	if !strings.Contains(out, "(<code>x&lt;y</code>), cost <span>$</span>5.") {
+		t.Errorf("the sentence is not as wanted: %.600s", out)
+	}
+}
+
+// Idle threads are counted, not listed.
+func TestIdleThreadsAreCounted(t *testing.T) {
+	r := fixtures.Sleep()
+	for range 20 {
+		r.Host.Threads = append(r.Host.Threads, result.ThreadStat{Name: "idle-thread", States: result.States{RunningNs: 1000}})
+	}
+	out := string(Render(r))
+	if strings.Contains(out, "idle-thread") || !strings.Contains(out, "and 20\u00a0more\u00a0threads, which ran 20\u00a0µs in all") {
+		t.Error("idle threads are not summed up")
+	}
+}
+
 func TestZeroResult(t *testing.T) {
 	if out := Render(&result.Result{}); len(out) == 0 {
 		t.Error("nothing was rendered")

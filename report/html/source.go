@@ -32,7 +32,7 @@ func source(p *page, r *result.Result, limits limits) {
 		}
 	}
 	hot := report.HotLines(r, limits.sourceRows)
-	p.tableOf("fixed", column{title: "Line", numeric: true, width: "38px"}, column{title: "Time", numeric: true, width: "62px"},
+	p.table(column{title: "Line", numeric: true, width: "38px"}, column{title: "Time", numeric: true, width: "62px"},
 		column{title: "Share", width: "80px"}, column{title: "Source"}, column{title: "Mostly", width: "118px"})
 	rows, folded := 0, 0
 	for n := 1; n <= len(r.Cell.Lines); {
@@ -108,7 +108,9 @@ func sourceRow(p *page, r *result.Result, n int, stats map[int]result.LineStat, 
 		p.raw(bar("display:inline-block;width:36px;height:10px", lineSegments(s, most)...), ` <small>`, one(report.Percent(report.Share(s.WallNs, r.WallNs))), `</small>`)
 	}
 	p.raw(`</td>`, cell)
-	p.source(r.Cell.Lines[n-1], limits.source)
+	if r.Cell.Lines[n-1] != "" {
+		p.source(r.Cell.Lines[n-1], limits.source)
+	}
 	p.raw(`</td>`)
 	if s.Hits > 0 || hot {
 		p.raw(cell)

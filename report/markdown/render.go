@@ -65,9 +65,9 @@ func causes(b *bytes.Buffer, r *result.Result) {
 			mainly = append(mainly, "thread "+cellCode(c.Thread))
 		}
 		if c.Detail != "" {
-			mainly = append(mainly, cellCode(c.Detail))
+			mainly = append(mainly, special.Replace(report.Visible(c.Detail, name)))
 		}
-		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", prose(report.Cause(c.Kind), name), report.Duration(c.Ns), report.Percent(c.Share), strings.Join(mainly, ", "))
+		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", special.Replace(report.Visible(report.Cause(c.Kind), name)), report.Duration(c.Ns), report.Percent(c.Share), strings.Join(mainly, ", "))
 	}
 }
 
@@ -164,15 +164,25 @@ func losses(b *bytes.Buffer, r *result.Result) {
 // special is what Markdown or GitHub would act on.
 var special = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;",
 	`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "{", `\{`, "}", `\}`, "[", `\[`, "]", `\]`,
-	"!", `\!`, "|", `\|`, "~", `\~`, "$", `\$`, "+", `\+`,
+	"!", `\!`, "|", `\|`, "~", `\~`, "$", `\$`,
 	// GitHub finds mentions, references and addresses in the rendered text: a comment keeps their halves apart.
 	"@", "@<!-- -->", "#", `\#<!-- -->`, "://", ":<!-- -->//", "www.", "www<!-- -->.", "GH-", "GH<!-- -->-")
 
 // leading is what would start a list, a heading or a rule at the start of a line.
-var leading = regexp.MustCompile(`^\s*([-=]|\d+[.)])`)
+var leading = regexp.MustCompile(`^\s*([-=+]|\d+[.)])`)
 
-// prose is a sentence from outside as plain text.
-func prose(s string, limit int) string { return special.Replace(report.Visible(s, limit)) }
+// prose is a sentence from outside: plain text, and code where it stood between backticks.
+func prose(s string, limit int) string {
+	var b strings.Builder
+	for _, span := range report.Spans(report.Visible(s, limit)) {
+		if span.Code {
+			b.WriteString(code(span.Text, 0))
+		} else {
+			b.WriteString(special.Replace(span.Text))
+		}
+	}
+	return b.String()
+}
 
 // opening is prose at the start of a line, where a dash or a number would begin a list.
 func opening(s string, limit int) string {

@@ -3,7 +3,7 @@
 // mirror ipython_ext/inferscope/_wire.py is generated from them.
 //
 // Carrier: ZeroMQ DEALER (Python) and ROUTER (sidecar) on ipc://, one msgpack
-// Envelope in one frame a message. Every request carries a sequence number that
+// Envelope [version, type, sequence, body] in one frame a message. Every request carries a sequence number that
 // its answer repeats; Events carries 0 and has no answer. Bulk data travels as
 // columns: little-endian binary blobs inside the message.
 package wire
@@ -24,10 +24,11 @@ type Hello struct {
 
 // Welcome answers Hello.
 type Welcome struct {
-	Version        int               `msgpack:"version"`
-	SidecarVersion string            `msgpack:"sidecar_version"`
-	PID            int               `msgpack:"pid"`
-	Collectors     []CollectorStatus `msgpack:"collectors"`
+	Version        int    `msgpack:"version"`
+	SidecarVersion string `msgpack:"sidecar_version"`
+	PID            int    `msgpack:"pid"`
+	// Collectors is empty while the sidecar is still looking for them; Status has them.
+	Collectors []CollectorStatus `msgpack:"collectors"`
 }
 
 // CollectorStatus is the state of one source.
@@ -256,7 +257,7 @@ type Bye struct{}
 
 // Error answers any request that failed.
 type Error struct {
-	// Code is a stable word: "version", "token", "busy", "unknown_cell", "malformed", "internal".
+	// Code is a stable word, one of the Code constants.
 	Code string `msgpack:"code"`
 	// Message is a sentence for the user; Hint says what to do.
 	Message string `msgpack:"message"`

@@ -156,10 +156,6 @@ class Kernel:
 
 def load(kernel: Kernel) -> Kernel:
     """Load the extension as a user does; it says nothing."""
-    prelude = os.environ.get("CELL_PRELUDE")
-    if prelude:
-        reply = kernel.run(prelude)
-        assert reply.status == "ok", reply.traceback
     reply = kernel.run("%load_ext inferscope")
     assert reply.status == "ok", reply.traceback
     assert reply.outputs == [], reply

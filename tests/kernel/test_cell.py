@@ -193,9 +193,9 @@ def test_input_in_a_profiled_cell(kernel):
     assert len(reply.reports) == 1
 
 
-def test_warnings_and_threads_print_before_the_report(kernel):
+def test_threads_print_before_the_report(kernel):
     reply = kernel.run(
-        "%%inferscope\nimport threading\nt = threading.Thread(target=lambda: print('from a thread'))\nt.start()\nt.join()"
+        "%%inferscope\nimport threading\nt = threading.Thread(target=print, args=['thread'])\nt.start()\nt.join()"
     )
     assert reply.kinds == ["stdout", "report"]
 

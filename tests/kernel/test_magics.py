@@ -28,10 +28,12 @@ def test_time_above(kernel):
 
 @pytest.mark.parametrize("head", ["%%inferscope\n%%time", "%%time\n%%inferscope"])
 def test_error_under_time(kernel, head):
+    """`%%time` itself swallows the error before IPython 9; the error is shown once all the same."""
+    plain = kernel.run("%%time\n1 / 0")
     reply = kernel.run(f"{head}\n1 / 0")
-    assert reply.status == "error"
-    assert reply.content["ename"] == "ZeroDivisionError"
-    assert len(reply.errors) == 1
+    assert reply.status == plain.status
+    assert len(reply.errors) == len(plain.errors) == 1
+    assert "ZeroDivisionError" in reply.errors[0]["ename"]
     assert reply.kinds[-1] == "report"
 
 

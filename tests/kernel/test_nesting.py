@@ -34,9 +34,7 @@ def test_run_cell_inside_a_profiled_cell(kernel, inner):
 
 
 def test_profiled_cells_inside_an_unprofiled_cell(kernel):
-    reply = kernel.run(
-        "for i in range(2):\n    get_ipython().run_cell(f'%%inferscope\\nprint({i})')\nprint('end')"
-    )
+    reply = kernel.run("for i in range(2):\n    get_ipython().run_cell(f'%%inferscope\\nprint({i})')\nprint('end')")
     assert reply.stdout == "0\n1\nend\n"
     assert reply.kinds == ["stdout", "report", "report"]
 

@@ -34,12 +34,40 @@ type Boot struct {
 // Readiness is what the sidecar tells the client: one line of JSON on standard
 // output, which it then closes.
 type Readiness struct {
-	Endpoint   string                 `json:"endpoint"`
-	PID        int                    `json:"pid"`
-	Version    string                 `json:"version"`
-	Collectors []wire.CollectorStatus `json:"collectors"`
+	Endpoint string `json:"endpoint"`
+	PID      int    `json:"pid"`
+	Version  string `json:"version"`
+	// Collectors is empty when the handler was still looking for them; Status has them.
+	Collectors []readyCollector `json:"collectors"`
 	// Error is a sentence when the sidecar could not start; the rest is empty then.
 	Error string `json:"error,omitempty"`
+}
+
+type readyCollector struct {
+	Name      string `json:"name"`
+	Available bool   `json:"available"`
+	Detail    string `json:"detail"`
+	Enable    string `json:"enable"`
+}
+
+// Warmer is a Handler that can do in advance what would make its first cell slow.
+// Warm is called once, when the sidecar is ready, beside the other calls.
+type Warmer interface{ Warm() }
+
+// closePatience bounds the handler's Close: what it would release the kernel
+// releases with the process, and a loading that is under way cannot be stopped.
+const closePatience = 200 * time.Millisecond
+
+func closeSoon(c io.Closer) {
+	closed := make(chan error, 1)
+	go func() { closed <- c.Close() }()
+	select {
+	case err := <-closed:
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "close: %v\n", err)
+		}
+	case <-time.After(closePatience):
+	}
 }
 
 // exitGrace is how long an orderly end may take before the process removes its
@@ -50,7 +78,7 @@ const exitGrace = 1500 * time.Millisecond
 // input, serves, reports readiness on standard output, and cleans up. It returns
 // when the client asked for the end or died, on SIGTERM or SIGINT, or when nothing
 // happened for the idle time. newHandler gets the sidecar's directory; a handler
-// that is an io.Closer is closed at the end.
+// that is an io.Closer is closed at the end, for which it has closePatience.
 func RunProcess(version string, newHandler func(dir string) (Handler, error)) error {
 	err := runProcess(version, newHandler)
 	if err != nil {
@@ -108,7 +136,7 @@ func serveBoot(boot Boot, token []byte, version string, newHandler func(dir stri
 		return err
 	}
 	if closer, ok := handler.(io.Closer); ok {
-		defer closer.Close()
+		defer closeSoon(closer)
 	}
 	err = Serve(ctx, Config{
 		Dir:       boot.Dir,
@@ -118,21 +146,19 @@ func serveBoot(boot Boot, token []byte, version string, newHandler func(dir stri
 		Version:   version,
 		IdleExit:  time.Duration(boot.IdleSeconds * float64(time.Second)),
 		Log:       os.Stderr,
-		Ready: func(endpoint string) {
-			reportReady(Readiness{
-				Endpoint: endpoint, PID: os.Getpid(), Version: version, Collectors: nonNil(handler.Status().Collectors),
-			})
+		Ready: func(endpoint string, collectors []wire.CollectorStatus) {
+			r := Readiness{Endpoint: endpoint, PID: os.Getpid(), Version: version, Collectors: []readyCollector{}}
+			for _, c := range collectors {
+				r.Collectors = append(r.Collectors, readyCollector(c))
+			}
+			reportReady(r)
+			if warmer, ok := handler.(Warmer); ok {
+				go warmer.Warm()
+			}
 		},
 	}, handler)
 	end(nil) // what is left to do has only exitGrace
 	return err
-}
-
-func nonNil(c []wire.CollectorStatus) []wire.CollectorStatus {
-	if c == nil {
-		return []wire.CollectorStatus{}
-	}
-	return c
 }
 
 func readBoot(r io.Reader) (Boot, []byte, error) {

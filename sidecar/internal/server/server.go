@@ -59,8 +59,9 @@ type Config struct {
 	IdleExit time.Duration
 	// Log takes the server's log lines.
 	Log io.Writer
-	// Ready is called once, when clients can connect, with the ZeroMQ endpoint.
-	Ready func(endpoint string)
+	// Ready is called once, when clients can connect, with the ZeroMQ endpoint and
+	// what the handler knows of its collectors within statusPatience.
+	Ready func(endpoint string, collectors []wire.CollectorStatus)
 }
 
 type server struct {
@@ -128,7 +129,7 @@ func Serve(ctx context.Context, cfg Config, handler Handler) error {
 	}()
 	go s.watchIdle(ctx)
 	if cfg.Ready != nil {
-		cfg.Ready("ipc://" + l.path)
+		cfg.Ready("ipc://"+l.path, s.collectorsSoon())
 	}
 	s.receive(ctx)
 	s.log.printf("the end: %v", context.Cause(ctx))
@@ -285,10 +286,10 @@ func (s *server) hello(c *conn, e wire.Envelope) {
 		_ = old.Close() // the client has one connection: it gave that one up
 	}
 	s.client = c
-	go func() { // a handler's first Status may take a while
+	go func() {
 		s.reply(c, e.Seq, wire.Welcome{
 			Version: wire.Version, SidecarVersion: s.cfg.Version, PID: os.Getpid(),
-			Collectors: s.handlerStatus().Collectors,
+			Collectors: s.collectorsSoon(),
 		})
 	}()
 }

@@ -123,7 +123,7 @@ func serve(t *testing.T, h Handler, change func(*Config)) *running {
 	ready := make(chan string, 1)
 	cfg := Config{
 		Dir: dir, Token: testToken, ClientUID: uint32(os.Getuid()), Version: "test", Log: r.log,
-		Ready: func(endpoint string) { ready <- endpoint },
+		Ready: func(endpoint string, _ []wire.CollectorStatus) { ready <- endpoint },
 	}
 	if change != nil {
 		change(&cfg)
@@ -493,4 +493,22 @@ func TestTheEndLeavesNoGoroutine(t *testing.T) {
 	<-r.returned
 	c.socket.Close()
 	eventually(t, "the goroutines end", func() bool { return runtime.NumGoroutine() <= base })
+}
+
+// TestASlowStatusDelaysNobody: connecting does not wait for the collectors.
+func TestASlowStatusDelaysNobody(t *testing.T) {
+	release := make(chan struct{})
+	h := &scripted{status: func() wire.Status {
+		<-release
+		return wire.Status{SidecarVersion: "late"}
+	}}
+	c := open(t, serve(t, h, nil).endpoint)
+	c.send(wire.StatusRequest{}, 100)
+	if _, ok := c.ask(wire.Start{CellID: "a"}).(*wire.Started); !ok {
+		t.Error("Start was not answered")
+	}
+	close(release)
+	if m, seq := c.receive(); seq != 100 || m.(*wire.Status).SidecarVersion != "late" {
+		t.Errorf("got %#v as the answer to %d", m, seq)
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"time"
 
 	"github.com/inferscope/inferscope/sidecar/wire"
 )
@@ -187,4 +188,20 @@ func (s *server) handlerStatus() wire.Status {
 		return nil
 	})
 	return status
+}
+
+// statusPatience is how long readiness and Welcome wait for the handler's status:
+// its first look at what the machine offers may take longer than starting did.
+const statusPatience = 10 * time.Millisecond
+
+// collectorsSoon returns nothing when the handler needs longer than statusPatience.
+func (s *server) collectorsSoon() []wire.CollectorStatus {
+	status := make(chan wire.Status, 1)
+	go func() { status <- s.handlerStatus() }()
+	select {
+	case st := <-status:
+		return st.Collectors
+	case <-time.After(statusPatience):
+		return nil
+	}
 }

@@ -37,6 +37,7 @@ const (
 	probeOffcpuFlagFLAG_OPEN          probeOffcpuFlag = 4
 	probeOffcpuFlagFLAG_WAKER_OUTSIDE probeOffcpuFlag = 8
 	probeOffcpuFlagFLAG_SEEDED        probeOffcpuFlag = 16
+	probeOffcpuFlagFLAG_END_UNSEEN    probeOffcpuFlag = 32
 )
 
 type probeOffcpuRecord struct {
@@ -142,7 +143,7 @@ type probeThreadRecord struct {
 	Kind          uint8
 	Event         uint8
 	OnCpu         uint8
-	State         uint8
+	Python        uint8
 	Pid           uint32
 	Tid           uint32
 	HostPid       uint32
@@ -163,6 +164,7 @@ type probeThreadState struct {
 	Python     bool
 	HostTid    uint32
 	Pad        uint32
+	CpuAtOff   uint64
 	WalkTime   uint64
 	WalkCredit uint64
 	Scratch    [16]uint64

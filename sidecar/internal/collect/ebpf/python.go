@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"os"
 	"unicode/utf16"
 
 	"github.com/inferscope/inferscope/analysis/timeline"
@@ -123,9 +124,10 @@ type pythonFrames struct {
 	codes  map[codeKey]*codeObject // nil for what could not be read
 	frames map[frameKey]timeline.FrameID
 	ids    []timeline.FrameID
-	// unreadable is the first error that was not the fault of the address.
-	unreadable error
-	failed     int64
+	// failed counts code objects that could not be read; forbidden says that the
+	// kernel does not allow it.
+	failed    int64
+	forbidden bool
 }
 
 type codeKey struct {
@@ -152,12 +154,11 @@ func (f *pythonFrames) code(p *process, address uint64) *codeObject {
 	c, err := readCode(memory{int(p.pid)}, f.layout, address)
 	if err != nil && p.parent != nil {
 		c = f.code(p.parent, address)
-	} else if err != nil {
+	} else if err != nil && !errors.Is(err, errNotCode) {
+		// What is not a code object is the interpreter's own entry frame.
 		f.failed++
-		if f.unreadable == nil && !errors.Is(err, errNotCode) {
-			f.unreadable = err
-		}
-	} else {
+		f.forbidden = f.forbidden || errors.Is(err, os.ErrPermission)
+	} else if err == nil {
 		c.cell = f.cellFile != "" && c.file == f.cellFile
 	}
 	f.codes[key] = c
@@ -174,6 +175,9 @@ func (f *pythonFrames) line(c *codeObject, frame probePyFrame) int32 {
 
 // stack interns frames, deepest first. What called the cell's code is left out.
 func (f *pythonFrames) stack(p *process, frames []probePyFrame) timeline.StackID {
+	if !f.layout.valid {
+		return 0
+	}
 	f.ids = f.ids[:0]
 	keep := 0
 	for _, frame := range frames {

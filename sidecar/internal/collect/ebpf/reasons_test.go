@@ -18,27 +18,28 @@ func TestReasons(t *testing.T) {
 		reason   timeline.Reason
 		min      int64
 	}{
-		{"sleep", timeline.ReasonSleep, 395 * msec},
-		{"lock", timeline.ReasonLock, 190 * msec},
-		{"gil", timeline.ReasonGIL, 100 * msec},
+		{"sleep", timeline.ReasonSleep, 300 * msec},
+		{"lock", timeline.ReasonLock, 150 * msec},
+		{"gil", timeline.ReasonGIL, 50 * msec},
 		{"disk", timeline.ReasonDisk, 1 * msec},
 		{"fault", timeline.ReasonPageFault, 1 * msec},
-		{"pipe", timeline.ReasonPipe, 190 * msec},
-		{"network", timeline.ReasonNetwork, 190 * msec},
-		{"child", timeline.ReasonChild, 150 * msec},
-		{"poll", timeline.ReasonPoll, 290 * msec},
+		{"pipe", timeline.ReasonPipe, 150 * msec},
+		{"network", timeline.ReasonNetwork, 150 * msec},
+		{"child", timeline.ReasonChild, 120 * msec},
+		{"poll", timeline.ReasonPoll, 200 * msec},
 		{"runnable", timeline.ReasonPreempted, 150 * msec},
 	} {
 		t.Run(test.scenario, func(t *testing.T) {
-			tl, p := scenario(t, test.scenario)
+			tl, _ := scenario(t, test.scenario)
 			main := mainThread(t, tl)
-			t.Log(describe(main), p.told)
+			t.Log(describe(main))
 			sums := blockedNs(main)
 			if sums[test.reason] < test.min {
 				t.Errorf("%s under %s, want at least %s", ms(sums[test.reason]), test.reason, ms(test.min))
 			}
 			for other, ns := range sums {
-				if timeline.Reason(other) != test.reason && ns >= sums[test.reason] {
+				// On a busy machine a thread may be runnable for any time.
+				if r := timeline.Reason(other); r != test.reason && r != timeline.ReasonPreempted && ns >= sums[test.reason] {
 					t.Errorf("%s under %s, more than under %s", ms(ns), timeline.Reason(other), test.reason)
 				}
 			}

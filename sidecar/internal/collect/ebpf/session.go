@@ -3,7 +3,6 @@ package ebpf
 import (
 	"errors"
 	"fmt"
-	"os"
 	"runtime"
 	"slices"
 	"sync"
@@ -225,8 +224,7 @@ func (s *session) handleThread(r *probeThreadRecord) {
 	if s.processes[r.HostPid] == nil {
 		p := s.process(r.HostPid)
 		if parent := s.processes[r.ParentHostPid]; parent != nil {
-			// A child that was there before may run another program: it is asked then.
-			p.parent, p.python = parent, parent.python && probeThreadEvent(r.Event) == probeThreadEventTHREAD_FORKED
+			p.parent, p.python = parent, r.Python != 0
 		}
 	}
 	t := s.observed(r.Pid, r.Tid, r.HostPid)
@@ -249,7 +247,7 @@ func (s *session) handleThread(r *probeThreadRecord) {
 // seedStack reads the stack of a thread that was blocked before the programs came,
 // and finds the cell's own frame in it.
 func (s *session) seedStack(t *thread, r *probeThreadRecord) {
-	if !t.process.python && t.process.pid != uint32(s.target.PID) {
+	if !t.process.python {
 		return
 	}
 	w := s.python.walk(t.process, r.ThreadPointer)
@@ -276,14 +274,19 @@ func (s *session) markPython(t *thread) {
 func (s *session) handleOffCPU(r *probeOffcpuRecord) {
 	t := s.observed(r.Pid, r.Tid, r.HostPid)
 	off, wake, on := s.at(r.Off), int64(0), s.at(r.On)
-	switch {
-	case probeOffcpuFlag(r.Flags)&probeOffcpuFlagFLAG_OPEN != 0:
+	flags := probeOffcpuFlag(r.Flags)
+	if flags&probeOffcpuFlagFLAG_OPEN != 0 {
 		on = timeline.Open
-		if r.Wake != 0 {
-			wake = s.at(r.Wake)
-		}
+	}
+	switch {
 	case r.Wake != 0:
 		wake = s.at(r.Wake)
+	case flags&probeOffcpuFlagFLAG_OPEN != 0:
+	case flags&probeOffcpuFlagFLAG_END_UNSEEN != 0:
+		wake = on
+		if probeTaskState(r.State) == probeTaskStateSTATE_RUNNABLE {
+			wake = off
+		}
 	default:
 		// It was runnable all the time: preempted, or its wait ended as it began.
 		wake = off
@@ -438,11 +441,9 @@ func (s *session) addLosses(after probeLossCounts) {
 		return
 	}
 	add(after.Walks-s.before.Walks, "Python stacks could not be read to their end", "")
-	if s.python.unreadable != nil {
-		enable := ""
-		if errors.Is(s.python.unreadable, os.ErrPermission) {
-			enable = enableCommand()
-		}
-		add(uint64(s.python.failed), "names of Python frames could not be read: "+s.python.unreadable.Error(), enable)
+	if s.python.forbidden {
+		add(uint64(s.python.failed), "the names of Python frames may not be read from the process's memory", enableCommand())
+	} else {
+		add(uint64(s.python.failed), "functions were gone before their names could be read", "")
 	}
 }

@@ -89,7 +89,8 @@ func warm(t *testing.T, o Options) *Collector {
 // target is a process of testdata/target.py.
 type target struct {
 	command *exec.Cmd
-	stdin   io.WriteCloser
+	stdin   *os.File
+	killed  bool
 	stdout  *bufio.Scanner
 	hello   struct {
 		PID         int              `json:"pid"`
@@ -104,20 +105,23 @@ func start(t *testing.T, command ...string) *target {
 	t.Helper()
 	p := &target{command: exec.Command(command[0], command[1:]...)}
 	p.command.Stderr = os.Stderr
-	var err error
-	if p.stdin, err = p.command.StdinPipe(); err != nil {
+	reading, writing, err := os.Pipe()
+	if err != nil {
 		t.Fatal(err)
 	}
+	p.command.Stdin, p.stdin = reading, writing
 	out, err := p.command.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.command.Start(); err != nil {
+	err = p.command.Start()
+	reading.Close()
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		p.stdin.Close()
-		if err := p.command.Wait(); err != nil {
+		if err := p.command.Wait(); err != nil && !p.killed {
 			t.Errorf("the target: %v", err)
 		}
 	})

@@ -68,14 +68,16 @@ func TestLiveLock(t *testing.T) {
 }
 
 func TestLiveSpinAgreesWithTheKernelsAccount(t *testing.T) {
+	before := proctest.Stolen(t)
 	p := proctest.Start(t, "spin", "300", "1")
 	tl := proctest.Collect(t, usable(t), p)
+	stolen := proctest.Stolen(t) - before
 	th := proctest.Thread(tl, int32(p.PID))
 	s := proctest.StatesOf(th)
 	if th.CPUNs < 280e6 {
 		t.Errorf("300 ms of CPU were burnt, %d ms accounted", th.CPUNs/1e6)
 	}
-	if diff := s.Running - th.CPUNs; diff > 30e6 || diff < -30e6 {
+	if diff := s.Running - th.CPUNs; diff > 30e6+stolen || diff < -30e6 {
 		t.Errorf("the rows leave %d ms of running, the kernel accounts %d", s.Running/1e6, th.CPUNs/1e6)
 	}
 }
@@ -125,7 +127,7 @@ func TestLivePipeChildAndSocket(t *testing.T) {
 		t.Fatal("the child is missing")
 	}
 	s = proctest.StatesOf(child)
-	if child.PID == int32(p.PID) || s.Share(s.Blocked[timeline.ReasonSleep]) < 0.3 || s.Share(s.Running) < 0.2 {
+	if child.PID == int32(p.PID) || s.Blocked[timeline.ReasonSleep] < 270e6 || s.Running < 270e6 {
 		t.Errorf("the child spins and sleeps for as long: %+v", s)
 	}
 	p = proctest.Start(t, "pingpong", "20000", "2")
@@ -137,6 +139,7 @@ func TestLivePipeChildAndSocket(t *testing.T) {
 		for _, ns := range s.Blocked {
 			blocked += ns
 		}
+		blocked -= s.Blocked[timeline.ReasonLock] // of the end of the test
 		if th.Sched.Len() < 5000 || s.Blocked[timeline.ReasonNetwork] < blocked/2 {
 			t.Errorf("a socket pair: %d rows, %+v", th.Sched.Len(), s)
 		}
@@ -210,19 +213,26 @@ func TestLiveSamplesTellPythonFromNative(t *testing.T) {
 	}
 }
 
+// 200 threads sleep 20 times 20 ms each.
 func TestLiveCrowd(t *testing.T) {
 	p := proctest.Start(t, "crowd", "400", "200")
 	tl := proctest.Collect(t, usable(t), p)
 	asleep := 0
 	for _, tid := range p.TIDs {
-		if th := proctest.Thread(tl, tid); th != nil {
-			if s := proctest.StatesOf(th); th.Sched.Len() >= 15 && s.Share(s.Blocked[timeline.ReasonSleep]) > 0.7 {
-				asleep++
-			}
+		th := proctest.Thread(tl, tid)
+		if th == nil {
+			t.Fatalf("thread %d is missing", tid)
+		}
+		s := proctest.StatesOf(th)
+		if th.Sched.Len() < 20 || s.Blocked[timeline.ReasonSleep]+s.Blocked[timeline.ReasonUnknown] < 390e6 {
+			t.Errorf("thread %d has %d rows: %+v", tid, th.Sched.Len(), s)
+		}
+		if s.Blocked[timeline.ReasonSleep] > 200e6 {
+			asleep++
 		}
 	}
-	if asleep < 190 {
-		t.Errorf("only %d of 200 sleeping threads are seen asleep", asleep)
+	if asleep < 150 { // the looks may starve on a busy machine
+		t.Errorf("of only %d of 200 threads it is seen that they sleep", asleep)
 	}
 }
 

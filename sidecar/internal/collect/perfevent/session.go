@@ -252,7 +252,7 @@ func (s *session) lookAround() {
 		if wait.Running {
 			continue
 		}
-		t.look, t.lookFrom, t.lookTo = wait, from, s.clock.Now()
+		t.looked(look{wait, from, s.clock.Now()})
 	}
 }
 

@@ -14,7 +14,7 @@ const (
 	// classes of duration, each four times as long as the one before.
 	classes = 24
 	// maxPending bounds the waits of one class that await an explanation.
-	maxPending = 1024
+	maxPending = 8192
 )
 
 // row is one off-CPU episode.
@@ -37,21 +37,30 @@ type thread struct {
 	ran          int64 // ns on a CPU
 	queued       int64 // ns preempted
 
-	// look is the last look at what the thread waits for, between lookFrom and lookTo.
-	look             procfs.Wait
-	lookFrom, lookTo int64
+	// looks are the looks at what the thread waits for, oldest first, whose waits
+	// have not ended in the records yet: those come later.
+	looks []look
 
 	seen    [classes]seen
 	pending [classes][]row
+	waiting int // rows in pending
 
 	explainedNs, unexplainedNs int64
-	waits, looked              int64
 
 	comm string
 	// schedstat is the thread's account at the beginning, where it could be read.
 	account    procfs.Schedstat
 	hasAccount bool
 }
+
+// look is what a look found, and between which moments.
+type look struct {
+	wait     procfs.Wait
+	from, to int64
+}
+
+// maxLooks bounds the looks that are kept of one thread.
+const maxLooks = 16
 
 // seen is the last wait of a class that was looked at.
 type seen struct {
@@ -96,13 +105,11 @@ func (t *thread) close(at int64) {
 		t.emit(r)
 		return
 	}
-	t.waits++
 	k := class(at - t.off)
-	if t.lookedAt(t.off, at) {
-		t.looked++
-		r.wait = t.look
+	if w, ok := t.found(t.off, at); ok {
+		r.wait = w
 		t.emit(r)
-		t.explain(k, r.wait, at)
+		t.explain(k, w, at)
 		return
 	}
 	if s := t.seen[k]; s.at != 0 && t.off-s.at < near {
@@ -115,17 +122,51 @@ func (t *thread) close(at int64) {
 		t.flush(k)
 	}
 	t.pending[k] = append(t.pending[k], r)
+	t.waiting++
 }
 
-// lookedAt says whether the last look fell into a wait. A look takes some
-// microseconds: of very short waits it may touch two, which are then of a kind.
-func (t *thread) lookedAt(off, on int64) bool {
-	return t.lookTo > off && t.lookFrom < on
+// looked keeps a look. The first ones are worth most: they are in the wait that ends first.
+func (t *thread) looked(l look) {
+	if len(t.looks) == maxLooks {
+		t.looks = t.looks[:maxLooks-1]
+	}
+	t.looks = append(t.looks, l)
 }
 
-// needsLook says whether the present wait has not been looked at yet.
+// found is what a look within a wait has found. It drops the looks that no later
+// wait can hold.
+func (t *thread) found(off, on int64) (w procfs.Wait, ok bool) {
+	kept := t.looks[:0]
+	for _, l := range t.looks {
+		if !ok && l.within(off, on) {
+			w, ok = l.wait, true
+		}
+		if l.to > on {
+			kept = append(kept, l)
+		}
+	}
+	t.looks = kept
+	return w, ok
+}
+
+// within says whether a look fell into a wait. Of waits that are about as short
+// as a look it is enough to be touched; a longer one must hold the look whole, or
+// the look may have seen the wait before it.
+func (l look) within(off, on int64) bool {
+	took := l.to - l.from
+	if took < briefLook && on-off < 4*took {
+		return l.to > off && l.from < on
+	}
+	return l.from >= off && l.to <= on
+}
+
+// briefLook is how long in ns a look takes that was not interrupted.
+const briefLook = 100_000
+
+// needsLook says whether the present wait has not been looked at yet, or whether
+// earlier ones still await an explanation.
 func (t *thread) needsLook() bool {
-	return t.isOff && !t.preempted && t.lookFrom < t.off
+	return t.waiting > 0 || t.isOff && !t.preempted && (len(t.looks) == 0 || t.looks[len(t.looks)-1].from < t.off)
 }
 
 // explain gives a wait's reason to waits of about its duration that were not
@@ -142,36 +183,42 @@ func (t *thread) explain(k int, w procfs.Wait, at int64) {
 // resolve emits the pending waits of a class that a wait ending at a moment explains.
 func (t *thread) resolve(k int, w procfs.Wait, at int64) {
 	for _, r := range t.pending[k] {
-		if at-r.on < near {
-			r.wait = w
-			t.explainedNs += r.on - r.off
-		} else {
-			r.wait = procfs.Wait{Reason: timeline.ReasonUnknown, Syscall: -1}
-			t.unexplainedNs += r.on - r.off
-		}
-		t.emit(r)
+		t.settle(r, w, at-r.on < near)
 	}
+	t.waiting -= len(t.pending[k])
 	t.pending[k] = t.pending[k][:0]
 }
 
-// flush emits the pending waits of a class without a reason, except where a wait
-// of a neighbouring class, looked at shortly before, gives one.
+// flush emits the pending waits of a class for which no wait of their length was
+// looked at. If all waits near one of them that were looked at agree, so does it.
 func (t *thread) flush(k int) {
 	for _, r := range t.pending[k] {
-		r.wait = procfs.Wait{Reason: timeline.ReasonUnknown, Syscall: -1}
-		for _, n := range []int{k + 1, k - 1} {
-			if n >= 0 && n < classes && t.seen[n].at != 0 && r.off-t.seen[n].at < near && t.seen[n].at-r.on < near {
-				r.wait = t.seen[n].wait
+		var w procfs.Wait
+		known, agree := false, true
+		for i := range t.seen {
+			s := &t.seen[i]
+			if s.at == 0 || r.off-s.at >= near || s.at-r.on >= near {
+				continue
 			}
+			agree = agree && (!known || s.wait.Reason == w.Reason)
+			w, known = s.wait, true
 		}
-		if r.wait.Reason == timeline.ReasonUnknown {
-			t.unexplainedNs += r.on - r.off
-		} else {
-			t.explainedNs += r.on - r.off
-		}
-		t.emit(r)
+		t.settle(r, w, known && agree)
 	}
+	t.waiting -= len(t.pending[k])
 	t.pending[k] = t.pending[k][:0]
+}
+
+// settle emits a wait that was not looked at, with the reason of another or without.
+func (t *thread) settle(r row, w procfs.Wait, explained bool) {
+	if explained {
+		r.wait = w
+		t.explainedNs += r.on - r.off
+	} else {
+		r.wait = procfs.Wait{Reason: timeline.ReasonUnknown, Syscall: -1}
+		t.unexplainedNs += r.on - r.off
+	}
+	t.emit(r)
 }
 
 // finish closes the thread at the end of the collection, or at its own.

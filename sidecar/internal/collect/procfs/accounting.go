@@ -19,6 +19,9 @@ const (
 	scanEvery = 100 * time.Millisecond
 	// scanRest bounds the scans at 2 % of one CPU.
 	scanRest = 50
+	// stolenShare is the part of the cell's time, as a divisor, from which CPU time
+	// taken by the hypervisor is told.
+	stolenShare = 50
 	// ticksPerSecond is the unit of the CPU times in stat (USER_HZ).
 	ticksPerSecond = 100
 )
@@ -91,6 +94,8 @@ type totals struct {
 	rss, hwm    int64
 	read, wrote int64
 	throttle    throttle
+	stolen      int64
+	at          int64 // CLOCK_MONOTONIC ns
 }
 
 // Begin takes the first reading and starts sampling the resident memory.
@@ -148,6 +153,10 @@ func (s *accounting) totals() (totals, error) {
 		}
 	}
 	t.throttle = s.cg.throttled()
+	t.at = s.clock.Now()
+	if t.stolen, err = stolen(); err != nil {
+		t.stolen = -1
+	}
 	return t, nil
 }
 
@@ -234,6 +243,10 @@ func (s *accounting) Finish(timeline.Interval) error {
 		p.Throttled = max(end.throttle.count-s.begin.throttle.count, 0)
 	}
 	s.placement(p)
+	if ns := end.stolen - s.begin.stolen; s.begin.stolen >= 0 && ns*stolenShare > end.at-s.begin.at {
+		s.b.AddLoss(timeline.Loss{Source: "procfs", Reason: fmt.Sprintf(
+			"the hypervisor took %d ms of the machine's CPU time: to the threads that lost it, it counts as running", ns/1e6)})
+	}
 	if n := s.switches.ended; n > 0 {
 		s.b.AddLoss(timeline.Loss{Source: "procfs", Count: n,
 			Reason: "threads ended inside the cell: their context switches are counted up to the last look at them"})

@@ -41,6 +41,7 @@ func TestLiveLock(t *testing.T) {
 }
 
 func TestLiveSpinAgreesWithTheKernelsAccount(t *testing.T) {
+	before := proctest.Stolen(t)
 	p := proctest.Start(t, "spin", "400")
 	tl := proctest.Collect(t, New(), p)
 	th := proctest.Thread(tl, int32(p.PID))
@@ -48,7 +49,7 @@ func TestLiveSpinAgreesWithTheKernelsAccount(t *testing.T) {
 	if th.CPUNs < 380e6 {
 		t.Errorf("400 ms of CPU were burnt, %d ms accounted", th.CPUNs/1e6)
 	}
-	if diff := s.Running - th.CPUNs; diff > 40e6 || diff < -40e6 {
+	if diff := s.Running - th.CPUNs; diff > 40e6+proctest.Stolen(t)-before || diff < -40e6 {
 		t.Errorf("the rows leave %d ms of running, the kernel accounts %d", s.Running/1e6, th.CPUNs/1e6)
 	}
 	if s.Share(s.Blocked[timeline.ReasonSleep]) > 0.1 {
@@ -158,19 +159,22 @@ func TestLiveProcessThatDies(t *testing.T) {
 	}
 }
 
+// 200 threads sleep 20 times 20 ms each.
 func TestLiveCrowd(t *testing.T) {
 	p := proctest.Start(t, "crowd", "400", "200")
 	tl := proctest.Collect(t, New(), p)
 	asleep := 0
 	for _, tid := range p.TIDs {
-		if th := proctest.Thread(tl, tid); th != nil {
-			if s := proctest.StatesOf(th); s.Share(s.Blocked[timeline.ReasonSleep]) > 0.7 {
-				asleep++
-			}
+		th := proctest.Thread(tl, tid)
+		if th == nil {
+			t.Fatalf("thread %d is missing", tid)
+		}
+		if s := proctest.StatesOf(th); s.Blocked[timeline.ReasonSleep] > 200e6 {
+			asleep++
 		}
 	}
-	if asleep < 190 {
-		t.Errorf("only %d of 200 sleeping threads are seen asleep", asleep)
+	if asleep < 150 { // the looks may starve on a busy machine
+		t.Errorf("of only %d of 200 threads it is seen that they sleep", asleep)
 	}
 }
 

@@ -76,6 +76,20 @@ func TestValue(t *testing.T) {
 	}
 }
 
+func TestParseStolen(t *testing.T) {
+	if ns, err := parseStolen([]byte("cpu  1 2 3 4 5 6 7 89 0 0\ncpu0 1\n")); err != nil || ns != 890*int64(time.Millisecond) {
+		t.Errorf("%d, %v", ns, err)
+	}
+	for _, bad := range []string{"", "cpu 1 2 3", "cpu0 1 2 3 4 5 6 7 8", "cpu 1 2 3 4 5 6 7 x"} {
+		if _, err := parseStolen([]byte(bad)); !errors.Is(err, ErrMalformed) {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+	if ns, err := stolen(); err != nil || ns < 0 {
+		t.Errorf("this machine: %d, %v", ns, err)
+	}
+}
+
 func TestParseList(t *testing.T) {
 	got, err := ParseList([]byte("0-2,5,7-8\n"))
 	if err != nil || !reflect.DeepEqual(got, []int{0, 1, 2, 5, 7, 8}) {
@@ -271,5 +285,6 @@ func FuzzParsers(f *testing.F) {
 		}
 		_ = cgroupOf(text, text)
 		_ = IsPython(string(text))
+		_, _ = parseStolen(text)
 	})
 }

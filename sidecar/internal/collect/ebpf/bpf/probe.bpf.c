@@ -34,6 +34,7 @@ struct thread_state {
 	bool python; /* runs the program that the calibration was made in */
 	u32 host_tid;
 	u32 pad;
+	u64 cpu_at_off; /* the thread's CPU time when it last left the CPU */
 	u64 walk_time, walk_credit;
 	u64 scratch[SCRATCH_WORDS];
 	struct offcpu_record record;
@@ -164,7 +165,7 @@ inline_always void send_thread(struct thread_state *state, struct task_struct *t
 		.kind = RECORD_THREAD,
 		.event = event,
 		.on_cpu = task->on_cpu != 0,
-		.state = state->record.off ? state->record.state : 0,
+		.python = state->python,
 		.pid = state->record.pid,
 		.tid = state->record.tid,
 		.host_pid = state->record.host_pid,
@@ -391,6 +392,19 @@ inline_always u8 state_from(u32 state)
 	return STATE_OTHER;
 }
 
+/* Ends an episode whose end was not seen: some hypervisors' kernels hide the switches
+ * of their own threads. The CPU time since then tells when the thread came back. */
+inline_always void end_unseen(struct thread_state *state, struct task_struct *task, u64 now)
+{
+	struct offcpu_record *record = &state->record;
+	u64 ran = task->se.sum_exec_runtime - state->cpu_at_off;
+	u64 least = record->wake ? record->wake : record->off;
+
+	record->on = now > least && ran < now - least ? now - ran : least;
+	record->flags |= FLAG_END_UNSEEN;
+	send_offcpu(record);
+}
+
 SEC("tp_btf/sched_switch")
 int on_switch(u64 *ctx)
 {
@@ -405,6 +419,9 @@ int on_switch(u64 *ctx)
 		struct offcpu_record *record = &state->record;
 		u32 raw = has_prev_state ? (u32)ctx[3] : prev->__state;
 
+		if (record->off)
+			end_unseen(state, prev, now);
+		state->cpu_at_off = prev->se.sum_exec_runtime;
 		record->flags = 0;
 		record->state = preempted ? STATE_RUNNABLE : state_from(raw);
 		record->wake = 0;
@@ -539,6 +556,7 @@ int seed_tasks(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct thread_state *state, *ancestor;
+	bool python;
 	u32 raw;
 	u64 now;
 
@@ -550,12 +568,15 @@ int seed_tasks(struct bpf_iter__task *ctx)
 	ancestor = marked_ancestor(task);
 	if (!ancestor)
 		return 0;
+	/* Another process shares the calibration as long as it only forked. */
+	python = ancestor->root || ancestor->python;
+	if (state_of(task->group_leader) != ancestor)
+		python = python && (task->group_leader->flags & FORKED_NO_EXEC);
 	state = bpf_task_storage_get(&threads, task, NULL, STORAGE_GET_CREATE);
 	if (!state)
 		return 0;
 	state->level = ancestor->level;
-	/* Another process shares the calibration as long as it only forked. */
-	state->python = ancestor->root || (task->group_leader->flags & FORKED_NO_EXEC);
+	state->python = python;
 	identify(state, task);
 	now = bpf_ktime_get_ns();
 	raw = task->__state;
@@ -563,6 +584,7 @@ int seed_tasks(struct bpf_iter__task *ctx)
 	if (!task->on_cpu) {
 		state->record.state = state_from(raw);
 		state->record.flags = FLAG_SEEDED;
+		state->cpu_at_off = task->se.sum_exec_runtime;
 		describe_wait(&state->record, task, false);
 		barrier();
 		state->record.off = now;
@@ -585,7 +607,9 @@ int flush_tasks(struct bpf_iter__task *ctx)
 		return 0;
 	if (state->seeded && !state->gone) {
 		now = bpf_ktime_get_ns();
-		if (state->record.off && !task->on_cpu) {
+		if (state->record.off && task->on_cpu) {
+			end_unseen(state, task, now);
+		} else if (state->record.off) {
 			state->record.on = now;
 			state->record.flags |= FLAG_OPEN;
 			send_offcpu(&state->record);

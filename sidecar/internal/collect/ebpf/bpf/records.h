@@ -30,6 +30,7 @@ enum offcpu_flag {
 	FLAG_OPEN = 4,		/* the episode had not ended when collection did */
 	FLAG_WAKER_OUTSIDE = 8, /* the waker is not part of the profiled process or its children */
 	FLAG_SEEDED = 16,	/* the thread was off the CPU before collection began */
+	FLAG_END_UNSEEN = 32,	/* the switch back was not seen: on is worked out, wake may be missing */
 };
 
 /* What a system call's first argument is, by number; filled in by the loader. */
@@ -83,7 +84,7 @@ struct thread_record {
 	u8 kind;
 	u8 event;
 	u8 on_cpu;
-	u8 state;
+	u8 python; /* its process runs the program of the calibration */
 	u32 pid, tid;
 	u32 host_pid, host_tid;
 	u32 parent_host_pid;

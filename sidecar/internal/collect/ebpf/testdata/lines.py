@@ -20,9 +20,5 @@ def codes(code):
 for module in (argparse, ast, asyncio.base_events, inspect):
     with open(module.__file__, encoding="utf-8") as f:
         for code in codes(compile(f.read(), module.__file__, "exec")):
-            lines = [
-                f"{start // 2}:{line or 0}"
-                for start, end, line in code.co_lines()
-                if end > start
-            ]
+            lines = [f"{start // 2}:{line or 0}" for start, end, line in code.co_lines() if end > start]
             print(code.co_firstlineno, code.co_linetable.hex() or "-", ",".join(lines))

@@ -5,7 +5,6 @@ thread and the calibration, then, after a line on stdin, the window and whatever
 the scenario measured itself. Another line on stdin ends it.
 """
 
-import ctypes
 import json
 import mmap
 import os
@@ -190,11 +189,14 @@ def waker():
     return {"releaser": other.native_id}
 
 
+def stdin():
+    print("{}", flush=True)
+    os.read(0, 100)
+
+
 def storm():
     """As many switches as two threads and two pipes can make."""
     a, b = os.pipe(), os.pipe()
-    libc = ctypes.CDLL(None)
-    libc.splice  # the threads stay out of the interpreter as far as they can
 
     def serve():
         for _ in range(20000):
@@ -241,6 +243,11 @@ while time.thread_time() < deadline:
 
 def frames():
     exec(compile(SOURCE, CELL_FILE, "exec"), {"__name__": "__main__"})
+
+
+def sleeps():
+    for _ in range(200):
+        time.sleep(0.005)
 
 
 def none():

@@ -2,6 +2,9 @@ package proctest
 
 import (
 	"context"
+	"os"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/inferscope/inferscope/analysis/timeline"
@@ -36,6 +39,21 @@ func Collect(t testing.TB, c collect.Collector, p *Process) *timeline.Timeline {
 		}
 	}
 	return tl
+}
+
+// Stolen is the CPU time, in ns, that a hypervisor has given to others so far. The
+// kernel does not account it to the thread that was on the CPU.
+func Stolen(t testing.TB) int64 {
+	t.Helper()
+	text, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ticks, err := strconv.ParseInt(strings.Fields(string(text))[8], 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ticks * 10_000_000
 }
 
 // States adds up where a thread's known time went, in ns.

@@ -1,0 +1,60 @@
+// Package chaos makes timelines without any sense: what must hold of every
+// timeline holds of them too.
+package chaos
+
+import (
+	"math/rand/v2"
+	"strconv"
+
+	"github.com/inferscope/inferscope/analysis/timeline"
+)
+
+// Timeline is a random timeline; the same seed gives the same one.
+func Timeline(seed uint64) *timeline.Timeline {
+	rng := rand.New(rand.NewPCG(seed, 7))
+	span := []int64{50, 3_000, 1_000_000, 2_000_000_000}[rng.IntN(4)]
+	b := timeline.NewBuilder()
+	if rng.IntN(3) > 0 {
+		b.SetRung(timeline.RungEBPF)
+	}
+	stacks := []timeline.StackID{0}
+	for range 12 {
+		var frames []timeline.FrameID
+		for range rng.IntN(5) {
+			file := []string{timeline.CellFile, "a.py", "<frozen importlib._bootstrap>", "/lib/selectors.py"}[rng.IntN(4)]
+			frames = append(frames, b.Frame(timeline.Frame{Func: b.Name("f" + strconv.Itoa(rng.IntN(4))), File: b.Name(file),
+				Line: int32(rng.IntN(9)), Native: rng.IntN(5) == 0}))
+		}
+		stacks = append(stacks, b.Stack(frames))
+	}
+	module := b.Name("lib.so")
+	at := func() int64 { return rng.Int64N(span+span/5+1) - span/10 }
+	for id := range int32(rng.IntN(5) + 1) {
+		t := b.Thread(1+id/3, id)
+		if id == 0 {
+			t.SetMain()
+		}
+		if rng.IntN(3) == 0 {
+			t.SetKnown(timeline.Interval{Start: at(), End: at()})
+		}
+		t.SetSamplePeriod([]int64{0, 1, span / 50, span}[rng.IntN(4)])
+		for range rng.IntN(300) {
+			x := at()
+			y := x + rng.Int64N(span/20+2)
+			z := y + rng.Int64N(span/20+2)
+			switch rng.IntN(6) {
+			case 0, 1:
+				t.AppendOffCPU(x, y, z, timeline.Reason(rng.IntN(int(timeline.NumReasons))), int16(rng.IntN(600)-1), timeline.ThreadID(rng.IntN(6)), stacks[rng.IntN(len(stacks))])
+			case 2:
+				t.AppendLine(x, int32(rng.IntN(8)), int32(rng.IntN(8)), rng.IntN(4) == 0)
+			case 3, 4:
+				t.AppendSample(x, timeline.SampleKind(rng.IntN(int(timeline.NumSampleKinds))), int16(rng.IntN(600)-1), stacks[rng.IntN(len(stacks))], module*timeline.NameID(rng.IntN(2)))
+			case 5:
+				t.AppendGC(x, y, uint8(rng.IntN(4)), int64(rng.IntN(9)))
+				t.AppendScope(x, y, module, uint16(rng.IntN(6)))
+				t.AppendMark(x, module, 0)
+			}
+		}
+	}
+	return b.Build(timeline.Interval{Start: 0, End: span})
+}

@@ -1,0 +1,142 @@
+"""A real Chromium, the sample reports, and what npm provides."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+playwright_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not in this environment")
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+FLAGS = [
+    "--no-sandbox",
+    "--headless",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+# Long enough for a loaded machine; nothing waits for it when all is well.
+SECONDS = 120
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with every sample result in every rendering."""
+    out = tmp_path_factory.mktemp("samples")
+    done = subprocess.run(
+        ["go", "run", "./report/internal/sample", "-out", str(out)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[playwright_api.Browser]:
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = next((path for path in map(shutil.which, names) if path), None)
+    if found is None:
+        pytest.skip("no Chromium on PATH: apt-get install chromium")
+    with playwright_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def modules() -> Path:
+    """``node_modules`` as package-lock.json says."""
+    folder = HERE / "node_modules"
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        pytest.skip("no Node.js on PATH")
+    lock, installed = HERE / "package-lock.json", folder / ".inferscope-lock"
+    if not installed.exists() or installed.read_bytes() != lock.read_bytes():
+        done = subprocess.run(["npm", "ci"], cwd=HERE, capture_output=True, text=True, timeout=SECONDS, check=False)
+        if done.returncode != 0:
+            tail = "\n".join(done.stderr.splitlines()[-5:])
+            if os.environ.get("CI") == "true":
+                pytest.fail(f"npm ci: {tail}")
+            pytest.skip(f"npm ci: {tail}")
+        shutil.copy(lock, installed)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sanitised(samples: Path, modules: Path) -> Path:
+    """The same folder, after JupyterLab's sanitiser has written NAME.sanitised.html beside each page."""
+    done = subprocess.run(
+        ["node", str(HERE / "sanitise.mjs"), str(samples)], capture_output=True, text=True, timeout=SECONDS, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return samples
+
+
+class Shown:
+    """A report in a page, with what it tried to do."""
+
+    def __init__(self, page: playwright_api.Page) -> None:
+        self.page = page
+        self.requests: list[str] = []
+        self.dialogs: list[str] = []
+        self.errors: list[str] = []
+        page.on("dialog", lambda d: (self.dialogs.append(d.message), d.dismiss()))
+        page.on("pageerror", lambda e: self.errors.append(str(e)))
+        page.route("**/*", self._refuse)
+
+    def _refuse(self, route: playwright_api.Route) -> None:
+        self.requests.append(route.request.url)
+        route.abort()
+
+
+Show = Callable[..., Shown]
+
+
+@pytest.fixture(scope="session")
+def only_page(browser: playwright_api.Browser) -> Shown:
+    """One page for all tests: opening one costs more than most of what they check."""
+    return Shown(browser.new_page())
+
+
+@pytest.fixture
+def show(only_page: Shown) -> Show:
+    """Shows a fragment in a page of a width and with the colours of a theme; every fold is opened."""
+
+    def open_page(fragment: str, *, width: int = 1000, dark: bool = False, whole: bool = False) -> Shown:
+        page = only_page.page
+        # A fresh document: nothing that an earlier report did can still be there.
+        page.goto("about:blank")
+        for seen in (only_page.requests, only_page.dialogs, only_page.errors):
+            seen.clear()
+        page.set_viewport_size({"width": width, "height": 900})
+        back, ink = ("#111111", "#e6e6e6") if dark else ("#ffffff", "#1a1a1a")
+        html = fragment
+        if not whole:
+            html = (
+                f"<!doctype html><html lang=en><meta charset=utf-8><title>Notebook</title>"
+                f'<body style="margin:8px;background:{back};color:{ink}"><main><h1>N</h1><h2>S</h2><h3>C</h3>'
+                f"{fragment}<p id=canary>after the report</p></main>"
+            )
+        page.set_content(html, wait_until="load")
+        page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+        return only_page
+
+    return open_page
