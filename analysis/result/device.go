@@ -48,3 +48,12 @@ type Kernel struct {
 	// Line is the line of the cell that launched most of it; Number 0 when not known.
 	Line Line
 }
+
+// Idle is the time in which no device of the cell had an operation, over the cell's
+// wall prolonged to the end of its last operation. With several devices it is that
+// of the busiest.
+type Idle struct {
+	TotalNs int64
+	// Causes sum to TotalNs exactly, largest first.
+	Causes []Cause
+}

@@ -14,6 +14,10 @@ type Result struct {
 	WallNs  int64
 	Verdict Verdict
 	Host    Host
+	// Devices has one entry for each GPU that did work in the cell.
+	Devices []Device
+	// Idle is where the GPU's idle time went; empty without a device.
+	Idle Idle
 	WhatIf  []WhatIf
 	// Findings are sorted by saving, largest first.
 	Findings   []Finding
@@ -88,6 +92,33 @@ type Line struct {
 
 // CauseKind is one of the causes of docs/ARCHITECTURE.md.
 type CauseKind string
+
+// The causes that speak of the device, in their order of precedence; those of the
+// host come after them.
+const (
+	// CauseProfiler: CUPTI's own overhead.
+	CauseProfiler CauseKind = "profiler"
+	// CauseWarmUp: CUDA or a library of it was being initialised.
+	CauseWarmUp CauseKind = "warm_up"
+	// CauseCompile: code was compiled, linked or loaded.
+	CauseCompile CauseKind = "compile"
+	// CauseLaunchLatency: the launch had returned, at most 20 us before the operation began.
+	CauseLaunchLatency CauseKind = "launch_latency"
+	// CauseStreamDependency: the launch had returned, and the stream waited for an event of another.
+	CauseStreamDependency CauseKind = "stream_dependency"
+	// CauseDeviceWait: the launch had returned, and nothing tells why the device did not begin.
+	CauseDeviceWait CauseKind = "device_wait"
+	// CauseSyncRefill: the host had just left a synchronising call, and the queue was empty.
+	CauseSyncRefill CauseKind = "sync_refill"
+	// CausePageableCopy: the host was inside a copy with a pageable side.
+	CausePageableCopy CauseKind = "pageable_copy"
+	// CauseAllocator: the host was allocating, freeing or pinning memory for the device.
+	CauseAllocator CauseKind = "allocator"
+	// CauseDataLoading: the host was waiting for, or making, the next batch of a data loader.
+	CauseDataLoading CauseKind = "data_loading"
+	// CauseFramework: on the CPU inside a framework's operator or a launch call.
+	CauseFramework CauseKind = "framework"
+)
 
 // The causes that speak of the host.
 const (
@@ -181,6 +212,12 @@ type LineStat struct {
 	States States
 	// Causes of this line's wall by kind, largest first; sum to WallNs.
 	Causes []Cause
+	// Launches and Copies count the kernels and graphs, and the copies and sets, that this line launched.
+	Launches, Copies int64
+	// GPUNs is device time of the operations that this line launched, summed.
+	GPUNs int64
+	// IdleCausedNs is the GPU idle time that is this line's.
+	IdleCausedNs int64
 	// OtherThreadsNs is running time of other threads in this line.
 	OtherThreadsNs int64
 }
