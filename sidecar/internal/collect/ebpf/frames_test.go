@@ -4,12 +4,14 @@ import (
 	"bufio"
 	"encoding/hex"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/inferscope/inferscope/analysis/timeline"
+	"github.com/inferscope/inferscope/sidecar/wire"
 )
 
 // stackText writes a stack as "function:line" with the deepest frame first; frames
@@ -72,6 +74,34 @@ func TestFramesOfWaits(t *testing.T) {
 				t.Errorf("loss: %+v", l)
 			}
 		})
+	}
+}
+
+// The first 32 pthread keys have their slots in the thread's descriptor, later
+// ones in a block: the programs and the reader must follow one pointer more.
+func TestFramesBehindManyThreadKeys(t *testing.T) {
+	cc, err := exec.LookPath("cc")
+	if err != nil {
+		t.Skip("no C compiler is installed")
+	}
+	library := filepath.Join(t.TempDir(), "keys.so")
+	command(t, cc, "-shared", "-fPIC", "-o", library, "testdata/keys.c", "-lpthread")
+	t.Setenv("LD_PRELOAD", library)
+	path := python(t)
+	c := warm(t, Options{})
+	p := start(t, path, "testdata/target.py", "blocked")
+	t.Setenv("LD_PRELOAD", "")
+	if p.hello.Calibration.Fields[wire.CalTStateInner] == 0 {
+		t.Fatalf("the slot is not in a block: %+v", p.hello.Calibration)
+	}
+	tl := observe(t, c, p, p.target())
+	main := mainThread(t, tl)
+	if stack := stackText(tl, main.Sched.Stack[longest(main)]); !strings.HasPrefix(stack, "blocked < main") {
+		t.Errorf("slept in %q", stack)
+	}
+	th := threadByID(t, tl, p.told["blocked"])
+	if stack := stackText(tl, th.Sched.Stack[0]); !strings.Contains(stack, "wait") {
+		t.Errorf("blocked in %q", stack)
 	}
 }
 

@@ -380,6 +380,7 @@ func (s *session) end() error {
 	return privileged(func() error {
 		err := s.attached.detach()
 		close(s.stop)
+		err = errors.Join(err, s.programs.scheduler.Flush()) // the reader need not sleep to its deadline
 		s.finished.Wait()
 		return errors.Join(err, s.programs.flush())
 	})

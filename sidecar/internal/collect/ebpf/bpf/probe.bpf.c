@@ -20,11 +20,16 @@ const volatile u32 device_major = 195; /* of the files that mark a pollfd array 
 
 #define NS_PER_FULL_WALK 500000ULL /* a thread's full walks: 2,000 a second over time, ... */
 #define FULL_WALK_CREDIT 50000000ULL /* ... and 100 in a burst */
-#define NS_PER_TOP_WALK 20000ULL
+#define NS_PER_TOP_WALK 50000ULL
 #define MAX_ANCESTORS 16
 /* In task_struct.flags. */
 #define FORKED_NO_EXEC 0x40
 #define KERNEL_THREAD 0x200000
+
+struct file_kind {
+	u64 inode; /* only compared */
+	u32 mode, rdev;
+};
 
 struct thread_state {
 	u32 level; /* of the pid namespace whose ids are reported */
@@ -36,6 +41,7 @@ struct thread_state {
 	u32 pad;
 	u64 cpu_at_off; /* the thread's CPU time when it last left the CPU */
 	u64 walk_time, walk_credit;
+	struct file_kind file; /* the last one waited on */
 	u64 scratch[SCRATCH_WORDS];
 	struct offcpu_record record;
 };
@@ -273,40 +279,35 @@ int on_timer_exit(void *ctx __attribute__((unused)))
 }
 #endif
 
-struct file_kind {
-	u16 mode;
-	u32 rdev;
-};
-
-inline_always struct file_kind file_kind(struct task_struct *task, u32 fd)
+/* A thread tends to wait on the same file again: its kind is kept with the inode. */
+inline_always struct file_kind file_kind(struct thread_state *state, struct task_struct *task, u32 fd)
 {
-	struct file_kind kind = {0, 0};
-	struct fdtable *table = NULL;
-	struct file **slots = NULL;
+	struct file_kind none = {0, 0, 0};
+	struct fdtable *table;
 	struct file *file = NULL;
 	struct inode *inode = NULL;
-	u32 max_fds = 0;
 
-	READ_KERNEL(table, task->files, fdt);
-	READ_KERNEL(max_fds, table, max_fds);
-	if (fd >= max_fds)
-		return kind;
-	READ_KERNEL(slots, table, fd);
-	bpf_probe_read_kernel(&file, sizeof(file), slots + fd);
+	table = task->files->fdt;
+	if (fd >= table->max_fds)
+		return none;
+	bpf_probe_read_kernel(&file, sizeof(file), table->fd + fd);
 	if (!file)
-		return kind;
+		return none;
 	READ_KERNEL(inode, file, f_inode);
-	READ_KERNEL(kind.mode, inode, i_mode);
-	READ_KERNEL(kind.rdev, inode, i_rdev);
-	return kind;
+	if (inode && (u64)inode != state->file.inode) {
+		state->file.inode = (u64)inode;
+		READ_KERNEL(state->file.mode, inode, i_mode);
+		READ_KERNEL(state->file.rdev, inode, i_rdev);
+	}
+	return state->file;
 }
 
 #define MAX_POLLED 4
 
 /* The first descriptor of a poll, or one of the first few that is the GPU driver's. */
-inline_always struct file_kind polled_kind(struct task_struct *task, u64 array, u64 length)
+inline_always struct file_kind polled_kind(struct thread_state *state, struct task_struct *task, u64 array, u64 length)
 {
-	struct file_kind kind = {0, 0};
+	struct file_kind kind = {0, 0, 0};
 
 	for (u32 i = 0; i < MAX_POLLED; i++) {
 		s32 fd = -1;
@@ -316,17 +317,18 @@ inline_always struct file_kind polled_kind(struct task_struct *task, u64 array, 
 		bpf_probe_read_user(&fd, sizeof(fd), (void *)(array + i * 8));
 		if (fd < 0)
 			continue;
-		kind = file_kind(task, fd);
+		kind = file_kind(state, task, fd);
 		if (kind.rdev >> 20 == device_major)
 			break;
 	}
 	return kind;
 }
 
-inline_always void describe_wait(struct offcpu_record *record, struct task_struct *task, bool current)
+inline_always void describe_wait(struct thread_state *state, struct task_struct *task, bool current)
 {
+	struct offcpu_record *record = &state->record;
 	struct syscall_entry entry;
-	struct file_kind kind = {0, 0};
+	struct file_kind kind = {0, 0, 0};
 
 	read_syscall(task, &entry);
 	record->syscall = entry.number;
@@ -336,9 +338,9 @@ inline_always void describe_wait(struct offcpu_record *record, struct task_struc
 		u8 class = syscall_classes[entry.number];
 
 		if (class == CLASS_FD)
-			kind = file_kind(task, entry.arg0);
+			kind = file_kind(state, task, entry.arg0);
 		else if (class == CLASS_POLL && current)
-			kind = polled_kind(task, entry.arg0, entry.arg1);
+			kind = polled_kind(state, task, entry.arg0, entry.arg1);
 	}
 	record->fd_mode = kind.mode;
 	record->fd_rdev = kind.rdev;
@@ -427,7 +429,7 @@ int on_switch(u64 *ctx)
 		record->wake = 0;
 		record->waker_pid = 0;
 		record->waker_tid = 0;
-		describe_wait(record, prev, true);
+		describe_wait(state, prev, true);
 		walk_at_switch(state, prev, now);
 		barrier();
 		record->off = now; /* last: from here a waker may write into the record */
@@ -585,7 +587,7 @@ int seed_tasks(struct bpf_iter__task *ctx)
 		state->record.state = state_from(raw);
 		state->record.flags = FLAG_SEEDED;
 		state->cpu_at_off = task->se.sum_exec_runtime;
-		describe_wait(&state->record, task, false);
+		describe_wait(state, task, false);
 		barrier();
 		state->record.off = now;
 	}
