@@ -81,8 +81,18 @@ func newSession(c *Collector, target collect.Target, offset int64, b *timeline.B
 	return s
 }
 
-// begin attaches the programs, finds the threads and starts the reader.
-func (s *session) begin() (err error) {
+// begin attaches the programs and starts the reader.
+func (s *session) begin() error {
+	if err := s.attach(); err != nil {
+		return err
+	}
+	s.finished.Add(1)
+	go s.readLoop()
+	return nil
+}
+
+// attach attaches the programs and finds the threads.
+func (s *session) attach() (err error) {
 	pidfd, err := unix.PidfdOpen(s.target.PID, 0)
 	if err != nil {
 		return fmt.Errorf("open process %d: %w", s.target.PID, err)
@@ -113,8 +123,6 @@ func (s *session) begin() (err error) {
 	if err != nil {
 		return errors.Join(err, s.attached.detach(), s.programs.flush())
 	}
-	s.finished.Add(1)
-	go s.readLoop()
 	return nil
 }
 
@@ -275,13 +283,11 @@ func (s *session) handleOffCPU(r *probeOffcpuRecord) {
 	t := s.observed(r.Pid, r.Tid, r.HostPid)
 	off, wake, on := s.at(r.Off), int64(0), s.at(r.On)
 	flags := probeOffcpuFlag(r.Flags)
-	if flags&probeOffcpuFlagFLAG_OPEN != 0 {
-		on = timeline.Open
-	}
 	switch {
 	case r.Wake != 0:
 		wake = s.at(r.Wake)
 	case flags&probeOffcpuFlagFLAG_OPEN != 0:
+		// Not woken by the end, which lies after the window: Build clips.
 	case flags&probeOffcpuFlagFLAG_END_UNSEEN != 0:
 		wake = on
 		if probeTaskState(r.State) == probeTaskStateSTATE_RUNNABLE {
