@@ -13,7 +13,7 @@ import (
 
 const (
 	// lookMean is the mean time between two rounds of looks at waiting threads.
-	lookMean = 4 * time.Millisecond
+	lookMean = 8 * time.Millisecond
 	// lookRest bounds the looks at 3 % of one CPU.
 	lookRest = 33
 	// lookMost is the longest time between two rounds.
