@@ -328,6 +328,14 @@ func (s *session) write(end int64) {
 	}
 }
 
+// Executing is what a thread of the profiled process executed in user mode at a
+// moment, once Finish has returned: the interpreter or other code, and the file
+// of that code. It lets samples that another source took of the thread's Python
+// stack tell Python from native code. False when no sample of ours is near.
+func (s *session) Executing(tid int32, at int64) (timeline.SampleKind, timeline.NameID, bool) {
+	return s.samples.at(threadKey{s.main, tid}, at)
+}
+
 // Abort stops.
 func (s *session) Abort() {
 	close(s.stop)
