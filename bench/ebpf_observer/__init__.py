@@ -16,8 +16,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "ipython_ext"))
 
-from inferscope import calibrate
-from record import measure, median_ratio, percentile, say, spread
+from inferscope import calibrate  # noqa: E402 - found on the path above
+from record import measure, median_ratio, percentile, say, spread  # noqa: E402
 
 
 class Observer:

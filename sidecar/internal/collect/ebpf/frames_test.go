@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/inferscope/inferscope/analysis/timeline"
 	"github.com/inferscope/inferscope/sidecar/wire"
 )
@@ -142,6 +144,54 @@ func TestFramesOfSamples(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Each phase of the scenario keeps the thread busy in another way.
+func TestKindsOfSamples(t *testing.T) {
+	c := warm(t, Options{SampleHz: 997})
+	p := start(t, python(t), "testdata/target.py", "kinds")
+	tl := observe(t, c, p, p.target())
+	main := mainThread(t, tl)
+	for i, want := range []timeline.SampleKind{
+		timeline.SamplePython, timeline.SampleNative, timeline.SampleSyscall, timeline.SampleFault,
+	} {
+		from, to := p.told["phase"+strconv.Itoa(i)], p.told["phase"+strconv.Itoa(i+1)]
+		var kinds [timeline.NumSampleKinds]int
+		modules, syscalls, all := map[string]int{}, map[int16]int{}, 0
+		for i, at := range main.Samples.Time {
+			if at < from || at >= to {
+				continue
+			}
+			all++
+			kinds[main.Samples.Kind[i]]++
+			modules[tl.Names.String(main.Samples.Module[i])]++
+			syscalls[main.Samples.Syscall[i]]++
+		}
+		t.Logf("phase %d: %v %v %v", i, kinds, modules, syscalls)
+		if all < 50 || kinds[want] < all/3 {
+			t.Errorf("phase %d: %d of %d samples are of kind %d: %v", i, kinds[want], all, want, kinds)
+		}
+		switch want {
+		case timeline.SampleNative:
+			if modules[mostly(modules)] < all/3 || !strings.Contains(mostly(modules), "libz") {
+				t.Errorf("compressing happens in %v", modules)
+			}
+		case timeline.SampleSyscall:
+			if syscalls[unix.SYS_READ] < all/3 {
+				t.Errorf("reading happens in the system calls %v", syscalls)
+			}
+		}
+	}
+}
+
+func mostly(counts map[string]int) string {
+	best := ""
+	for name, n := range counts {
+		if n > counts[best] {
+			best = name
+		}
+	}
+	return best
 }
 
 // What Python's own tools say of a function's lines is what the line table gives.

@@ -53,6 +53,7 @@ type thread struct {
 	// observed says that it is of the profiled process or a child of it.
 	observed bool
 	python   bool
+	named    bool // a thread outside has its name already
 
 	known     timeline.Interval
 	cpuBefore uint64
@@ -319,8 +320,8 @@ func (s *session) waker(r *probeOffcpuRecord) timeline.ThreadID {
 	// Ids of a thread outside belong to another namespace, perhaps: negative ones
 	// cannot be taken for the profiled process's own.
 	t := s.thread(-r.WakerPid, -r.WakerTid)
-	if !t.python { // used as "named" here: such a thread has no frames
-		t.python = true
+	if !t.named {
+		t.named = true
 		t.builder.SetComm(commText(&r.WakerComm))
 	}
 	return t.builder.ID()
