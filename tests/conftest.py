@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["kernels"]
+
 # Folders whose tests do not depend on the Python or IPython version: run in one environment of the matrix.
 SINGLE = {"browser", "cupti", "notebooks", "package"}
 

@@ -25,124 +25,27 @@ from typing import Any
 
 from . import _wire
 from .columns import CHUNK, Outbox
+from .line_state import (
+    BOTTOM,
+    CALM_NS,
+    FIRST_PAUSE_NS,
+    LONGEST_PAUSE_NS,
+    SELF,
+    SHARE,
+    Budget,
+    CodeLines,
+    Stack,
+    ThreadLines,
+)
 
 _monitoring: Any = getattr(sys, "monitoring", None)
 
-# Line events may take this share of the wall time, as long as a cell is short; see Budget.
-_SHARE = 0.01
-# Beyond this many rows, the share shrinks, so that the rows of a long cell fit in memory.
-_MANY_ROWS = 500_000
-# How long events of hot code stay off: at first, and at most.
-_FIRST_PAUSE_NS = 50_000_000
-_LONGEST_PAUSE_NS = 1_000_000_000
-# Code that had its events on for this long without being too hot starts anew with the first pause.
-_CALM_NS = 250_000_000
-# `top` of rows at the cell's top level, where it is the line itself.
-_SELF = -1
 # From here on, what is kept for threads that have ended is given up now and then.
 _MANY_THREADS = 64
 # How many frames of other code are searched for the cell's frame that called.
 _CALLERS = 16
 # The cost of one event, before it has been measured.
 DEFAULT_EVENT_NS = 200
-
-_Stack = list[tuple[CodeType | None, int, int]]
-
-
-class Budget:
-    """Tells whether chunks of rows fill too fast, over all threads.
-
-    Args:
-        event_ns: What one event costs.
-    """
-
-    def __init__(self, event_ns: int) -> None:
-        self.event_ns = event_ns
-        self._chunk_ns = int(CHUNK * event_ns / _SHARE)
-        self._last = 0
-        self._rows = 0
-
-    def overspent(self, now: int) -> bool:
-        """Count a chunk that is full at `now`; whether it came too soon after the one before."""
-        since, self._last = now - self._last, now
-        self._rows += CHUNK
-        return since < self._chunk_ns * (1 + self._rows // _MANY_ROWS)
-
-
-# The stack of a thread below the cell's frames: code, line, top.
-_BOTTOM: tuple[CodeType | None, int, int] = (None, 0, 0)
-
-
-class ThreadLines:
-    """The rows of one thread that have not been handed over, and its stack of the cell's frames.
-
-    The line being executed is that of the last row: `lines[used - 1]`, which for
-    `used == 0` is the last row of the chunk before.
-    """
-
-    __slots__ = (
-        "code",
-        "codes",
-        "foreign",
-        "frames",
-        "ident",
-        "lines",
-        "stack",
-        "tid",
-        "times",
-        "top",
-        "tops",
-        "used",
-        "yielded",
-        "yielded_at",
-    )
-
-    def __init__(self) -> None:
-        self.ident = threading.get_ident()
-        self.tid = threading.get_native_id()
-        self.times = [0] * CHUNK
-        self.lines = [0] * CHUNK
-        self.tops = [0] * CHUNK
-        # The code object whose event made the row.
-        self.codes: list[CodeType | None] = [None] * CHUNK
-        self.used = 0
-        # The deepest of the cell's code objects on the stack; its callers with their line and top.
-        self.code: CodeType | None = None
-        self.stack: _Stack = []
-        self.top = 0
-        # The deepest line at the last yield, and where its row is: see _on_yield.
-        self.yielded = 0
-        self.yielded_at = -1
-        # How many frames were entered, and how many of other code were left by exceptions.
-        self.frames = 0
-        self.foreign = 0
-
-
-class _Code:
-    """One code object of the cell and the state of its events.
-
-    `level` is 0 with all events, 1 without LINE, 2 without any.
-    """
-
-    __slots__ = ("callers", "code", "first", "level", "lines", "on_since", "pause", "top", "until")
-
-    def __init__(self, code: CodeType, top: bool) -> None:
-        self.code = code
-        self.top = top
-        self.first = code.co_firstlineno
-        self.lines = {line for _, _, line in code.co_lines() if line}
-        self.level = 0
-        self.pause = _FIRST_PAUSE_NS
-        self.until = 0
-        self.on_since = 0
-        # Lines that call this code, known while its events are all off.
-        self.callers: set[int] = set()
-
-    def line_at(self, offset: int) -> int:
-        for start, end, line in self.code.co_lines():
-            if start <= offset < end:
-                return line or self.first
-        return self.first
 
 
 class _Unknown:
@@ -170,11 +73,11 @@ class MonitoredLines:
         self._budget = Budget(event_ns)
         self._tool = -1
         self._file: str | None = None
-        self._codes: dict[int, _Code] = {}
+        self._codes: dict[int, CodeLines] = {}
         self._runner: CodeType | None = None
         self._states: list[ThreadLines] = []
         self._gone_frames = 0
-        self._paused: list[_Code] = []
+        self._paused: list[CodeLines] = []
         # Lines that call code whose events are all off: what they execute is known from samples only.
         self._unsure: frozenset[int] = frozenset()
         self._unwind_until = 0
@@ -205,7 +108,7 @@ class MonitoredLines:
             self._runner = frame.f_back.f_code if frame.f_back is not None else None
             self._watch(frame.f_code, True)
             state = self._threads.state
-            state.code, state.top, state.stack = frame.f_code, _SELF, [_BOTTOM]
+            state.code, state.top, state.stack = frame.f_code, SELF, [BOTTOM]
             self._emit(state, frame.f_code, frame.f_lineno)
         if self._runner is not None and id(self._runner) not in self._codes:
             _monitoring.set_local_events(tool, self._runner, event.CALL)
@@ -334,7 +237,7 @@ class MonitoredLines:
         state = self._threads.state
         if state.code is not code:
             self._read_stack(state, code, 2)
-        state.code, line, state.top = state.stack.pop() if state.stack else _BOTTOM
+        state.code, line, state.top = state.stack.pop() if state.stack else BOTTOM
         self._emit(state, code, line)
 
     def _on_unwind(self, code: CodeType, offset: int, error: BaseException) -> None:
@@ -347,7 +250,9 @@ class MonitoredLines:
                     self._check_unwinding()
                 return
             self._read_stack(state, code, 2)
-        state.code, line, state.top = state.stack.pop() if state.stack else _BOTTOM
+        if isinstance(error, KeyboardInterrupt):
+            _hide_callback(error)
+        state.code, line, state.top = state.stack.pop() if state.stack else BOTTOM
         self._emit(state, code, line)
 
     def _on_yield(self, code: CodeType, offset: int, value: object) -> None:
@@ -363,8 +268,8 @@ class MonitoredLines:
             self._read_stack(state, code, 2)
         own = state.lines[state.used - 1]
         deepest = state.yielded if state.yielded_at == state.used else own
-        at_top = state.top == _SELF
-        state.code, line, state.top = state.stack.pop() if state.stack else _BOTTOM
+        at_top = state.top == SELF
+        state.code, line, state.top = state.stack.pop() if state.stack else BOTTOM
         if at_top and state.code is None:
             line, state.top = deepest, abs(own)
         self._emit(state, code, line)
@@ -372,13 +277,13 @@ class MonitoredLines:
 
     # Slower paths.
 
-    def _enter(self, state: ThreadLines, one: _Code) -> None:
+    def _enter(self, state: ThreadLines, one: CodeLines) -> None:
         """Push a frame of the cell's code onto a thread's stack."""
         state.frames += 1
         line = state.lines[state.used - 1]
         if one.top:
             # A top-level statement starts or goes on: nothing of the cell waits below it any more.
-            state.code, state.top, state.stack = one.code, _SELF, [_BOTTOM]
+            state.code, state.top, state.stack = one.code, SELF, [BOTTOM]
             return
         if state.code is _UNKNOWN:
             self._read_stack(state, one.code, 3)
@@ -386,27 +291,27 @@ class MonitoredLines:
         if line < 0 and state.code is not None:
             line = -_line_of_caller(sys._getframe(2), state.code, -line)
         state.stack.append((state.code, line, state.top))
-        if state.top == _SELF:
+        if state.top == SELF:
             state.top = abs(line)
         state.code = one.code
 
     def _read_stack(self, state: ThreadLines, code: CodeType, depth: int) -> None:
         """Set a thread's stack from its frames; the one at `depth` executes `code`."""
         frame: FrameType | None = sys._getframe(depth)
-        found: list[tuple[_Code, int]] = []
+        found: list[tuple[CodeLines, int]] = []
         while frame is not None:
             one = self._codes.get(id(frame.f_code))
             if one is not None:
                 found.append((one, frame.f_lineno or one.first))
             frame = frame.f_back
-        base = state.stack[0] if state.stack else _BOTTOM
+        base = state.stack[0] if state.stack else BOTTOM
         if state.code is None:
             base = (None, state.lines[state.used - 1], state.top)
         at, line, top = base
-        stack: _Stack = []
+        stack: Stack = []
         for one, here in reversed(found):
             stack.append((at, line, top))
-            top = _SELF if one.top else abs(line) if top == _SELF else top
+            top = SELF if one.top else abs(line) if top == SELF else top
             at, line = one.code, -here if one.level else here
         if at is not code:  # not on its own stack: cannot be, but must not break the cell
             stack, at, top = [base], code, 0
@@ -445,7 +350,7 @@ class MonitoredLines:
     def _hand_over(self, state: ThreadLines) -> None:
         used, state.used = state.used, 0
         lines = state.lines[:used]
-        tops = [abs(line) if top == _SELF else top for line, top in zip(lines, state.tops, strict=False)]
+        tops = [abs(line) if top == SELF else top for line, top in zip(lines, state.tops, strict=False)]
         if self._unsure:
             lines = [-line if line in self._unsure else line for line in lines]
         if self._offset:
@@ -454,7 +359,7 @@ class MonitoredLines:
             tops = [top + offset if top else 0 for top in tops]
         self._outbox.add_lines(state.tid, state.times[:used], lines, tops)
 
-    def _switch_off(self, one: _Code, state: ThreadLines, now: int) -> None:
+    def _switch_off(self, one: CodeLines, state: ThreadLines, now: int) -> None:
         """Take LINE events, and if it is still too hot all events, from a code object.
 
         Rows with a negative line say that from there the thread's line is known
@@ -462,8 +367,8 @@ class MonitoredLines:
         """
         if one.level == (1 if one.top else 2):
             return
-        if now - one.on_since > _CALM_NS:
-            one.pause = _FIRST_PAUSE_NS
+        if now - one.on_since > CALM_NS:
+            one.pause = FIRST_PAUSE_NS
         one.level += 1
         one.until = now + one.pause
         if one not in self._paused:
@@ -485,7 +390,7 @@ class MonitoredLines:
             if other.code is one.code and other is not state:  # `state` is about to add its row
                 self._emit(other, one.code, -abs(other.lines[other.used - 1]))
 
-    def _switch_on(self, one: _Code, now: int) -> None:
+    def _switch_on(self, one: CodeLines, now: int) -> None:
         self._paused.remove(one)
         if one.level == 2:
             # Rows of the callers that are not handed over yet were made without this code's events.
@@ -497,7 +402,7 @@ class MonitoredLines:
             one.callers = set()
         one.level = 0
         one.on_since = now
-        one.pause = min(2 * one.pause, _LONGEST_PAUSE_NS)
+        one.pause = min(2 * one.pause, LONGEST_PAUSE_NS)
         self._read_anew(one.code)
         _monitoring.set_local_events(self._tool, one.code, _all_events())
 
@@ -505,10 +410,10 @@ class MonitoredLines:
         """Stop looking at exceptions when other code leaves its frames by too many of them."""
         now = monotonic_ns()
         since, self._unwind_last = now - self._unwind_last, now
-        if since * _SHARE < CHUNK * self._budget.event_ns / 2 and self._lock.acquire(blocking=False):
+        if since * SHARE < CHUNK * self._budget.event_ns / 2 and self._lock.acquire(blocking=False):
             try:
                 if self._tool >= 0:
-                    self._unwind_until = now + _FIRST_PAUSE_NS
+                    self._unwind_until = now + FIRST_PAUSE_NS
                     _monitoring.set_events(self._tool, 0)
             finally:
                 self._lock.release()
@@ -528,7 +433,7 @@ class MonitoredLines:
             if frame is not None:
                 state.code = _UNKNOWN
             else:
-                state.code, line, state.top = state.stack[0] if state.stack else _BOTTOM
+                state.code, line, state.top = state.stack[0] if state.stack else BOTTOM
                 state.stack = []
                 self._emit(state, self._first_code(), line)
 
@@ -546,7 +451,7 @@ class MonitoredLines:
         """Switch on the events of a code object and of those inside it."""
         for one in _nested(code):
             if id(one) not in self._codes:
-                self._codes[id(one)] = _Code(one, top and one is code)
+                self._codes[id(one)] = CodeLines(one, top and one is code)
                 _monitoring.set_local_events(self._tool, one, _all_events())
 
 
@@ -597,6 +502,16 @@ def calibrate() -> int:
     finally:
         lines.disarm()
     return max(20, (with_events - plain) // max(rows, 1))
+
+
+def _hide_callback(error: BaseException) -> None:
+    """Cut the traceback of an interrupt that arrived during a callback off at the user's own frame."""
+    entry = error.__traceback__
+    while entry is not None and entry.tb_next is not None:
+        if entry.tb_next.tb_frame.f_code.co_filename == __file__:
+            entry.tb_next = None
+            return
+        entry = entry.tb_next
 
 
 def _line_of_caller(frame: FrameType, code: CodeType, default: int) -> int:

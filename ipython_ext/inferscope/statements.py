@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from . import _wire
 from .columns import CHUNK, Outbox
-from .lines import Budget
+from .line_state import CALM_NS, FIRST_PAUSE_NS, LONGEST_PAUSE_NS, Budget
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
 MARKER = "__inferscope_line__"
 # The cost of one marker, before it has been measured.
 DEFAULT_EVENT_NS = 250
-_FIRST_PAUSE_NS = 50_000_000
-_LONGEST_PAUSE_NS = 1_000_000_000
-_CALM_NS = 250_000_000
 
 _CALLING = (ast.Call, ast.Await, ast.For, ast.AsyncFor, ast.With, ast.AsyncWith, ast.Delete, ast.Import, ast.ImportFrom)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -208,7 +205,7 @@ class MarkedLines:
         self._used = 0
         self._off_until = 0
         self._on_since = 0
-        self._pause = _FIRST_PAUSE_NS
+        self._pause = FIRST_PAUSE_NS
         self._stopped = True
         self._record = self._make_marker()
         self.losses: list[_wire.Loss] = []
@@ -235,7 +232,7 @@ class MarkedLines:
         if self._off_until and now >= self._off_until and not self._stopped:
             self._off_until = 0
             self._on_since = now
-            self._pause = min(2 * self._pause, _LONGEST_PAUSE_NS)
+            self._pause = min(2 * self._pause, LONGEST_PAUSE_NS)
             setattr(builtins, MARKER, self._record)
 
     def cost_ns(self) -> int:
@@ -274,8 +271,8 @@ class MarkedLines:
         self._hand_over()
         if not self._budget.overspent(now):
             return False
-        if now - self._on_since > _CALM_NS:
-            self._pause = _FIRST_PAUSE_NS
+        if now - self._on_since > CALM_NS:
+            self._pause = FIRST_PAUSE_NS
         self._off_until = now + self._pause
         _install_noop()
         return True

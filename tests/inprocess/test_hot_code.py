@@ -95,19 +95,21 @@ def test_hot_functions_called_from_a_calm_line(profile):
 def test_hot_exceptions_of_a_library_do_not_matter(profile):
     recording = profile(
         """
-        import contextlib, textwrap
-        def many():
-            for _ in range(100_000):
-                with contextlib.suppress(ValueError):
-                    int("x")
-        exec(compile("def f():\\n raise KeyError\\ndef g():\\n f()\\nfor _ in range(60000):\\n try: g()\\n except KeyError: pass", "library", "exec"), {})
+        library = [
+            "def f():", "    raise KeyError", "def g():", "    f()",
+            "for _ in range(60_000):", "    try: g()", "    except KeyError: pass"]
+        exec(compile("\\n".join(library), "library", "exec"), {})
         def after():
-            return 1
-        x = after()
+            raise KeyError
+        try:
+            after()
+        except KeyError:
+            x = 1
         """.strip("\n")
     )
     assert recording.result.success
-    assert recording.trace()[-3:] == [(10, 10), (9, 10), (10, 10)] or recording.trace()[-2:] == [(9, 10), (10, 10)]
+    # Whether exceptions are looked at again by then or not, the handler's line is right.
+    assert recording.lines()[-5:] in ([9, 7, 9, 10, 11], [8, 9, 7, 10, 11])
 
 
 def test_rows_of_hot_threads_stay_sorted(profile):

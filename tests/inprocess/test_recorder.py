@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 
 import pytest
 
@@ -196,6 +197,28 @@ def test_interrupt_in_the_middle_of_a_cell(profile):
     recording = profile("n = 0\nwhile True:\n    n += 1", samples=True)
     timer.join()
     assert isinstance(recording.result.error_in_exec, KeyboardInterrupt)
+    assert residue() == CLEAN
+
+
+@pytest.mark.skipif(not MONITORING, reason="a marker is a call in the cell's code: its frame shows")
+def test_interrupt_during_a_callback_shows_the_cells_line_alone(profile, monkeypatch):
+    from inferscope import lines
+
+    reads = []
+
+    def interrupted():
+        reads.append(None)
+        if len(reads) == 30:
+            raise KeyboardInterrupt
+        return time.monotonic_ns()
+
+    monkeypatch.setattr(lines, "monotonic_ns", interrupted)
+    recording = profile("def f():\n    for i in range(100):\n        x = i\nf()")
+    error = recording.result.error_in_exec
+    assert isinstance(error, KeyboardInterrupt)
+    shown = [entry.name.split()[0] for entry in traceback.extract_tb(error.__traceback__)]
+    assert shown[-1] == "f"
+    assert "on_line" not in shown
     assert residue() == CLEAN
 
 

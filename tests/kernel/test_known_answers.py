@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from kernels import Kernel
+
 
 @dataclass(frozen=True)
 class Plant:
@@ -210,7 +212,7 @@ os.sched_setaffinity(0, allowed)
 )
 
 
-def _summary(kernel: Any) -> dict[str, Any]:
+def _summary(kernel: Kernel) -> dict[str, Any]:
     text = ast.literal_eval(kernel.value("__import__('json').dumps(__import__('inferscope').last().summary)"))
     summary: dict[str, Any] = json.loads(text)
     return summary
@@ -230,7 +232,7 @@ def _told(summary: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.name)
-def test_plant(kernel: Any, plant: Plant) -> None:
+def test_plant(kernel: Kernel, plant: Plant) -> None:
     _need_ebpf()
     if plant.setup:
         assert kernel.run(plant.setup).status == "ok"

@@ -6,6 +6,11 @@
 // by an entry in task storage, so that container boundaries do not matter. This
 // package loads them once, attaches them for each cell, names what they send and
 // appends it to a timeline.Builder.
+//
+// What it does not see: Python frames of a child that executed another program,
+// of an interpreter without a global lock, and below the 32nd frame; which lock a
+// futex is; anything while the sidecar's own records found no room, which is
+// counted and reported as a loss.
 package ebpf
 
 import (

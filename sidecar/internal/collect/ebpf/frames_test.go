@@ -4,12 +4,16 @@ import (
 	"bufio"
 	"encoding/hex"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/inferscope/inferscope/analysis/timeline"
+	"github.com/inferscope/inferscope/sidecar/wire"
 )
 
 // stackText writes a stack as "function:line" with the deepest frame first; frames
@@ -75,6 +79,34 @@ func TestFramesOfWaits(t *testing.T) {
 	}
 }
 
+// The first 32 pthread keys have their slots in the thread's descriptor, later
+// ones in a block: the programs and the reader must follow one pointer more.
+func TestFramesBehindManyThreadKeys(t *testing.T) {
+	cc, err := exec.LookPath("cc")
+	if err != nil {
+		t.Skip("no C compiler is installed")
+	}
+	library := filepath.Join(t.TempDir(), "keys.so")
+	command(t, cc, "-shared", "-fPIC", "-o", library, "testdata/keys.c", "-lpthread")
+	t.Setenv("LD_PRELOAD", library)
+	path := python(t)
+	c := warm(t, Options{})
+	p := start(t, path, "testdata/target.py", "blocked")
+	t.Setenv("LD_PRELOAD", "")
+	if p.hello.Calibration.Fields[wire.CalTStateInner] == 0 {
+		t.Fatalf("the slot is not in a block: %+v", p.hello.Calibration)
+	}
+	tl := observe(t, c, p, p.target())
+	main := mainThread(t, tl)
+	if stack := stackText(tl, main.Sched.Stack[longest(main)]); !strings.HasPrefix(stack, "blocked < main") {
+		t.Errorf("slept in %q", stack)
+	}
+	th := threadByID(t, tl, p.told["blocked"])
+	if stack := stackText(tl, th.Sched.Stack[0]); !strings.Contains(stack, "wait") {
+		t.Errorf("blocked in %q", stack)
+	}
+}
+
 // Samples of a busy loop land on its lines, in the interpreter's code, and on no other thread.
 func TestFramesOfSamples(t *testing.T) {
 	for version, path := range interpreters(t) {
@@ -112,6 +144,54 @@ func TestFramesOfSamples(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Each phase of the scenario keeps the thread busy in another way.
+func TestKindsOfSamples(t *testing.T) {
+	c := warm(t, Options{SampleHz: 997})
+	p := start(t, python(t), "testdata/target.py", "kinds")
+	tl := observe(t, c, p, p.target())
+	main := mainThread(t, tl)
+	for i, want := range []timeline.SampleKind{
+		timeline.SamplePython, timeline.SampleNative, timeline.SampleSyscall, timeline.SampleFault,
+	} {
+		from, to := p.told["phase"+strconv.Itoa(i)], p.told["phase"+strconv.Itoa(i+1)]
+		var kinds [timeline.NumSampleKinds]int
+		modules, syscalls, all := map[string]int{}, map[int16]int{}, 0
+		for i, at := range main.Samples.Time {
+			if at < from || at >= to {
+				continue
+			}
+			all++
+			kinds[main.Samples.Kind[i]]++
+			modules[tl.Names.String(main.Samples.Module[i])]++
+			syscalls[main.Samples.Syscall[i]]++
+		}
+		t.Logf("phase %d: %v %v %v", i, kinds, modules, syscalls)
+		if all < 50 || kinds[want] < all/3 {
+			t.Errorf("phase %d: %d of %d samples are of kind %d: %v", i, kinds[want], all, want, kinds)
+		}
+		switch want {
+		case timeline.SampleNative:
+			if modules[mostly(modules)] < all/3 || !strings.Contains(mostly(modules), "libz") {
+				t.Errorf("compressing happens in %v", modules)
+			}
+		case timeline.SampleSyscall:
+			if syscalls[unix.SYS_READ] < all/3 {
+				t.Errorf("reading happens in the system calls %v", syscalls)
+			}
+		}
+	}
+}
+
+func mostly(counts map[string]int) string {
+	best := ""
+	for name, n := range counts {
+		if n > counts[best] {
+			best = name
+		}
+	}
+	return best
 }
 
 // What Python's own tools say of a function's lines is what the line table gives.

@@ -167,8 +167,14 @@ type probeThreadState struct {
 	CpuAtOff   uint64
 	WalkTime   uint64
 	WalkCredit uint64
-	Scratch    [16]uint64
-	Record     probeOffcpuRecord
+	File       struct {
+		_     structs.HostLayout
+		Inode uint64
+		Mode  uint32
+		Rdev  uint32
+	}
+	Scratch [16]uint64
+	Record  probeOffcpuRecord
 }
 
 // Names of all BPF objects in the ELF.

@@ -385,7 +385,7 @@ func read(ring *ringbuf.Reader, record *ringbuf.Record, deadline time.Time, hand
 	ring.SetDeadline(deadline)
 	for {
 		err := ring.ReadInto(record)
-		if errors.Is(err, os.ErrDeadlineExceeded) {
+		if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, ringbuf.ErrFlushed) {
 			return nil
 		}
 		if err != nil {

@@ -53,6 +53,7 @@ type thread struct {
 	// observed says that it is of the profiled process or a child of it.
 	observed bool
 	python   bool
+	named    bool // a thread outside has its name already
 
 	known     timeline.Interval
 	cpuBefore uint64
@@ -81,8 +82,18 @@ func newSession(c *Collector, target collect.Target, offset int64, b *timeline.B
 	return s
 }
 
-// begin attaches the programs, finds the threads and starts the reader.
-func (s *session) begin() (err error) {
+// begin attaches the programs and starts the reader.
+func (s *session) begin() error {
+	if err := s.attach(); err != nil {
+		return err
+	}
+	s.finished.Add(1)
+	go s.readLoop()
+	return nil
+}
+
+// attach attaches the programs and finds the threads.
+func (s *session) attach() (err error) {
 	pidfd, err := unix.PidfdOpen(s.target.PID, 0)
 	if err != nil {
 		return fmt.Errorf("open process %d: %w", s.target.PID, err)
@@ -113,8 +124,6 @@ func (s *session) begin() (err error) {
 	if err != nil {
 		return errors.Join(err, s.attached.detach(), s.programs.flush())
 	}
-	s.finished.Add(1)
-	go s.readLoop()
 	return nil
 }
 
@@ -275,13 +284,11 @@ func (s *session) handleOffCPU(r *probeOffcpuRecord) {
 	t := s.observed(r.Pid, r.Tid, r.HostPid)
 	off, wake, on := s.at(r.Off), int64(0), s.at(r.On)
 	flags := probeOffcpuFlag(r.Flags)
-	if flags&probeOffcpuFlagFLAG_OPEN != 0 {
-		on = timeline.Open
-	}
 	switch {
 	case r.Wake != 0:
 		wake = s.at(r.Wake)
 	case flags&probeOffcpuFlagFLAG_OPEN != 0:
+		// Not woken by the end, which lies after the window: Build clips.
 	case flags&probeOffcpuFlagFLAG_END_UNSEEN != 0:
 		wake = on
 		if probeTaskState(r.State) == probeTaskStateSTATE_RUNNABLE {
@@ -313,8 +320,8 @@ func (s *session) waker(r *probeOffcpuRecord) timeline.ThreadID {
 	// Ids of a thread outside belong to another namespace, perhaps: negative ones
 	// cannot be taken for the profiled process's own.
 	t := s.thread(-r.WakerPid, -r.WakerTid)
-	if !t.python { // used as "named" here: such a thread has no frames
-		t.python = true
+	if !t.named {
+		t.named = true
 		t.builder.SetComm(commText(&r.WakerComm))
 	}
 	return t.builder.ID()
@@ -380,6 +387,7 @@ func (s *session) end() error {
 	return privileged(func() error {
 		err := s.attached.detach()
 		close(s.stop)
+		err = errors.Join(err, s.programs.scheduler.Flush()) // the reader need not sleep to its deadline
 		s.finished.Wait()
 		return errors.Join(err, s.programs.flush())
 	})

@@ -194,11 +194,13 @@ func TestLiveSamplesTellPythonFromNative(t *testing.T) {
 	if err := one.Finish(timeline.Interval{Start: begin, End: end}); err != nil {
 		t.Fatal(err)
 	}
-	samples := &one.(*session).samples
+	told := one.(interface {
+		Executing(tid int32, at int64) (timeline.SampleKind, timeline.NameID, bool)
+	})
 	python, native := 0, 0
 	for _, tid := range p.TIDs {
 		for at := begin; at < end; at += 1e6 {
-			if kind, module, ok := samples.at(threadKey{int32(p.PID), tid}, at); ok && kind == timeline.SamplePython && module != 0 {
+			if kind, module, ok := told.Executing(tid, at); ok && kind == timeline.SamplePython && module != 0 {
 				python++
 			} else if ok {
 				native++
@@ -208,7 +210,7 @@ func TestLiveSamplesTellPythonFromNative(t *testing.T) {
 	if python < 100 || python < native {
 		t.Errorf("Python code: %d ms seen in the interpreter, %d ms elsewhere", python, native)
 	}
-	if _, _, ok := samples.at(threadKey{int32(p.PID), p.TIDs[0]}, begin-1e9); ok {
+	if _, _, ok := told.Executing(p.TIDs[0], begin-1e9); ok {
 		t.Error("a sample long before the cell")
 	}
 }

@@ -13,7 +13,7 @@ import (
 
 const (
 	// lookMean is the mean time between two rounds of looks at waiting threads.
-	lookMean = 4 * time.Millisecond
+	lookMean = 8 * time.Millisecond
 	// lookRest bounds the looks at 3 % of one CPU.
 	lookRest = 33
 	// lookMost is the longest time between two rounds.
@@ -326,6 +326,14 @@ func (s *session) write(end int64) {
 		reason, enable := procfs.DeniedLoss()
 		add(denied, reason, enable)
 	}
+}
+
+// Executing is what a thread of the profiled process executed in user mode at a
+// moment, once Finish has returned: the interpreter or other code, and the file
+// of that code. It lets samples that another source took of the thread's Python
+// stack tell Python from native code. False when no sample of ours is near.
+func (s *session) Executing(tid int32, at int64) (timeline.SampleKind, timeline.NameID, bool) {
+	return s.samples.at(threadKey{s.main, tid}, at)
 }
 
 // Abort stops.

@@ -223,8 +223,7 @@ func (s *sampling) look() {
 // sample looks at one thread. A thread that was off the CPU and has not been on
 // it since costs one read.
 func (s *sampling) sample(t *sampledThread) {
-	at := s.clock.Now()
-	text, err := t.schedstat.Read(s.buf)
+	at, text, err := s.timed(t.schedstat)
 	if err != nil {
 		t.end()
 		return
@@ -274,6 +273,22 @@ func (s *sampling) sample(t *sampledThread) {
 		}
 	}
 	t.track.observe(o)
+}
+
+// timed reads a file together with the moment of its text. On a busy machine this
+// process may be put aside between the clock and the file: then it reads again.
+func (s *sampling) timed(f File) (at int64, text []byte, err error) {
+	const apart, tries = 500_000, 5
+	for range tries {
+		before := s.clock.Now()
+		if text, err = f.Read(s.buf); err != nil {
+			return 0, nil, err
+		}
+		if at = s.clock.Now(); at-before < apart {
+			break
+		}
+	}
+	return at, text, nil
 }
 
 // end says that the thread is gone.

@@ -80,10 +80,15 @@ func (t *track) observe(o observation) {
 	rest := to - from - ran - delay + t.carry
 	t.carry = 0
 	if !o.blocked {
-		// What is not accounted yet may be running or waiting for a CPU.
+		// What is not accounted yet may be running or waiting for a CPU: the
+		// latter since the thread was last put aside, which is after the last look
+		// if it was put on a CPU since.
 		held := rest
-		if slices > 0 || t.last.blocked {
+		switch {
+		case t.last.blocked:
 			held = min(rest, tick)
+		case slices > 0:
+			held = min(rest, max(tick, to-from))
 		}
 		t.carry, rest = held, rest-held
 	}
@@ -126,7 +131,8 @@ func (t *track) place(o observation, from, to, blocked, delay int64) {
 		t.queued(off, delay)
 		t.off = max(off, t.reached)
 	case blocked > 0:
-		off := max(t.reached, (from+to-blocked-delay)/2)
+		length := blocked + delay
+		off := max(t.reached, min((from+to-length)/2, to-length))
 		wake := min(off+blocked, to)
 		t.await(episode{off: off, wake: wake, on: min(wake+delay, to)})
 	default:

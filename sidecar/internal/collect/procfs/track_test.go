@@ -62,12 +62,17 @@ func TestTrack(t *testing.T) {
 			{at: 0, blocked: true, wait: sleeping}, {at: 10, account: Schedstat{2, 0, 1}, blocked: true, wait: gil},
 		}, []episode{{0, 4, 4, timeline.ReasonSleep, 230}, {6, timeline.Open, timeline.Open, timeline.ReasonGIL, 202}}},
 		{"missed, then hit", []observation{
-			{at: 0, blocked: true, wait: sleeping}, {at: 20, account: Schedstat{20, 0, 1}}, {at: 40, account: Schedstat{24, 0, 2}},
-			{at: 60, account: Schedstat{24, 0, 2}, blocked: true, wait: gil},
+			{at: 0}, {at: 20, account: Schedstat{4, 0, 1}}, {at: 40, account: Schedstat{8, 0, 2}},
+			{at: 60, account: Schedstat{8, 0, 2}, blocked: true, wait: gil},
 		}, []episode{{24, 36, 36, timeline.ReasonGIL, 202}, {40, timeline.Open, timeline.Open, timeline.ReasonGIL, 202}}},
 		{"missed, and nothing near", []observation{
 			{at: 0, blocked: true, wait: sleeping}, {at: 20, account: Schedstat{20, 0, 1}}, {at: 40, account: Schedstat{24, 0, 2}},
-		}, []episode{{24, 36, 36, timeline.ReasonUnknown, -1}}},
+			{at: 60, account: Schedstat{28, 0, 3}},
+		}, []episode{{44, 56, 56, timeline.ReasonUnknown, -1}}},
+		{"queued over many looks, accounted in one", []observation{
+			{at: 0}, {at: 10, account: Schedstat{10, 0, 0}}, {at: 20, account: Schedstat{11, 0, 0}}, {at: 30, account: Schedstat{11, 0, 0}},
+			{at: 40, account: Schedstat{11, 0, 0}}, {at: 50, account: Schedstat{12, 35, 3}}, {at: 60, account: Schedstat{19, 38, 4}},
+		}, []episode{{15, 15, 50, timeline.ReasonPreempted, -1}, {57, 57, 60, timeline.ReasonPreempted, -1}}},
 	} {
 		if got := looks(true, c.in...); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)

@@ -135,15 +135,18 @@ inline_always void read_syscall(struct task_struct *task, struct syscall_entry *
 	if (!regs)
 		return;
 #if defined(__TARGET_ARCH_x86)
-	unsigned long orig_ax = (unsigned long)-1, di = 0, si = 0;
-	READ_KERNEL(orig_ax, regs, orig_ax);
-	if ((s64)orig_ax < 0)
+	/* The three are next to each other in a layout that user space relies on. */
+	struct {
+		u64 si, di, orig_ax;
+	} read;
+
+	if (bpf_probe_read_kernel(&read, sizeof(read), __builtin_preserve_access_index(&regs->si)))
 		return;
-	READ_KERNEL(di, regs, di);
-	READ_KERNEL(si, regs, si);
-	out->number = (s64)orig_ax;
-	out->arg0 = di;
-	out->arg1 = si;
+	if ((s64)read.orig_ax < 0)
+		return;
+	out->number = (s64)read.orig_ax;
+	out->arg0 = read.di;
+	out->arg1 = read.si;
 #else
 	s32 number = -1;
 	READ_KERNEL(number, regs, syscallno);

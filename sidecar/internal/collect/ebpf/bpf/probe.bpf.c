@@ -5,6 +5,7 @@
  * task iterator at the start, fork afterwards) and nowhere else. One record is
  * sent for an episode off the CPU, when it ends; a thread that is off the CPU at
  * the end of collection is flushed by the iterator. */
+#include "interrupts.h"
 #include "kernel.h"
 #include "python.h"
 #include "records.h"
@@ -13,18 +14,20 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 /* Fixed before loading. */
 const volatile bool has_prev_state = false; /* sched_switch has a fourth argument */
-const volatile u8 interrupts_seen = INTERRUPT_GUESSED;
 const volatile u8 syscall_classes[MAX_SYSCALLS] = {};
 const volatile u32 wakeup_bytes = 1 << 20;
 const volatile u32 device_major = 195; /* of the files that mark a pollfd array as the GPU driver's */
 
 #define NS_PER_FULL_WALK 500000ULL /* a thread's full walks: 2,000 a second over time, ... */
 #define FULL_WALK_CREDIT 50000000ULL /* ... and 100 in a burst */
-#define NS_PER_TOP_WALK 20000ULL
+#define NS_PER_TOP_WALK 50000ULL
 #define MAX_ANCESTORS 16
-/* In task_struct.flags. */
-#define FORKED_NO_EXEC 0x40
-#define KERNEL_THREAD 0x200000
+#define FORKED_NO_EXEC 0x40 /* in task_struct.flags */
+
+struct file_kind {
+	u64 inode; /* only compared */
+	u32 mode, rdev;
+};
 
 struct thread_state {
 	u32 level; /* of the pid namespace whose ids are reported */
@@ -36,6 +39,7 @@ struct thread_state {
 	u32 pad;
 	u64 cpu_at_off; /* the thread's CPU time when it last left the CPU */
 	u64 walk_time, walk_credit;
+	struct file_kind file; /* the last one waited on */
 	u64 scratch[SCRATCH_WORDS];
 	struct offcpu_record record;
 };
@@ -63,14 +67,6 @@ struct {
 	MAP_TYPE(key, u32);
 	MAP_TYPE(value, struct loss_counts);
 } losses SEC(".maps");
-
-/* Which interrupts a CPU is in, as far as they are traced. */
-struct {
-	MAP_UINT(type, MAP_TYPE_PERCPU_ARRAY);
-	MAP_UINT(max_entries, 1);
-	MAP_TYPE(key, u32);
-	MAP_TYPE(value, u32);
-} interrupts SEC(".maps");
 
 struct sample_scratch {
 	u64 words[SCRATCH_WORDS];
@@ -105,28 +101,22 @@ inline_always struct loss_counts *count(void)
 	return bpf_map_lookup_elem(&losses, &zero);
 }
 
-/* The reader polls; it is only woken early when the ring fills faster than that,
- * and then by a few records, not by each. */
-inline_always u64 wakeup_flags(void *ring)
-{
-	u64 available = bpf_ringbuf_query(ring, RB_AVAIL_DATA);
-
-	if (available >= wakeup_bytes && available < wakeup_bytes + 2048)
-		return RB_FORCE_WAKEUP;
-	return RB_NO_WAKEUP;
-}
+/* The reader polls. It is only woken when the ring fills faster than that, which
+ * is looked at once in a while: waking it for each record would cost the observed
+ * threads many times what the record does. */
+#define RECORDS_PER_LOOK 64
 
 inline_always void send(void *data, u64 size)
 {
 	struct loss_counts *counts = count();
-	long failed = bpf_ringbuf_output(&scheduler_ring, data, size, wakeup_flags(&scheduler_ring));
+	u64 flags = RB_NO_WAKEUP;
 
 	if (!counts)
 		return;
-	if (failed)
+	if (!(++counts->records % RECORDS_PER_LOOK) && bpf_ringbuf_query(&scheduler_ring, RB_AVAIL_DATA) >= wakeup_bytes)
+		flags = RB_FORCE_WAKEUP;
+	if (bpf_ringbuf_output(&scheduler_ring, data, size, flags))
 		counts->scheduler++;
-	else
-		counts->records++;
 }
 
 inline_always void send_offcpu(struct offcpu_record *record)
@@ -180,133 +170,35 @@ inline_always void send_thread(struct thread_state *state, struct task_struct *t
 	send(&record, sizeof(record));
 }
 
-/* Whether this program runs in an interrupt, whose current task is a bystander. */
-inline_always bool in_interrupt(struct task_struct *current)
+/* A thread tends to wait on the same file again: its kind is kept with the inode. */
+inline_always struct file_kind file_kind(struct thread_state *state, struct task_struct *task, u32 fd)
 {
-	if (interrupts_seen == INTERRUPT_COUNTED) {
-		u32 preempt_count;
-#if defined(__TARGET_ARCH_x86)
-		const void *variable;
-		const u32 *mine;
-
-		/* The loader replaces the constant by the variable __preempt_count. */
-		__asm__ volatile("%0 = 0x496e666572536370 ll" : "=r"(variable));
-		mine = bpf_this_cpu_ptr(variable);
-		preempt_count = *mine;
-#else
-		preempt_count = (u32)current->thread_info.preempt_count;
-#endif
-		/* non-maskable, hard, and a soft interrupt being served */
-		return preempt_count & 0x00ff0100;
-	}
-	if (interrupts_seen == INTERRUPT_TRACED) {
-		u32 zero = 0;
-		u32 *flags = bpf_map_lookup_elem(&interrupts, &zero);
-
-		return !flags || *flags;
-	}
-	/* A thread wakes another from a system call; in one, an interrupt is not told apart. */
-	struct syscall_entry entry;
-
-	read_syscall(current, &entry);
-	return entry.number < 0 || (current->flags & KERNEL_THREAD);
-}
-
-enum { IN_HARD = 1, IN_SOFT = 2, IN_TIMER = 4 };
-
-inline_always int enter_interrupt(u32 kind)
-{
-	u32 zero = 0;
-	u32 *flags = bpf_map_lookup_elem(&interrupts, &zero);
-
-	if (flags)
-		*flags |= kind;
-	return 0;
-}
-
-inline_always int leave_interrupt(u32 kind)
-{
-	u32 zero = 0;
-	u32 *flags = bpf_map_lookup_elem(&interrupts, &zero);
-
-	if (flags)
-		*flags &= ~kind;
-	return 0;
-}
-
-/* Attached only where the kernel does not let a program read its own count. */
-SEC("tp_btf/irq_handler_entry")
-int on_hard_entry(void *ctx __attribute__((unused)))
-{
-	return enter_interrupt(IN_HARD);
-}
-
-SEC("tp_btf/irq_handler_exit")
-int on_hard_exit(void *ctx __attribute__((unused)))
-{
-	return leave_interrupt(IN_HARD);
-}
-
-SEC("tp_btf/softirq_entry")
-int on_soft_entry(void *ctx __attribute__((unused)))
-{
-	return enter_interrupt(IN_SOFT);
-}
-
-SEC("tp_btf/softirq_exit")
-int on_soft_exit(void *ctx __attribute__((unused)))
-{
-	return leave_interrupt(IN_SOFT);
-}
-
-#if defined(__TARGET_ARCH_x86)
-SEC("tp_btf/local_timer_entry")
-int on_timer_entry(void *ctx __attribute__((unused)))
-{
-	return enter_interrupt(IN_TIMER);
-}
-
-SEC("tp_btf/local_timer_exit")
-int on_timer_exit(void *ctx __attribute__((unused)))
-{
-	return leave_interrupt(IN_TIMER);
-}
-#endif
-
-struct file_kind {
-	u16 mode;
-	u32 rdev;
-};
-
-inline_always struct file_kind file_kind(struct task_struct *task, u32 fd)
-{
-	struct file_kind kind = {0, 0};
-	struct fdtable *table = NULL;
-	struct file **slots = NULL;
+	struct file_kind none = {0, 0, 0};
+	struct fdtable *table;
 	struct file *file = NULL;
 	struct inode *inode = NULL;
-	u32 max_fds = 0;
 
-	READ_KERNEL(table, task->files, fdt);
-	READ_KERNEL(max_fds, table, max_fds);
-	if (fd >= max_fds)
-		return kind;
-	READ_KERNEL(slots, table, fd);
-	bpf_probe_read_kernel(&file, sizeof(file), slots + fd);
+	table = task->files->fdt;
+	if (fd >= table->max_fds)
+		return none;
+	bpf_probe_read_kernel(&file, sizeof(file), table->fd + fd);
 	if (!file)
-		return kind;
+		return none;
 	READ_KERNEL(inode, file, f_inode);
-	READ_KERNEL(kind.mode, inode, i_mode);
-	READ_KERNEL(kind.rdev, inode, i_rdev);
-	return kind;
+	if (inode && (u64)inode != state->file.inode) {
+		state->file.inode = (u64)inode;
+		READ_KERNEL(state->file.mode, inode, i_mode);
+		READ_KERNEL(state->file.rdev, inode, i_rdev);
+	}
+	return state->file;
 }
 
 #define MAX_POLLED 4
 
 /* The first descriptor of a poll, or one of the first few that is the GPU driver's. */
-inline_always struct file_kind polled_kind(struct task_struct *task, u64 array, u64 length)
+inline_always struct file_kind polled_kind(struct thread_state *state, struct task_struct *task, u64 array, u64 length)
 {
-	struct file_kind kind = {0, 0};
+	struct file_kind kind = {0, 0, 0};
 
 	for (u32 i = 0; i < MAX_POLLED; i++) {
 		s32 fd = -1;
@@ -316,29 +208,30 @@ inline_always struct file_kind polled_kind(struct task_struct *task, u64 array, 
 		bpf_probe_read_user(&fd, sizeof(fd), (void *)(array + i * 8));
 		if (fd < 0)
 			continue;
-		kind = file_kind(task, fd);
+		kind = file_kind(state, task, fd);
 		if (kind.rdev >> 20 == device_major)
 			break;
 	}
 	return kind;
 }
 
-inline_always void describe_wait(struct offcpu_record *record, struct task_struct *task, bool current)
+inline_always void describe_wait(struct thread_state *state, struct task_struct *task, bool current)
 {
+	struct offcpu_record *record = &state->record;
 	struct syscall_entry entry;
-	struct file_kind kind = {0, 0};
+	struct file_kind kind = {0, 0, 0};
 
 	read_syscall(task, &entry);
 	record->syscall = entry.number;
 	record->arg0 = entry.arg0;
 	record->arg1 = entry.arg1;
-	if (entry.number >= 0 && entry.number < MAX_SYSCALLS) {
+	if (record->state != STATE_RUNNABLE && entry.number >= 0 && entry.number < MAX_SYSCALLS) {
 		u8 class = syscall_classes[entry.number];
 
 		if (class == CLASS_FD)
-			kind = file_kind(task, entry.arg0);
+			kind = file_kind(state, task, entry.arg0);
 		else if (class == CLASS_POLL && current)
-			kind = polled_kind(task, entry.arg0, entry.arg1);
+			kind = polled_kind(state, task, entry.arg0, entry.arg1);
 	}
 	record->fd_mode = kind.mode;
 	record->fd_rdev = kind.rdev;
@@ -427,7 +320,7 @@ int on_switch(u64 *ctx)
 		record->wake = 0;
 		record->waker_pid = 0;
 		record->waker_tid = 0;
-		describe_wait(record, prev, true);
+		describe_wait(state, prev, true);
 		walk_at_switch(state, prev, now);
 		barrier();
 		record->off = now; /* last: from here a waker may write into the record */
@@ -585,7 +478,7 @@ int seed_tasks(struct bpf_iter__task *ctx)
 		state->record.state = state_from(raw);
 		state->record.flags = FLAG_SEEDED;
 		state->cpu_at_off = task->se.sum_exec_runtime;
-		describe_wait(&state->record, task, false);
+		describe_wait(state, task, false);
 		barrier();
 		state->record.off = now;
 	}

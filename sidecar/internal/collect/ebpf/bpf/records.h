@@ -133,7 +133,7 @@ struct loss_counts {
 	u64 scheduler; /* scheduler records that found no room */
 	u64 samples;   /* samples that found no room */
 	u64 walks;     /* Python stacks whose memory could not be read */
-	u64 records;   /* scheduler records delivered */
+	u64 records;   /* scheduler records made, lost ones included */
 };
 
 _Static_assert(sizeof(struct py_frame) == 16, "py_frame");

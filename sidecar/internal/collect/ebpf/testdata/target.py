@@ -17,6 +17,7 @@ import tempfile
 import threading
 import time
 import types
+import zlib
 
 ROOT = pathlib.Path(__file__).resolve().parents[5]
 CELL_FILE = "<cell-under-test>"
@@ -248,6 +249,39 @@ def frames():
 def sleeps():
     for _ in range(200):
         time.sleep(0.005)
+
+
+def busy(work):
+    until = time.thread_time() + 0.15
+    while time.thread_time() < until:
+        work()
+
+
+def kinds():
+    """A phase each: the interpreter, a library, a system call, page faults."""
+    at = [time.monotonic_ns()]
+
+    def done():
+        at.append(time.monotonic_ns())
+
+    busy(lambda: sum(n * n for n in range(1000)))
+    done()
+    data = os.urandom(1 << 20)
+    busy(lambda: zlib.crc32(zlib.compress(data)))
+    done()
+    with open("/dev/zero", "rb", buffering=0) as zero:
+        buffer = bytearray(4 << 20)
+        busy(lambda: zero.readinto(buffer))
+    done()
+
+    def touch():
+        with mmap.mmap(-1, 16 << 20) as fresh:
+            for page in range(0, 16 << 20, 4096):
+                fresh[page] = 1
+
+    busy(touch)
+    done()
+    return {f"phase{i}": t for i, t in enumerate(at)}
 
 
 def none():

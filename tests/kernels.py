@@ -1,4 +1,4 @@
-"""A real kernel of the Python that runs the tests, driven through the Jupyter protocol."""
+"""A real kernel of the Python that runs the tests, driven through the Jupyter protocol: a plugin with its fixtures."""
 
 from __future__ import annotations
 
