@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/inferscope/inferscope/analysis/attribution"
+	"github.com/inferscope/inferscope/analysis/devices"
 	"github.com/inferscope/inferscope/analysis/findings"
 	"github.com/inferscope/inferscope/analysis/phrase"
 	"github.com/inferscope/inferscope/analysis/result"
@@ -33,16 +34,23 @@ func Analyze(tl *timeline.Timeline, in Input) *result.Result {
 	drawn := make(chan result.Picture, 1)
 	go func() { drawn <- picture(tl, in.Cell) }()
 	a := attribution.Host(tl, attribution.Options{Source: in.Cell.Lines, Arch: in.Arch})
+	list := devices.Sum(tl)
+	a.Devices(list)
 	r := &result.Result{
 		Source:     in.Source,
 		Cell:       in.Cell,
 		WallNs:     a.WallNs,
 		Host:       a.Host,
+		Devices:    list,
+		Idle:       result.Idle{Causes: []result.Cause{}},
 		Collectors: filled(in.Collectors),
 		Losses:     filled(tl.Losses),
 		Overhead:   in.Overhead,
 		Notes:      []string{},
 		Picture:    <-drawn,
+	}
+	if a.GPU != nil {
+		r.Idle = a.GPU.Idle
 	}
 	r.Cell.Lines = filled(r.Cell.Lines)
 	r.Host.Process.NUMA = filled(r.Host.Process.NUMA)

@@ -55,6 +55,12 @@ type Attribution struct {
 	SampledNs int64
 	// RunningThreads is the running time of all threads over the wall, in ns.
 	RunningThreads int64
+	// GPU is what Devices adds; nil without any device operation.
+	GPU *GPU
+	// DeviceRecords is how many operations and CUDA calls the timeline holds, once Devices has run.
+	DeviceRecords int64
+
+	from *attributor
 }
 
 // Options are the inputs beside the timeline. The zero value is usable.
@@ -130,7 +136,7 @@ func Host(tl *timeline.Timeline, opts Options) *Attribution {
 	}
 	a.sweep()
 	a.shareRunning()
-	out := &Attribution{WallNs: wall, Kinds: kinds, Scheduled: a.scheduled, MainSamples: a.samples, SampledNs: a.sampledNs, Blocks: a.blockTotals()}
+	out := &Attribution{WallNs: wall, Kinds: kinds, Scheduled: a.scheduled, MainSamples: a.samples, SampledNs: a.sampledNs, Blocks: a.blockTotals(), from: a}
 	out.Host = result.Host{
 		Rung:    tl.Rung,
 		States:  a.states(),

@@ -25,18 +25,23 @@ type stackIndex struct {
 	deepest []fnID
 	// importing says that a frame of the stack belongs to Python's import machinery.
 	importing []bool
-	fns       []fn
+	// role is the strongest role of the stack's frames.
+	role []role
+	fns  []fn
 }
 
 func indexStacks(tl *timeline.Timeline) *stackIndex {
 	n := tl.Stacks.Len()
-	x := &stackIndex{cellLine: make([]int32, n), topLine: make([]int32, n), deepest: make([]fnID, n), importing: make([]bool, n), fns: make([]fn, 1)}
+	x := &stackIndex{cellLine: make([]int32, n), topLine: make([]int32, n), deepest: make([]fnID, n), importing: make([]bool, n),
+		role: make([]role, n), fns: make([]fn, 1)}
 	type key struct{ name, file timeline.NameID }
 	ids := map[key]fnID{}
+	roles := map[key]role{}
 	for id := timeline.StackID(1); int(id) < n; id++ {
 		f, _ := tl.Stacks.Deepest(id)
 		caller := tl.Stacks.Caller(id) // always a lower id
 		x.cellLine[id], x.topLine[id], x.deepest[id] = x.cellLine[caller], x.topLine[caller], x.deepest[caller]
+		x.role[id] = x.role[caller]
 		if f.Native || own(tl.Names.String(f.File)) {
 			continue
 		}
@@ -52,7 +57,9 @@ func indexStacks(tl *timeline.Timeline) *stackIndex {
 		if _, ok := ids[k]; !ok {
 			ids[k] = fnID(len(x.fns))
 			x.fns = append(x.fns, fn{tl.Names.String(f.Func), file, f.Line})
+			roles[k] = frameRole(tl.Names.String(f.Func), file)
 		}
+		x.role[id] = x.role[caller].with(roles[k])
 		x.deepest[id] = ids[k]
 	}
 	return x

@@ -26,6 +26,28 @@ func Sum(tl *timeline.Timeline) []result.Device {
 	return out
 }
 
+// CarriedIn says of each operation whether it was launched before the cell. A
+// stream keeps the order of its launches, so an operation without a call that
+// follows one of the cell's on its stream is the cell's too, its call was lost.
+func CarriedIn(ops *timeline.Ops) []bool {
+	out := make([]bool, ops.Len())
+	own := map[uint32]bool{}
+	var last uint32
+	known := false // last is a stream with work of the cell
+	for i, call := range ops.Call {
+		stream := ops.Stream[i]
+		if call >= 0 {
+			if !known || stream != last {
+				own[stream] = true
+				last, known = stream, true
+			}
+			continue
+		}
+		out[i] = !own[stream]
+	}
+	return out
+}
+
 // union measures the union of intervals that come sorted by their start.
 type union struct{ ns, end int64 }
 
@@ -65,12 +87,13 @@ func sum(tl *timeline.Timeline, d *timeline.Device) result.Device {
 	copies := map[copyKey]*result.Copy{}
 	last := int64(0)
 	cell.end = tl.Extent.Start
+	carried := CarriedIn(ops)
 	for i := range ops.Start {
 		start, end := ops.Start[i], ops.End[i]
 		last = max(last, end)
 		busy.add(start, end)
 		cell.add(start, min(end, tl.Extent.End))
-		if ops.Call[i] < 0 {
+		if carried[i] {
 			carryIn.add(start, end)
 		} else if end > tl.Window.End {
 			out.CarryOutNs = max(out.CarryOutNs, end-tl.Window.End)

@@ -17,8 +17,8 @@ type Result struct {
 	// Devices has one entry for each GPU that did work in the cell.
 	Devices []Device
 	// Idle is where the GPU's idle time went; empty without a device.
-	Idle Idle
-	WhatIf  []WhatIf
+	Idle   Idle
+	WhatIf []WhatIf
 	// Findings are sorted by saving, largest first.
 	Findings   []Finding
 	Collectors []Collector

@@ -9,9 +9,44 @@ import (
 	"github.com/inferscope/inferscope/analysis/timeline"
 )
 
-// Timeline is a random timeline; the same seed gives the same one.
+// Timeline is a random timeline of the host; the same seed gives the same one.
 func Timeline(seed uint64) *timeline.Timeline {
 	rng := rand.New(rand.NewPCG(seed, 7))
+	b, span := host(rng)
+	return b.Build(timeline.Interval{Start: 0, End: span})
+}
+
+// Devices is a random timeline with work on devices.
+func Devices(seed uint64) *timeline.Timeline {
+	rng := rand.New(rand.NewPCG(seed, 8))
+	b, span := host(rng)
+	at := func() int64 { return rng.Int64N(span+span/5+1) - span/10 }
+	names := []timeline.NameID{0, b.Name("gemm"), b.Name("ncclDevKernel"), b.Name("cudaStreamWaitEvent"), b.Name("cudaStreamSynchronize")}
+	name := func() timeline.NameID { return names[rng.IntN(len(names))] }
+	for range rng.IntN(200) {
+		start := at()
+		b.Calls().Append(start, start+rng.Int64N(span/20+2), timeline.ThreadID(rng.IntN(7)), timeline.CallClass(rng.IntN(int(timeline.NumCallClasses))),
+			name(), uint32(rng.IntN(100)))
+	}
+	for range rng.IntN(3) {
+		d := b.Device(int32(rng.IntN(3)))
+		for range rng.IntN(200) {
+			start := at()
+			d.Append(timeline.Op{Start: start, End: start + rng.Int64N(span/30+2), Kind: timeline.OpKind(rng.IntN(int(timeline.NumOpKinds))),
+				Stream: uint32(rng.IntN(3)), Name: name(), Bytes: rng.Int64N(1 << 30), Copy: timeline.CopyKind(rng.IntN(12)),
+				Source: timeline.MemoryKind(rng.IntN(9)), Target: timeline.MemoryKind(rng.IntN(9)), Graph: uint32(rng.IntN(2)),
+				Correlation: uint32(rng.IntN(130))})
+		}
+	}
+	for range rng.IntN(3) {
+		start := at()
+		b.AddOverhead(timeline.Interval{Start: start, End: start + rng.Int64N(span/20+2)})
+	}
+	return b.Build(timeline.Interval{Start: 0, End: span})
+}
+
+// host fills a builder with random threads over a random span of time.
+func host(rng *rand.Rand) (*timeline.Builder, int64) {
 	span := []int64{50, 3_000, 1_000_000, 2_000_000_000}[rng.IntN(4)]
 	b := timeline.NewBuilder()
 	if rng.IntN(3) > 0 {
@@ -56,5 +91,5 @@ func Timeline(seed uint64) *timeline.Timeline {
 			}
 		}
 	}
-	return b.Build(timeline.Interval{Start: 0, End: span})
+	return b, span
 }

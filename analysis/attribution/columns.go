@@ -1,0 +1,32 @@
+package attribution
+
+import "github.com/inferscope/inferscope/analysis/timeline"
+
+// cutter cuts intervals that come in order of time at the edges of n equal pieces of w.
+type cutter struct {
+	w     timeline.Interval
+	n, at int64
+}
+
+func newCutter(w timeline.Interval, n int64) cutter { return cutter{w: w, n: max(min(n, w.Ns()), 1)} }
+
+// edge is where piece i begins.
+func (c *cutter) edge(i int64) int64 {
+	if i >= c.n {
+		return c.w.End
+	}
+	n := c.w.Ns()
+	return c.w.Start + n/c.n*i + n%c.n*i/c.n
+}
+
+// next takes the first part of [start, end) that lies in one piece: it gives the
+// piece and where the part ends. start must not go backwards.
+func (c *cutter) next(start, end int64) (piece int, until int64) {
+	for c.at+1 < c.n && c.edge(c.at+1) <= start {
+		c.at++
+	}
+	if c.at+1 < c.n {
+		end = min(end, c.edge(c.at+1))
+	}
+	return int(c.at), end
+}

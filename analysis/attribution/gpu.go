@@ -1,0 +1,232 @@
+package attribution
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/inferscope/inferscope/analysis/result"
+	"github.com/inferscope/inferscope/analysis/timeline"
+)
+
+// Share is one of the parts that the wall of a cell with a device falls into.
+type Share int
+
+// The shares. They sum to the wall exactly.
+const (
+	// ShareKernels: only kernels that the cell launched were running.
+	ShareKernels Share = iota
+	// ShareCopies: only copies or sets were, or the host was preparing a pageable copy.
+	ShareCopies
+	// ShareOverlap: both at once.
+	ShareOverlap
+	// ShareCarryIn: only work that was launched before the cell.
+	ShareCarryIn
+	// ShareHost: the device was idle, and the host is why.
+	ShareHost
+	// ShareOther: it was idle for a reason that is neither the host's nor a copy's.
+	ShareOther
+	// ShareUnknown: it was idle, and nothing tells why.
+	ShareUnknown
+	// NumShares is how many shares there are.
+	NumShares
+)
+
+// GPU is what the devices' side of a cell adds to an Attribution.
+type GPU struct {
+	// Busiest is the row in Timeline.Devices that Idle speaks of.
+	Busiest int
+	// WallNs is the cell's wall prolonged to the end of its last operation.
+	WallNs int64
+	Idle   result.Idle
+	// Shares sum to WallNs, and Blocks to Shares: pieces of equal length for the verdict's margin.
+	Shares [NumShares]int64
+	Blocks [Blocks][NumShares]int64
+	// Columns are what filled most of the idle time of each of result.PictureColumns pieces
+	// of the wall (fewer when it is shorter), with the idle ns in it; Kind is empty where there was none.
+	Columns []IdleColumn
+	// Launches are kernels and graphs, Copies copies and sets, that the cell launched on any device.
+	Launches, Copies int64
+	// SyncCalls is how many synchronising calls of the cell ended with the device idle.
+	SyncCalls int64
+}
+
+// IdleColumn is one column of the picture of a device's idle time.
+type IdleColumn struct {
+	Kind result.CauseKind
+	Line int32
+	Ns   int64
+}
+
+// Devices attributes the devices' side of the timeline that a was made of: it
+// fills a.GPU, what each line did to the devices, and the lines of the kernels in
+// list, which is that of devices.Sum. Without any operation it does nothing.
+func (a *Attribution) Devices(list []result.Device) {
+	tl := a.from.tl
+	busiest := -1
+	var most int64
+	for i := range tl.Devices {
+		if ns := busyNs(&tl.Devices[i].Ops, tl.Extent); tl.Devices[i].Ops.Len() > 0 && (busiest < 0 || ns > most) {
+			busiest, most = i, ns
+		}
+	}
+	if busiest < 0 {
+		return
+	}
+	c := indexCalls(tl, a.from.frames)
+	a.GPU = &GPU{Busiest: busiest, WallNs: tl.Extent.Ns()}
+	s := newIdleSweep(a.from, c, busiest)
+	s.run()
+	s.divide()
+	s.busy(a.GPU)
+	s.results(a)
+	lines := deviceLines(tl, c, a.GPU)
+	for _, l := range s.lines {
+		for _, ns := range l.kinds {
+			lines.of(l.number).idle += ns
+		}
+	}
+	a.mergeLines(lines)
+	a.kernelLines(c, list)
+	for i := range tl.Devices {
+		a.DeviceRecords += int64(tl.Devices[i].Ops.Len())
+	}
+	a.DeviceRecords += int64(tl.Calls.Len())
+}
+
+// busyNs is the union of a device's operations within the extent.
+func busyNs(ops *timeline.Ops, within timeline.Interval) int64 {
+	var ns int64
+	at := within.Start
+	for i, start := range ops.Start {
+		end := min(ops.End[i], within.End)
+		if start = max(start, at); end > start {
+			ns += end - start
+		}
+		at = max(at, end)
+	}
+	return ns
+}
+
+// deviceLine is what one line did to the devices.
+type deviceLine struct {
+	number           int32
+	launches, copies int64
+	deviceNs, idle   int64
+}
+
+type deviceLineList struct {
+	list  []deviceLine
+	index map[int32]int
+	last  int
+}
+
+func (d *deviceLineList) of(number int32) *deviceLine {
+	if len(d.list) > 0 && d.list[d.last].number == number {
+		return &d.list[d.last]
+	}
+	i, ok := d.index[number]
+	if !ok {
+		if len(d.list) >= maxLines && number != 0 {
+			return d.of(0)
+		}
+		i = len(d.list)
+		d.index[number] = i
+		d.list = append(d.list, deviceLine{number: number})
+	}
+	d.last = i
+	return &d.list[i]
+}
+
+func deviceLines(tl *timeline.Timeline, c *calls, g *GPU) *deviceLineList {
+	out := &deviceLineList{index: map[int32]int{}}
+	launched := make([]bool, tl.Calls.Len())
+	for i := range tl.Devices {
+		ops := &tl.Devices[i].Ops
+		for row, call := range ops.Call {
+			if call < 0 {
+				continue
+			}
+			l := out.of(c.line[call])
+			l.deviceNs += ops.End[row] - ops.Start[row]
+			switch {
+			case ops.Kind[row] != timeline.OpKernel && ops.Graph[row] == 0:
+				l.copies++
+				g.Copies++
+			case !launched[call]:
+				launched[call] = true
+				l.launches++
+				g.Launches++
+			}
+		}
+	}
+	return out
+}
+
+// mergeLines puts what lines did to the devices beside their time.
+func (a *Attribution) mergeLines(d *deviceLineList) {
+	set := func(st *result.LineStat, l *deviceLine) {
+		st.Launches, st.Copies, st.GPUNs, st.IdleCausedNs = l.launches, l.copies, l.deviceNs, l.idle
+	}
+	have := make(map[int32]int, len(a.Host.Lines))
+	for i := range a.Host.Lines {
+		have[a.Host.Lines[i].Line.Number] = i
+	}
+	for i := range d.list {
+		l := &d.list[i]
+		if l.number == 0 {
+			continue
+		}
+		if at, ok := have[l.number]; ok {
+			set(&a.Host.Lines[at], l)
+			continue
+		}
+		if len(a.Host.Lines) >= maxLines {
+			continue
+		}
+		st := result.LineStat{Line: a.from.line(l.number), Exact: true, Causes: []result.Cause{}}
+		set(&st, l)
+		a.Host.Lines = append(a.Host.Lines, st)
+	}
+	slices.SortFunc(a.Host.Lines, func(x, y result.LineStat) int { return cmp.Compare(x.Line.Number, y.Line.Number) })
+}
+
+// kernelLines names the line that launched most of each listed kernel.
+func (a *Attribution) kernelLines(c *calls, list []result.Device) {
+	tl := a.from.tl
+	slot := make([]uint8, tl.Names.Len())
+	for i := range list {
+		d := &list[i]
+		at := slices.IndexFunc(tl.Devices, func(x timeline.Device) bool { return x.Index == d.Index })
+		if at < 0 || len(d.TopKernels) == 0 {
+			continue
+		}
+		clear(slot)
+		wanted := map[string]uint8{}
+		for k := range d.TopKernels[:min(len(d.TopKernels), 255)] {
+			wanted[d.TopKernels[k].Name] = uint8(k + 1)
+		}
+		for id := range slot {
+			slot[id] = wanted[tl.Names.String(timeline.NameID(id))]
+		}
+		ops := &tl.Devices[at].Ops
+		byLine := make([]map[int32]int64, len(d.TopKernels))
+		for k := range byLine {
+			byLine[k] = map[int32]int64{}
+		}
+		for row, kind := range ops.Kind {
+			if kind != timeline.OpKernel || ops.Call[row] < 0 {
+				continue
+			}
+			if k := slot[ops.Name[row]]; k > 0 {
+				byLine[k-1][c.line[ops.Call[row]]] += ops.End[row] - ops.Start[row]
+			}
+		}
+		for k := range byLine {
+			if len(byLine[k]) > 0 {
+				if number := mode(byLine[k]); number > 0 {
+					d.TopKernels[k].Line = a.from.line(number)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,458 @@
+package attribution
+
+import (
+	"math"
+
+	"github.com/inferscope/inferscope/analysis/devices"
+	"github.com/inferscope/inferscope/analysis/result"
+	"github.com/inferscope/inferscope/analysis/timeline"
+)
+
+// How idle time gets its cause. A gap of the busiest device is cut at every change
+// of what the thread that launched the next operation did, and each piece takes the
+// first cause that fits, in the order of idleKinds:
+//
+//   - profiler, warm_up and compile, while a record or a call says so;
+//   - launch_latency, stream_dependency or device_wait once the launch of the next
+//     operation had returned: from then on the host is not to blame;
+//   - sync_refill while the thread is in the synchronising call that saw the device
+//     fall idle, and right after it, until the next launch. A wait, a collection, an
+//     allocation or a pageable copy that follows keeps its own cause, and so does
+//     whatever comes later than refillNs: a host that needs longer than that to launch
+//     something is held up by something else;
+//   - the call that the thread is in, its wait, or, while it runs, what samples say.
+//
+// A thread other than the main one that only waits to be given work passes the
+// question on to the main thread.
+
+const (
+	// launchNs is how soon after its launch an operation begins when nothing holds it up.
+	launchNs = 20_000
+	// refillNs is how long after a synchronisation the host is still refilling the queue.
+	refillNs = 1_000_000
+)
+
+// idle is an index into idleKinds.
+type idle = uint8
+
+const (
+	iProfiler idle = iota
+	iWarmUp
+	iCompile
+	iLaunch
+	iDependency
+	iDeviceWait
+	iRefill
+	iPageable
+	iAllocator
+	iLoading
+	iHost // the first of the host's kinds up to kSyscall, in their order
+)
+
+const (
+	iFramework = iHost + idle(kPython) + iota
+	iPython
+	iNative
+	iUnknown
+	numIdle
+)
+
+var idleKinds = func() [numIdle]result.CauseKind {
+	out := [numIdle]result.CauseKind{result.CauseProfiler, result.CauseWarmUp, result.CauseCompile, result.CauseLaunchLatency,
+		result.CauseStreamDependency, result.CauseDeviceWait, result.CauseSyncRefill, result.CausePageableCopy, result.CauseAllocator,
+		result.CauseDataLoading}
+	copy(out[iHost:], kinds[:kPython])
+	out[iFramework], out[iPython], out[iNative], out[iUnknown] = result.CauseFramework, result.CausePython, result.CauseNative, result.CauseUnknown
+	return out
+}()
+
+// idleOf is the idle kind of a kind of the host.
+func idleOf(k kind) idle {
+	switch k {
+	case kPython:
+		return iPython
+	case kNative:
+		return iNative
+	case kUnknown:
+		return iUnknown
+	}
+	return iHost + idle(k)
+}
+
+// idleShare is the part of the wall that a cause of idle time belongs to.
+func idleShare(k idle) Share {
+	switch k {
+	case iPageable:
+		return ShareCopies
+	case iProfiler, iDependency:
+		return ShareOther
+	case iDeviceWait, iUnknown:
+		return ShareUnknown
+	}
+	return ShareHost
+}
+
+// proof is what the words about a cause are made of: a call, or a part of a thread's time.
+type proof struct {
+	call  timeline.NameID
+	group packed
+}
+
+// majority keeps the proof that carries most of a sum, when any carries half.
+type majority struct {
+	proof proof
+	ns    int64
+}
+
+func (m *majority) add(p proof, ns int64) {
+	switch {
+	case m.proof == p:
+		m.ns += ns
+	case m.ns < ns:
+		m.proof, m.ns = p, ns-m.ns
+	default:
+		m.ns -= ns
+	}
+}
+
+// idleLine is the idle time of one line.
+type idleLine struct {
+	index, number int32
+	kinds, counts [numIdle]int64
+	proofs        [numIdle]majority
+	// shared is the time to be shared out by samples, votes how many there are.
+	shared, votes int64
+	// ballots has the votes by kind.
+	ballots [numIdle]int64
+	// last is the kind that most of the shared time went to.
+	last idle
+}
+
+// idleVote is one class of samples.
+type idleVote struct {
+	line  int32
+	kind  idle
+	group packed
+}
+
+// column is a column of the picture while it is filled.
+type column struct {
+	kinds  [numIdle]int64
+	shared int64
+	lines  majorityLine
+}
+
+// majorityLine keeps the line that carries most of a sum, when any carries half.
+type majorityLine struct {
+	line int32
+	ns   int64
+}
+
+func (m *majorityLine) add(line int32, ns int64) {
+	switch {
+	case m.line == line:
+		m.ns += ns
+	case m.ns < ns:
+		m.line, m.ns = line, ns-m.ns
+	default:
+		m.ns -= ns
+	}
+}
+
+// idleSweep walks the idle time of one device.
+type idleSweep struct {
+	a       *attributor
+	tl      *timeline.Timeline
+	c       *calls
+	ops     *timeline.Ops
+	carried []bool
+	actors  []*actor
+	main    *actor
+	kernel  bool // the main thread's samples come from the kernel
+
+	lines  []*idleLine
+	byLine map[int32]int
+	at     *idleLine
+	votes  map[idleVote]int64
+	libs   map[timeline.NameID]role
+
+	overhead int // the first of Overheads that has not ended
+	covered  int64
+
+	blocks       cutter
+	blockKinds   [Blocks][NumShares]int64
+	blockShared  [Blocks]int64
+	columns      cutter
+	filled       []column
+	totalNs      int64
+	syncs        int64
+	lastK        idle
+	lastLine     int32
+	lastGap, gap int64
+}
+
+func newIdleSweep(a *attributor, c *calls, device int) *idleSweep {
+	tl := a.tl
+	s := &idleSweep{a: a, tl: tl, c: c, ops: &tl.Devices[device].Ops, actors: make([]*actor, len(tl.Threads)),
+		kernel: a.kernelSamples, byLine: map[int32]int{}, votes: map[idleVote]int64{}, libs: map[timeline.NameID]role{},
+		blocks: newCutter(tl.Extent, Blocks), columns: newCutter(tl.Extent, result.PictureColumns)}
+	s.carried = devices.CarriedIn(s.ops)
+	s.main = newActor(c, a.frames, tl.Main())
+	s.actors[s.main.id] = s.main
+	s.filled = make([]column, s.columns.n)
+	return s
+}
+
+func (s *idleSweep) actor(id timeline.ThreadID) *actor {
+	if s.actors[id] == nil {
+		s.actors[id] = newActor(s.c, s.a.frames, id)
+	}
+	return s.actors[id]
+}
+
+func (s *idleSweep) run() {
+	w := s.tl.Extent
+	at := w.Start
+	for i, start := range s.ops.Start {
+		if start >= w.End {
+			break
+		}
+		if start > at {
+			s.idle(at, start, i)
+		}
+		at = max(at, s.ops.End[i])
+	}
+	if at < w.End {
+		s.idle(at, w.End, -1)
+	}
+}
+
+// refill is the time after a synchronisation.
+type refill struct {
+	call       int32 // -1 for none
+	left, ends int64
+}
+
+func (s *idleSweep) refill(v *actor, t int64) refill {
+	v.at(t)
+	row := v.left(t)
+	if row < 0 {
+		return refill{call: -1, left: math.MinInt64, ends: math.MinInt64}
+	}
+	end := s.tl.Calls.End[row]
+	return refill{row, end, end + refillNs}
+}
+
+// idle attributes one gap, before the operation next, or after the last when next is -1.
+func (s *idleSweep) idle(start, end int64, next int) {
+	s.gap++
+	s.totalNs += end - start
+	thread, call, returned, after := s.main.id, int32(-1), int64(math.MaxInt64), iDeviceWait
+	if next >= 0 {
+		call = s.ops.Call[next]
+		switch {
+		case call >= 0:
+			if id := s.tl.Calls.Thread[call]; id != 0 {
+				thread = id
+			}
+			returned = s.tl.Calls.End[call]
+			if end-returned <= launchNs {
+				after = iLaunch
+			} else if s.c.flags[call]&callAfterWait != 0 {
+				after = iDependency
+			}
+		case s.carried[next]:
+			returned = start
+		}
+	}
+	v := s.actor(thread)
+	after2 := s.refill(v, start)
+	fromMain := after2
+	if thread != s.main.id && s.main.id != 0 {
+		fromMain = s.refill(s.main, start)
+	}
+	for t := start; t < end; {
+		who, refilling := v, after2
+		v.at(t)
+		until := min(end, v.until)
+		if v != s.main && s.main.id != 0 {
+			s.main.at(t)
+			until = min(until, s.main.until)
+			if v.idleHand() {
+				who, refilling = s.main, fromMain
+			}
+		}
+		line := who.line
+		if line == 0 {
+			line = s.main.line
+		}
+		profiled := s.profiled(t, &until)
+		if t < s.tl.Window.End {
+			until = min(until, s.tl.Window.End)
+		}
+		if t < returned {
+			until = min(until, returned)
+		}
+		if refilling.call >= 0 {
+			if t < refilling.left {
+				until = min(until, refilling.left)
+			} else if t < refilling.ends {
+				until = min(until, refilling.ends)
+			}
+		}
+		switch k, p := s.hard(who, t, profiled); {
+		case k != iUnknown:
+			s.add(k, line, p, t, until)
+		case t >= returned:
+			if call >= 0 {
+				line = s.c.line[call]
+			}
+			s.add(after, line, proof{}, t, until)
+		case t < refilling.left || t < refilling.ends && s.plain(who):
+			s.add(iRefill, s.c.line[refilling.call], proof{call: s.tl.Calls.Name[refilling.call]}, t, until)
+		default:
+			s.soft(who, line, t, until)
+		}
+		t = until
+	}
+}
+
+// profiled says whether tracing held things up at t, and until when that answer holds.
+// Overheads are sorted by their start and may overlap.
+func (s *idleSweep) profiled(t int64, until *int64) bool {
+	list := s.tl.Overheads
+	for s.overhead < len(list) && list[s.overhead].Start <= t {
+		s.covered = max(s.covered, list[s.overhead].End)
+		s.overhead++
+	}
+	if s.covered > t {
+		*until = min(*until, s.covered)
+		return true
+	}
+	if s.overhead < len(list) {
+		*until = min(*until, list[s.overhead].Start)
+	}
+	return false
+}
+
+// hard are the causes that come before the launch's return; iUnknown when none fits.
+func (s *idleSweep) hard(v *actor, t int64, profiled bool) (idle, proof) {
+	if profiled {
+		return iProfiler, proof{}
+	}
+	if t >= s.tl.Window.End {
+		return iUnknown, proof{}
+	}
+	of := roleNone
+	if v.row.offCPU() {
+		of = s.a.frames.role[v.row.stack]
+	}
+	switch {
+	case v.in(timeline.CallInit):
+		return iWarmUp, s.callProof(v, timeline.CallInit)
+	case of == roleWarmUp:
+		return iWarmUp, s.schedProof(v)
+	case v.in(timeline.CallModule):
+		return iCompile, s.callProof(v, timeline.CallModule)
+	case of == roleCompile:
+		return iCompile, s.schedProof(v)
+	}
+	return iUnknown, proof{}
+}
+
+// plain says that nothing with a cause of its own holds the thread up.
+func (s *idleSweep) plain(v *actor) bool {
+	return !v.collecting && !v.pageable && !v.in(timeline.CallAlloc) && !v.row.offCPU()
+}
+
+// soft are the causes that come after those of the launch and the synchronisation.
+func (s *idleSweep) soft(v *actor, line int32, t, until int64) {
+	if t >= s.tl.Window.End {
+		s.add(iUnknown, line, proof{}, t, until)
+		return
+	}
+	switch {
+	case v.pageable:
+		s.add(iPageable, line, s.callProof(v, timeline.CallCopy), t, until)
+	case v.in(timeline.CallAlloc):
+		s.add(iAllocator, line, s.callProof(v, timeline.CallAlloc), t, until)
+	case v.row.offCPU() && s.a.frames.role[v.row.stack] == roleLoader:
+		s.add(iLoading, line, s.schedProof(v), t, until)
+	case v.collecting:
+		s.add(iHost+kGC, line, proof{}, t, until)
+	case v.row.state == blocked:
+		s.add(idleOf(reasonKind[v.row.reason]), line, s.schedProof(v), t, until)
+	case v.row.state == runnable:
+		s.add(iHost+kPreempted, line, proof{}, t, until)
+	case v.in(timeline.CallSync):
+		s.add(iDeviceWait, line, s.callProof(v, timeline.CallSync), t, until)
+	case v.classes != 0:
+		s.add(iFramework, line, proof{call: s.tl.Calls.Name[v.active[0]]}, t, until)
+	case v.id == 0:
+		s.add(iUnknown, line, proof{}, t, until)
+	default:
+		s.share(v, line, t, until)
+	}
+}
+
+func (s *idleSweep) callProof(v *actor, class timeline.CallClass) proof {
+	row := v.deepest(class)
+	if row < 0 {
+		return proof{}
+	}
+	return proof{call: s.tl.Calls.Name[row]}
+}
+
+func (s *idleSweep) schedProof(v *actor) proof {
+	r := &v.row
+	k := reasonKind[r.reason]
+	if r.state == runnable {
+		k = kPreempted
+	}
+	return proof{group: groupKey{kind: k, reason: r.reason, syscall: r.syscall, fn: s.a.frames.deepest[r.stack]}.pack()}
+}
+
+func (s *idleSweep) line(number int32) *idleLine {
+	if s.at != nil && s.at.number == number {
+		return s.at
+	}
+	i, ok := s.byLine[number]
+	if !ok {
+		if len(s.lines) >= maxLines && number != 0 {
+			return s.line(0)
+		}
+		i = len(s.lines)
+		s.byLine[number] = i
+		s.lines = append(s.lines, &idleLine{index: int32(i), number: number})
+	}
+	s.at = s.lines[i]
+	return s.at
+}
+
+// add gives [start, end) a cause.
+func (s *idleSweep) add(k idle, number int32, p proof, start, end int64) {
+	l := s.line(number)
+	l.kinds[k] += end - start
+	if p != (proof{}) {
+		l.proofs[k].add(p, end-start)
+	}
+	if s.lastGap != s.gap || s.lastK != k || s.lastLine != l.number {
+		l.counts[k]++
+		if k == iRefill {
+			s.syncs++
+		}
+	}
+	s.lastGap, s.lastK, s.lastLine = s.gap, k, l.number
+	of := idleShare(k)
+	for t := start; t < end; {
+		piece, until := s.blocks.next(t, end)
+		s.blockKinds[piece][of] += until - t
+		t = until
+	}
+	for t := start; t < end; {
+		piece, until := s.columns.next(t, end)
+		s.filled[piece].kinds[k] += until - t
+		s.filled[piece].lines.add(l.number, until-t)
+		t = until
+	}
+}
