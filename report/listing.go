@@ -2,13 +2,14 @@ package report
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/inferscope/inferscope/analysis/result"
 )
 
 // HotLines picks the lines of the cell that deserve a place however long the
 // cell is: those that took a thousandth of the wall or more, in the cell's
-// thread or in another, or, in a cell without a slow line, a twentieth of its
+// thread, in another or on a device, or, in a cell without a slow line, a twentieth of its
 // slowest; the longest first, at most limit of them. The keys are line numbers.
 func HotLines(r *result.Result, limit int) map[int]bool {
 	var lines []result.LineStat
@@ -38,7 +39,24 @@ func HotLines(r *result.Result, limit int) map[int]bool {
 	return hot
 }
 
-func lineWeight(s result.LineStat) int64 { return max(s.WallNs, s.OtherThreadsNs) }
+func lineWeight(s result.LineStat) int64 {
+	if Magic(s.Line.Text) {
+		return 0
+	}
+	return max(s.WallNs, s.OtherThreadsNs, s.GPUNs, s.IdleCausedNs)
+}
+
+// Magic tells InferScope's own line at the top of a cell. What it takes is the measurement's, not the user's.
+func Magic(text string) bool { return strings.HasPrefix(strings.TrimSpace(text), "%%inferscope") }
+
+// Source is the cell's lines without the empty ones at its end.
+func Source(r *result.Result) []string {
+	lines := r.Cell.Lines
+	for len(lines) > 0 && strings.TrimSpace(lines[len(lines)-1]) == "" {
+		lines = lines[:len(lines)-1]
+	}
+	return lines
+}
 
 // Listed is one row of a short listing of the cell.
 type Listed struct {
@@ -59,13 +77,14 @@ func Listing(r *result.Result, rows int) []Listed {
 	for _, s := range r.Host.Lines {
 		stats[int(s.Line.Number)] = s
 	}
+	source := Source(r)
 	show := func(int) bool { return true }
-	if len(r.Cell.Lines) > rows {
+	if len(source) > rows {
 		hot := HotLines(r, max(1, rows/4))
 		show = func(n int) bool { return hot[n-1] || hot[n] || hot[n+1] }
 	}
 	var list []Listed
-	for i, text := range r.Cell.Lines {
+	for i, text := range source {
 		n := i + 1
 		switch {
 		case show(n):

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"regexp"
 	"strings"
 
 	"github.com/inferscope/inferscope/analysis/result"
@@ -23,6 +24,18 @@ var causeWords = map[result.CauseKind][2]string{
 	result.CausePoll:      {"waiting for an event", "epoll, poll or select: usually an event loop"},
 	result.CauseGPUDriver: {"in the GPU driver", "blocked in a call to the GPU driver"},
 	result.CauseUnknown:   {"not known", "nothing that was recorded tells"},
+
+	result.CauseProfiler:         {"InferScope itself", "tracing held the program up"},
+	result.CauseWarmUp:           {"CUDA warming up", "CUDA or one of its libraries was being initialised"},
+	result.CauseCompile:          {"compiling", "code was being compiled, linked or loaded"},
+	result.CauseLaunchLatency:    {"launch latency", "launched and about to begin, which takes up to 20 µs"},
+	result.CauseStreamDependency: {"waiting for another stream", "launched, but its stream waited for an event of another"},
+	result.CauseDeviceWait:       {"waiting on the device", "launched, and nothing tells why it did not begin"},
+	result.CauseSyncRefill:       {"empty queue after a synchronisation", "the host had waited for the GPU, which then waited for the host"},
+	result.CausePageableCopy:     {"copying pageable memory", "the host was inside a copy from or to pageable memory"},
+	result.CauseAllocator:        {"allocating GPU memory", "cudaMalloc, cudaFree or pinning was running"},
+	result.CauseDataLoading:      {"loading data", "waiting for, or making, the next batch"},
+	result.CauseFramework:        {"framework overhead", "on a CPU inside an operator or a launch call"},
 }
 
 // Cause is what a kind of cause is called in a sentence: "waiting for the GIL".
@@ -39,6 +52,10 @@ var causeShort = map[result.CauseKind]string{
 	result.CauseGIL: "GIL wait", result.CauseLock: "lock wait", result.CauseHostIO: "file wait", result.CauseNetworkIO: "network",
 	result.CauseSleep: "sleep", result.CausePageFault: "page faults", result.CausePreempted: "CPU wait", result.CauseChild: "child process",
 	result.CausePoll: "event wait", result.CauseGPUDriver: "GPU driver", result.CauseUnknown: "not known",
+	result.CauseProfiler: "profiler", result.CauseWarmUp: "warm-up", result.CauseCompile: "compiling", result.CauseLaunchLatency: "launch delay",
+	result.CauseStreamDependency: "stream wait", result.CauseDeviceWait: "device wait", result.CauseSyncRefill: "after a sync",
+	result.CausePageableCopy: "pageable copy", result.CauseAllocator: "allocation", result.CauseDataLoading: "data loading",
+	result.CauseFramework: "framework",
 }
 
 // CauseShort is Cause in the room of a narrow column: "GIL wait".
@@ -67,6 +84,18 @@ func Class(c result.Class) string {
 		return "Not known"
 	}
 	return strings.ReplaceAll(string(c), "_", " ")
+}
+
+// platform is what the build adds to the name of an extension module.
+var platform = regexp.MustCompile(`\.(?:cpython-\d+[a-z]*(?:-[0-9A-Za-z_-]+)?|abi3)\.so\b`)
+
+// Modules shortens the names of extension modules in a text: "_multiarray_umath.cpython-312-x86_64-linux-gnu.so"
+// is called what Python calls it, "_multiarray_umath".
+func Modules(s string) string {
+	if !strings.Contains(s, ".so") {
+		return s
+	}
+	return platform.ReplaceAllString(s, "")
 }
 
 // Confidence names a confidence of 0..1: "high", "fair", "low".
@@ -137,7 +166,7 @@ func States(s result.States) []State {
 	return list
 }
 
-// StateWords is what a slice's class is called: a state or reason by name.
+// StateWords is what a slice's class is called: a state, reason or cause by name, or what a device did.
 func StateWords(class string) string {
 	switch class {
 	case "running":
@@ -148,13 +177,19 @@ func StateWords(class string) string {
 		return "garbage collection"
 	case "unknown":
 		return "not known"
+	case "kernel":
+		return "GPU kernels"
+	case "copy":
+		return "GPU copies"
+	case "set":
+		return "GPU memory sets"
 	}
 	for r, words := range reasonWords {
 		if timeline.Reason(r).String() == class {
 			return words
 		}
 	}
-	return strings.ReplaceAll(class, "_", " ")
+	return Cause(result.CauseKind(class))
 }
 
 // Outcome words how the cell ended when it did not end well; empty for "ok".

@@ -30,7 +30,7 @@ func functions(p *page, r *result.Result, limits limits) {
 		}
 		if f.Native != "" {
 			p.raw(`, in `)
-			p.code(f.Native, limits.name)
+			p.code(report.Modules(f.Native), limits.name)
 		}
 		p.raw(`</td>`)
 		if f.CellLine > 0 {

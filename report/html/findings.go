@@ -62,7 +62,7 @@ func finding(p *page, f result.Finding, limits limits) {
 		p.code(trimmed(f.Line.Text), limits.source)
 	}
 	p.raw(`<br>`)
-	p.text(f.Evidence, limits.sentence)
+	p.text(report.Modules(f.Evidence), limits.sentence)
 	if f.Advice != "" {
 		p.raw(`<br><strong>Do:</strong> `)
 		p.text(f.Advice, limits.sentence)

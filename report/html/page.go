@@ -190,7 +190,7 @@ func bar(style markup, segments ...segment) markup {
 
 // swatch is the colour's key.
 func swatch(color markup) markup {
-	return `<span style="display:inline-block;width:10px;height:10px;border-radius:2px;margin:0 6px 0 0;background-color:` + color + `"></span>`
+	return `<span style="border-left:10px solid ` + color + `;margin:0 6px 0 0"></span>`
 }
 
 // more says how many rows were left out, if any.

@@ -19,7 +19,22 @@ var causeColor = map[result.CauseKind]markup{
 	result.CausePreempted: "#e58a1f",
 	result.CauseChild:     "#b06fb5",
 	result.CauseGPUDriver: "#4f9a4a",
+
+	result.CauseProfiler:         "#77808a",
+	result.CauseWarmUp:           "#b58900",
+	result.CauseCompile:          "#7f5bc0",
+	result.CauseLaunchLatency:    "#56a3d9",
+	result.CauseStreamDependency: "#009e83",
+	result.CauseDeviceWait:       "#9a8c7c",
+	result.CauseSyncRefill:       "#d9541e",
+	result.CausePageableCopy:     "#cc5f8f",
+	result.CauseAllocator:        "#a0693a",
+	result.CauseDataLoading:      "#2a9d6f",
+	result.CauseFramework:        "#4a6fd0",
 }
+
+// partColor is the colour of what a device did.
+var partColor = map[string]markup{"kernels": "#6ca80f", "communication": "#c98500", "copies": "#d0649b", "sets": "#a78bc4"}
 
 const unknownColor markup = "#8b9198"
 
@@ -51,6 +66,9 @@ var sliceStyles = map[string]sliceStyle{
 	"scope":      {"#9db7d6", 14, false},
 	"mark":       {"#b3261e", 14, false},
 	"line":       {"#5b7fa8", 10, false},
+	"kernel":     {partColor["kernels"], 14, false},
+	"copy":       {partColor["copies"], 10, true},
+	"set":        {partColor["sets"], 7, true},
 }
 
 func colorOfCause(k result.CauseKind) markup {
@@ -63,6 +81,9 @@ func colorOfCause(k result.CauseKind) markup {
 func sliceOf(class string) sliceStyle {
 	if s, ok := sliceStyles[class]; ok {
 		return s
+	}
+	if c, ok := causeColor[result.CauseKind(class)]; ok {
+		return sliceStyle{c, 10, false}
 	}
 	return sliceStyle{unknownColor, 4, true}
 }

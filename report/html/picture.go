@@ -2,6 +2,7 @@ package html
 
 import (
 	"encoding/base64"
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -15,11 +16,19 @@ import (
 const (
 	pictureWidth = 800
 
-	laneLeft    = 150
-	laneColumns = 2 * result.PictureColumns // whole units: one column is half of the picture's
-	laneRight   = pictureWidth - 20
-	laneHeight  = 20
-	linesShown  = 6
+	laneLeft   = 150
+	laneRight  = pictureWidth - 20
+	laneHeight = 20
+	linesShown = 6
+)
+
+// A picture begins with as many columns as the analysis prepared. One that would
+// hold more than mostRuns pieces is drawn with half of them, and again, down to
+// leastColumns: it is there for the shape, and a notebook keeps every byte of it.
+const (
+	mostColumns  = result.PictureColumns
+	leastColumns = 120
+	mostRuns     = 500
 )
 
 // row is one lane as it is drawn: runs of one class, in columns.
@@ -53,7 +62,11 @@ func drawing(r *result.Result, limits limits) (svg, alt string) {
 	if r.Picture.Window.Ns() <= 0 {
 		return "", ""
 	}
-	rows, left := rowsOf(r, limits)
+	g := grid(mostColumns)
+	rows, left := g.rowsOf(r, limits)
+	for ; g > leastColumns && pieces(rows) > mostRuns; rows, left = g.rowsOf(r, limits) {
+		g /= 2
+	}
 	if len(rows) == 0 {
 		return "", ""
 	}
@@ -62,27 +75,31 @@ func drawing(r *result.Result, limits limits) (svg, alt string) {
 	height := 8 + len(rows)*laneHeight + 20 + legendHeight
 	b.raw(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 800 `, num(height), `" width="800" height="`, num(height),
 		`" font-family="system-ui,sans-serif" font-size="11" fill="#24292f"><rect width="800" height="`, num(height), `" fill="#f7f8fa"/>`)
-	axis(&b, r, len(rows))
+	g.axis(&b, r, len(rows))
 	b.raw(`<g text-anchor="end">`)
 	for i, row := range rows {
 		b.raw(`<text x="`, num(laneLeft-8), `" y="`, num(middleOf(i)+4), `">`, escaped(report.Fit(report.Visible(row.label, 60), 22), 0), `</text>`)
 	}
-	b.raw(`</g><g fill="none" transform="translate(`, num(laneLeft), `) scale(`, markup(strconv.FormatFloat(columnWidth, 'f', 4, 64)), ` 1)">`)
-	for i, row := range rows {
-		drawRuns(&b, row, middleOf(i))
-	}
+	b.raw(`</g><g fill="none" transform="translate(`, num(laneLeft), `) scale(`, markup(strconv.FormatFloat(g.width(), 'f', 4, 64)), ` 1)">`)
+	drawRuns(&b, rows)
 	b.raw(`</g>`)
 	for i, row := range rows {
-		drawLabels(&b, row, middleOf(i))
+		g.drawLabels(&b, row, middleOf(i))
 	}
 	b.raw(`<g transform="translate(0 `, num(8+len(rows)*laneHeight+20), `)">`, legend, `</g></svg>`)
 	return b.b.String(), altOf(r, rows, left)
 }
 
-var laneOrder = []result.LaneKind{result.LaneLines, result.LaneScopes, result.LaneMarks, result.LaneThread, result.LaneGC}
+// Lanes of the devices: what a stream ran, and why a device was idle.
+const (
+	laneStream result.LaneKind = "stream"
+	laneIdle   result.LaneKind = "idle"
+)
+
+var laneOrder = []result.LaneKind{result.LaneLines, result.LaneScopes, result.LaneMarks, laneStream, laneIdle, result.LaneThread, result.LaneGC}
 
 // rowsOf lays the lanes out in the order of the picture; left counts threads that found no room.
-func rowsOf(r *result.Result, limits limits) (rows []row, left int) {
+func (g grid) rowsOf(r *result.Result, limits limits) (rows []row, left int) {
 	shown := map[result.LaneKind]int{}
 	lanes := slices.Clone(r.Picture.Lanes)
 	// What the cell did stands above what the machine did.
@@ -94,10 +111,10 @@ func rowsOf(r *result.Result, limits limits) (rows []row, left int) {
 			continue
 		}
 		if lane.Kind == result.LaneLines {
-			rows = append(rows, lineRows(r, lane)...)
+			rows = append(rows, g.lineRows(r, lane)...)
 			continue
 		}
-		runs := runsOf(r, lane.Slices)
+		runs := g.runsOf(r, lane.Slices)
 		if len(runs) == 0 {
 			continue
 		}
@@ -107,7 +124,7 @@ func rowsOf(r *result.Result, limits limits) (rows []row, left int) {
 }
 
 // lineRows gives a row of its own to each of the lines that took longest, and one to all others.
-func lineRows(r *result.Result, lane result.Lane) []row {
+func (g grid) lineRows(r *result.Result, lane result.Lane) []row {
 	ns := map[int32]int64{}
 	for _, s := range lane.Slices {
 		if s.End > s.Start {
@@ -134,10 +151,10 @@ func lineRows(r *result.Result, lane result.Lane) []row {
 		if n >= 1 && int(n) <= len(r.Cell.Lines) {
 			label = strconv.Itoa(int(n)) + "  " + strings.TrimSpace(r.Cell.Lines[n-1])
 		}
-		rows = append(rows, row{label: label, lines: true, runs: runsOf(r, only(lane.Slices, func(l int32) bool { return l == n }))})
+		rows = append(rows, row{label: label, lines: true, runs: g.runsOf(r, only(lane.Slices, func(l int32) bool { return l == n }))})
 	}
 	if others > 0 {
-		rest := runsOf(r, only(lane.Slices, func(l int32) bool { return l != 0 && !slices.Contains(shown, l) }))
+		rest := g.runsOf(r, only(lane.Slices, func(l int32) bool { return l != 0 && !slices.Contains(shown, l) }))
 		rows = append(rows, row{label: report.Plural(int64(others), "other line"), lines: true, runs: rest})
 	}
 	return rows
@@ -154,28 +171,54 @@ func only(all []result.Slice, keep func(int32) bool) []result.Slice {
 	return kept
 }
 
-// runsOf puts slices on the grid of columns: a later slice wins a column, neighbours of one class and label join.
-func runsOf(r *result.Result, list []result.Slice) []run {
+// grid is a number of columns between the picture's edges.
+type grid int
+
+// width is a column's, in SVG units.
+func (g grid) width() float64 { return float64(laneRight-laneLeft) / float64(g) }
+
+// at is where a column begins.
+func (g grid) at(column int) markup {
+	return markup(strconv.FormatFloat(laneLeft+float64(column)*g.width(), 'f', 1, 64))
+}
+
+func pieces(rows []row) (n int) {
+	for _, row := range rows {
+		n += len(row.runs)
+	}
+	return n
+}
+
+// runsOf puts slices on the columns: the one that fills most of a column has it, neighbours of one class and label join.
+func (g grid) runsOf(r *result.Result, list []result.Slice) []run {
 	w := r.Picture.Window
-	column := func(t int64) float64 { return float64(t-w.Start) / float64(w.Ns()) * laneColumns }
-	grid := make([]int, laneColumns) // index into list, plus one
+	columns := int(g)
+	column := func(t int64) float64 { return float64(t-w.Start) / float64(w.Ns()) * float64(columns) }
+	type filling struct {
+		slice int // index into list, plus one
+		part  float64
+	}
+	filled := make([]filling, columns)
 	for i, s := range list {
 		from, to := column(s.Start), column(s.End)
-		if to < 0 || from > laneColumns || s.End < s.Start {
+		if to < 0 || from > float64(columns) || s.End < s.Start {
 			continue
 		}
-		a := min(laneColumns-1, max(0, int(from)))
-		b := max(a+1, min(laneColumns, int(math.Round(to))))
+		a := min(columns-1, max(0, int(from)))
+		b := max(a+1, min(columns, int(math.Round(to))))
 		for c := a; c < b; c++ {
-			grid[c] = i + 1
+			part := min(to, float64(c+1)) - max(from, float64(c))
+			if filled[c].slice == 0 || part >= filled[c].part {
+				filled[c] = filling{i + 1, part}
+			}
 		}
 	}
 	var runs []run
-	for c, i := range grid {
-		if i == 0 {
+	for c, f := range filled {
+		if f.slice == 0 {
 			continue
 		}
-		s := list[i-1]
+		s := list[f.slice-1]
 		if n := len(runs); n > 0 && runs[n-1].to == c && runs[n-1].class == s.Class && runs[n-1].label == s.Label {
 			runs[n-1].to++
 			continue
@@ -183,13 +226,6 @@ func runsOf(r *result.Result, list []result.Slice) []run {
 		runs = append(runs, run{c, c + 1, s.Class, s.Label})
 	}
 	return runs
-}
-
-// scale from columns to SVG units.
-const columnWidth = float64(laneRight-laneLeft) / laneColumns
-
-func at(column int) markup {
-	return markup(strconv.FormatFloat(laneLeft+float64(column)*columnWidth, 'f', 1, 64))
 }
 
 // middleOf is the height of a row's middle.
@@ -207,49 +243,60 @@ func stroke(s sliceStyle) markup {
 	return m
 }
 
-// drawRuns writes one path a class: "m3 0h2" is a slice, six bytes, so that a full picture stays small.
-func drawRuns(b *page, row row, middle int) {
-	for _, class := range classesOf(row.runs) {
-		style := sliceOf(class)
-		if row.marks {
-			style = sliceOf("mark")
-		}
-		b.raw(`<path`, stroke(style), ` d="`)
-		last := -1
-		for _, run := range row.runs {
-			switch {
-			case run.class != class:
-				continue
-			case last < 0:
-				b.raw(`M`, num(run.from), ` `, num(middle))
-			default:
-				b.raw(`m`, num(run.from-last), ` 0`)
-			}
-			last = run.to
+// drawRuns writes one path a class for all rows: "m3 0h2" is a slice, six bytes, so that a full picture stays small.
+func drawRuns(b *page, rows []row) {
+	paths := map[string]*strings.Builder{}
+	var order []string
+	for i, row := range rows {
+		for _, class := range classesOf(row.runs) {
+			key := class
 			if row.marks {
-				last = run.from + 2
+				key = "mark"
 			}
-			b.raw(`h`, num(last-run.from))
+			d := paths[key]
+			if d == nil {
+				d = &strings.Builder{}
+				paths[key] = d
+				order = append(order, key)
+			}
+			last := -1
+			for _, run := range row.runs {
+				switch {
+				case run.class != class:
+					continue
+				case last < 0:
+					fmt.Fprintf(d, "M%d %d", run.from, middleOf(i))
+				default:
+					fmt.Fprintf(d, "m%d 0", run.from-last)
+				}
+				last = run.to
+				if row.marks {
+					last = run.from + 1
+				}
+				fmt.Fprintf(d, "h%d", last-run.from)
+			}
 		}
-		b.raw(`"/>`)
+	}
+	for _, class := range order {
+		b.raw(`<path`, stroke(sliceOf(class)), ` d="`, markup(paths[class].String()), `"/>`)
 	}
 }
 
 // drawLabels writes the names of scopes inside them and those of marks beside them, where there is room.
-func drawLabels(b *page, row row, middle int) {
+func (g grid) drawLabels(b *page, row row, middle int) {
 	free := 0
 	for _, run := range row.runs {
 		room := run.to - run.from
 		if row.marks {
-			room = laneColumns - run.from
+			room = int(g) - run.from
 		}
-		letters := min(24, int(float64(room)*columnWidth)/7-1)
+		letters := min(24, int(float64(room)*g.width())/7-1)
 		if run.label == "" || letters < 3 || run.from < free {
 			continue
 		}
 		label := report.Fit(report.Visible(run.label, 80), letters)
-		free = run.from + int(float64(report.Columns(label)*7+8)/columnWidth)
-		b.raw(`<text x="`, at(run.from), `" y="`, num(middle+4), `" dx="4">`, escaped(label, 0), `</text>`)
+		free = run.from + int(float64(report.Columns(label)*7+8)/g.width())
+		b.raw(`<text x="`, g.at(run.from), `" y="`, num(middle+4), `" dx="4">`, escaped(label, 0), `</text>`)
 	}
 }
 
@@ -264,7 +311,7 @@ func classesOf(runs []run) []string {
 }
 
 // axis draws round times from the start of the cell.
-func axis(b *page, r *result.Result, rows int) {
+func (g grid) axis(b *page, r *result.Result, rows int) {
 	bottom := 8 + rows*laneHeight
 	wall := r.Picture.Window.Ns()
 	step := int64(1)
@@ -278,7 +325,7 @@ func axis(b *page, r *result.Result, rows int) {
 		}
 	}
 	for t, i := int64(0), 0; t <= wall && i < 10; t, i = t+step, i+1 {
-		x := at(int(float64(t) / float64(wall) * laneColumns))
+		x := g.at(int(float64(t) / float64(wall) * float64(g)))
 		b.raw(`<path d="M`, x, ` 6V`, num(bottom+3), `" stroke="#d0d7de"/><text x="`, x, `" y="`, num(bottom+15), `">`, one(report.Duration(t)), `</text>`)
 	}
 	b.raw(`</g>`)
@@ -323,6 +370,13 @@ func altOf(r *result.Result, rows []row, left int) string {
 	s := "Timeline of " + report.Duration(r.Picture.Window.Ns()) + " with " + report.Plural(int64(len(rows)), "row") + ": " + strings.Join(names[:min(12, len(names))], "; ") + "."
 	if left > 0 {
 		s += " Not drawn: " + report.Plural(int64(left), "more lane") + "."
+	}
+	for _, d := range r.Devices[:min(len(r.Devices), 4)] {
+		var parts []string
+		for _, part := range report.Parts(d) {
+			parts = append(parts, part.Name+" "+report.Percent(part.Share))
+		}
+		s += " GPU " + strconv.Itoa(int(d.Index)) + ": " + strings.Join(parts, ", ") + "."
 	}
 	var states []string
 	for _, st := range report.States(r.Host.States) {

@@ -19,18 +19,18 @@ const MaxBytes = 512 * 1024
 // limits bounds what is shown of everything that may be large.
 type limits struct {
 	// name, sentence and source are characters.
-	name, sentence, source int
+	name, sentence, source, kernelName, kernelTitle int
 	// The rest are rows.
-	sourceRows, sourceFolded, findings, snippet, threads, functions, scopes, marks, losses, notes, causes, lanes int
+	sourceRows, sourceFolded, findings, snippet, threads, functions, scopes, marks, losses, notes, causes, lanes, devices, kernels, copies int
 }
 
-var generous = limits{name: 160, sentence: 900, source: 240,
-	sourceRows: 160, sourceFolded: 1500, findings: 20, snippet: 24, threads: 12, functions: 15, scopes: 20, marks: 30, losses: 20, notes: 12, causes: 16, lanes: 7}
+var generous = limits{name: 160, sentence: 900, source: 240, kernelName: 84, kernelTitle: 1000,
+	sourceRows: 160, sourceFolded: 1500, findings: 20, snippet: 24, threads: 12, functions: 15, scopes: 20, marks: 30, losses: 20, notes: 12, causes: 16, lanes: 7, devices: 8, kernels: 10, copies: 12}
 
 // halved is the next try when a page came out too large. Every limit stays above zero.
 func (l limits) halved() limits {
 	for _, n := range []*int{&l.name, &l.sentence, &l.source, &l.sourceRows, &l.sourceFolded, &l.findings, &l.snippet, &l.threads, &l.functions,
-		&l.scopes, &l.marks, &l.losses, &l.notes, &l.causes, &l.lanes} {
+		&l.scopes, &l.marks, &l.losses, &l.notes, &l.causes, &l.lanes, &l.kernelName, &l.kernelTitle, &l.devices, &l.kernels, &l.copies} {
 		*n = max(1, *n/2)
 	}
 	return l
@@ -49,6 +49,7 @@ func render(r *result.Result, limits limits) []byte {
 	p := &page{}
 	p.raw(`<div style="font-family:system-ui,sans-serif;font-size:14px;line-height:1.45;max-width:1000px;text-align:left;overflow-wrap:break-word">`)
 	verdict(p, r, limits)
+	gpu(p, r, limits)
 	breakdown(p, r, limits)
 	source(p, r, limits)
 	findings(p, r, limits)
@@ -56,6 +57,9 @@ func render(r *result.Result, limits limits) []byte {
 		p.heading("Over time")
 		p.raw(`<div>`, img, `</div>`)
 	}
+	kernels(p, r, limits)
+	copies(p, r, limits)
+	sensors(p, r, limits)
 	functions(p, r, limits)
 	threads(p, r, limits)
 	scopes(p, r, limits)
@@ -83,7 +87,7 @@ func verdict(p *page, r *result.Result, limits limits) {
 	}
 	p.raw(`<div style="border-left:5px solid `, accent, `;padding:2px 0 2px 14px;margin:4px 0 10px 0">`)
 	p.raw(`<h4 style="font-size:19px;font-weight:600;line-height:1.35;margin:0 0 6px 0">`)
-	p.text(v.Sentence, limits.sentence)
+	p.text(report.Modules(v.Sentence), limits.sentence)
 	p.raw(`</h4><div>`)
 	if r.WallNs > 0 {
 		p.raw(chip(accent, escaped(report.Class(v.Class), 40)), ` <span>`, one(report.Duration(r.WallNs)), ` wall time</span>`)
@@ -157,7 +161,11 @@ func breakdown(p *page, r *result.Result, limits limits) {
 	if len(r.Host.ByKind) == 0 || r.WallNs <= 0 {
 		return
 	}
-	p.heading("Where the time went")
+	if len(r.Devices) > 0 {
+		p.heading("Where the host’s time went")
+	} else {
+		p.heading("Where the time went")
+	}
 	var all []segment
 	for _, c := range r.Host.ByKind {
 		all = append(all, segment{c.Share, colorOfCause(c.Kind)})
@@ -180,7 +188,7 @@ func breakdown(p *page, r *result.Result, limits limits) {
 		p.tdNum(one(report.Duration(c.Ns)))
 		p.tdNum(one(report.Percent(c.Share)))
 		p.raw(td)
-		mainly(p, r, c, named, limits)
+		mainly(p, r.Host.Causes, c, named, limits)
 		p.raw(`</td></tr>`)
 	}
 	if small > 0 {
@@ -195,10 +203,10 @@ func breakdown(p *page, r *result.Result, limits limits) {
 }
 
 // mainly names the line, the thread and the detail that stand behind a cause.
-// A line's source is shown where it is named first.
-func mainly(p *page, r *result.Result, c result.Cause, named map[int32]bool, limits limits) {
+// A line's source is shown where it is named first; all are the causes among which the line of a sum is looked up.
+func mainly(p *page, all []result.Cause, c result.Cause, named map[int32]bool, limits limits) {
 	separator := markup("")
-	if l := report.LineOf(c, r.Host.Causes); l.Number > 0 {
+	if l := report.LineOf(c, all); l.Number > 0 {
 		p.raw(`line `, num(l.Number), ` `)
 		if !named[l.Number] {
 			p.code(report.Fit(report.Visible(trimmed(l.Text), limits.name), 52), 0)
@@ -206,7 +214,7 @@ func mainly(p *page, r *result.Result, c result.Cause, named map[int32]bool, lim
 		named[l.Number] = true
 		separator = ` `
 	}
-	detail := c.Detail
+	detail := report.Modules(c.Detail)
 	if detail == report.CauseMeaning(c.Kind) {
 		detail = "" // it stands beside already
 	}

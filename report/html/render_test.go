@@ -139,15 +139,15 @@ func TestPictureIsWellFormed(t *testing.T) {
 func TestRunsOf(t *testing.T) {
 	r := fixtures.Sleep()
 	w := r.Picture.Window
-	at := func(column int64) int64 { return w.Start + w.Ns()*column/laneColumns + 1 }
-	runs := runsOf(r, []result.Slice{
+	at := func(column int64) int64 { return w.Start + w.Ns()*column/mostColumns + 1 }
+	runs := grid(mostColumns).runsOf(r, []result.Slice{
 		{Start: w.Start - 5, End: at(10), Class: "running"},
 		{Start: at(10), End: at(20), Class: "sleep"},
 		{Start: at(30), End: at(30), Class: "gil"},
 		{Start: at(40), End: w.End + 1000, Class: "running"},
 		{Start: w.End + 10, End: w.End + 20, Class: "lock"},
 	})
-	want := []run{{0, 10, "running", ""}, {10, 20, "sleep", ""}, {30, 31, "gil", ""}, {40, laneColumns, "running", ""}}
+	want := []run{{0, 10, "running", ""}, {10, 20, "sleep", ""}, {30, 31, "gil", ""}, {40, mostColumns, "running", ""}}
 	if !slices.Equal(runs, want) {
 		t.Errorf("got %v, want %v", runs, want)
 	}

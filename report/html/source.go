@@ -19,25 +19,35 @@ const (
 
 // source shows the cell line by line with the time beside it.
 func source(p *page, r *result.Result, limits limits) {
-	if len(r.Cell.Lines) == 0 {
+	lines := report.Source(r)
+	if len(lines) == 0 {
 		return
 	}
 	p.heading("The cell, line by line")
-	stats := make(map[int]result.LineStat, len(r.Host.Lines))
-	var most int64
+	t := sourceTable{lines: lines, wall: r.WallNs, stats: make(map[int]result.LineStat, len(r.Host.Lines)), gpu: len(r.Devices) > 0}
 	for _, s := range r.Host.Lines {
-		if n := int(s.Line.Number); n >= 1 && n <= len(r.Cell.Lines) {
-			stats[n] = s
-			most = max(most, s.WallNs)
+		n := int(s.Line.Number)
+		if n < 1 || n > len(lines) {
+			continue
 		}
+		t.stats[n] = s
+		if !report.Magic(lines[n-1]) {
+			t.most = max(t.most, s.WallNs)
+		}
+		t.device.ns, t.device.idle = max(t.device.ns, s.GPUNs), max(t.device.idle, s.IdleCausedNs)
 	}
 	hot := report.HotLines(r, limits.sourceRows)
-	p.table(column{title: "Line", numeric: true, width: "38px"}, column{title: "Time", numeric: true, width: "62px"},
-		column{title: "Share", width: "80px"}, column{title: "Source"}, column{title: "Mostly", width: "118px"})
+	columns := []column{{title: "Line", numeric: true, width: "38px"}, {title: "Time", numeric: true, width: "62px"},
+		{title: "Share", width: "80px"}, {title: "Source"}, {title: "Mostly", width: "118px"}}
+	if t.gpu {
+		columns[1].width, columns[2].width, columns[4].width = "58px", "44px", "14%"
+		columns = append(columns, gpuColumns...)
+	}
+	p.table(columns...)
 	rows, folded := 0, 0
-	for n := 1; n <= len(r.Cell.Lines); {
+	for n := 1; n <= len(lines); {
 		end := n
-		for end <= len(r.Cell.Lines) && !hot[end] {
+		for end <= len(lines) && !hot[end] {
 			end++
 		}
 		// [n, end) is cold: what is not context of a hot line may be folded.
@@ -45,32 +55,32 @@ func source(p *page, r *result.Result, limits limits) {
 		if n > 1 {
 			from = min(end, n+context)
 		}
-		if end <= len(r.Cell.Lines) {
+		if end <= len(lines) {
 			to = max(from, end-context)
 		}
 		if to-from < foldFrom && rows+end-n < limits.sourceRows {
 			from, to = end, end
 		}
 		for ; n < from; n++ {
-			sourceRow(p, r, n, stats, most, false, limits)
+			t.row(p, n, false, limits)
 			rows++
 		}
 		if to > n {
-			folded += foldRow(p, r, n, to, stats, limits.sourceFolded-folded, limits)
+			folded += t.fold(p, n, to, limits.sourceFolded-folded, limits)
 			n = to
 		}
 		for ; n < end; n++ {
-			sourceRow(p, r, n, stats, most, false, limits)
+			t.row(p, n, false, limits)
 			rows++
 		}
-		if n <= len(r.Cell.Lines) {
-			sourceRow(p, r, n, stats, most, true, limits)
+		if n <= len(lines) {
+			t.row(p, n, true, limits)
 			rows++
 			n++
 		}
 	}
 	p.raw(endTable)
-	if most > 0 {
+	if t.most > 0 {
 		p.raw(`<p style="margin:4px 0 0 0;font-size:12px;`, dimStyle, `">Time is the main thread's, on the line itself. The longest bar is the slowest line; its colours are the causes above. × is how often the line ran.`)
 		for _, s := range r.Host.Lines {
 			if !s.Exact && s.WallNs > 0 {
@@ -78,22 +88,37 @@ func source(p *page, r *result.Result, limits limits) {
 				break
 			}
 		}
+		if t.gpu {
+			p.raw(` GPU time is that of the work which the line launched, GPU idle the time for which the GPU waited because of the line.`)
+		}
 		p.raw(`</p>`)
 	}
 }
 
-// sourceRow is one line of the cell; hot ones have their bar and their cause, the others are dimmed.
-func sourceRow(p *page, r *result.Result, n int, stats map[int]result.LineStat, most int64, hot bool, limits limits) {
-	s := stats[n]
-	slowest := hot && s.WallNs == most
+// sourceTable is what the rows of the source share.
+type sourceTable struct {
+	lines []string
+	stats map[int]result.LineStat
+	wall  int64
+	// most is the slowest line's time.
+	most   int64
+	gpu    bool
+	device gpuMost
+}
+
+// row is one line of the cell; hot ones have their bar and their cause, the others are dimmed.
+func (t *sourceTable) row(p *page, n int, hot bool, limits limits) {
+	s := t.stats[n]
+	slowest := hot && s.WallNs == t.most
 	open := markup(`<tr>`)
 	if slowest {
 		open = `<tr style="background-color:rgba(217,84,30,0.16)">`
 	} else if !hot {
 		open = `<tr style="` + dimStyle + `">`
 	}
-	p.raw(open, numCell, num(n), `</td>`, numCell)
+	p.raw(open, numCell, num(n), `</td>`)
 	if s.WallNs > 0 {
+		p.raw(numCell)
 		if !s.Exact {
 			p.raw(`~`)
 		}
@@ -102,16 +127,26 @@ func sourceRow(p *page, r *result.Result, n int, stats map[int]result.LineStat, 
 		} else {
 			p.raw(one(report.Duration(s.WallNs)))
 		}
+		p.raw(`</td>`)
+	} else {
+		p.tdEmpty()
 	}
-	p.raw(`</td>`, cell)
 	if hot && s.WallNs > 0 {
-		p.raw(bar("display:inline-block;width:36px;height:10px", lineSegments(s, most)...), ` <small>`, one(report.Percent(report.Share(s.WallNs, r.WallNs))), `</small>`)
+		p.raw(cell, bar("display:inline-block;width:36px;height:10px", lineSegments(s, t.most)...))
+		if !t.gpu { // the device's columns need the room
+			p.raw(` <small>`, one(report.Percent(report.Share(s.WallNs, t.wall))), `</small>`)
+		}
+		p.raw(`</td>`)
+	} else {
+		p.tdEmpty()
 	}
-	p.raw(`</td>`, cell)
-	if r.Cell.Lines[n-1] != "" {
-		p.source(r.Cell.Lines[n-1], limits.source)
+	if t.lines[n-1] != "" {
+		p.raw(cell)
+		p.source(t.lines[n-1], limits.source)
+		p.raw(`</td>`)
+	} else {
+		p.tdEmpty()
 	}
-	p.raw(`</td>`)
 	if s.Hits > 0 || hot {
 		p.raw(cell)
 		if hot {
@@ -120,10 +155,14 @@ func sourceRow(p *page, r *result.Result, n int, stats map[int]result.LineStat, 
 		if s.Hits > 0 {
 			p.raw(` <small>×`, one(shortCount(s.Hits)), `</small>`)
 		}
+		p.raw(`</td>`)
 	} else {
-		p.raw(`<td>`)
+		p.tdEmpty()
 	}
-	p.raw(`</td></tr>`)
+	if t.gpu {
+		gpuCells(p, s, t.device)
+	}
+	p.raw(`</tr>`)
 }
 
 // Cells of the source are tighter than a host's own, so that it reads as source.
@@ -179,14 +218,18 @@ func mostly(p *page, s result.LineStat) {
 	}
 }
 
-// foldRow hides the lines [from, to) behind a summary and returns how many of them it wrote.
-func foldRow(p *page, r *result.Result, from, to int, stats map[int]result.LineStat, room int, limits limits) int {
+// fold hides the lines [from, to) behind a summary and returns how many of them it wrote.
+func (t *sourceTable) fold(p *page, from, to, room int, limits limits) int {
 	var ns int64
 	for n := from; n < to; n++ {
-		ns += stats[n].WallNs
+		ns += t.stats[n].WallNs
 	}
 	shown := max(0, min(to-from, room))
-	p.raw(`<tr><td colspan="5" style="text-align:left;padding:2px 5px"><details><summary style="cursor:pointer;`, dimStyle, `">`, num(from), `–`, num(to-1), `: `,
+	span := markup("5")
+	if t.gpu {
+		span = "8"
+	}
+	p.raw(`<tr><td colspan="`, span, `" style="text-align:left;padding:2px 5px"><details><summary style="cursor:pointer;`, dimStyle, `">`, num(from), `–`, num(to-1), `: `,
 		one(report.Plural(int64(to-from), "line")))
 	if ns > 0 {
 		p.raw(` with `, one(report.Duration(ns)), ` in all`)
@@ -195,7 +238,7 @@ func foldRow(p *page, r *result.Result, from, to int, stats map[int]result.LineS
 	}
 	p.raw(`</summary><pre style="`, preStyle, `">`)
 	for n := from; n < from+shown; n++ {
-		p.raw(one(pad(report.Count(int64(n)), 6)), `  `, one(pad(timeOf(stats[n]), 8)), `  `, escaped(r.Cell.Lines[n-1], min(limits.source, 120)), "\n")
+		p.raw(one(pad(report.Count(int64(n)), 6)), `  `, one(pad(timeOf(t.stats[n]), 8)), `  `, escaped(t.lines[n-1], min(limits.source, 120)), "\n")
 	}
 	if shown < to-from {
 		p.raw(`… `, one(report.Plural(int64(to-from-shown), "more line")), ` not shown`)

@@ -28,9 +28,11 @@ const (
 func Render(r *result.Result) []byte {
 	b := &bytes.Buffer{}
 	head(b, r)
+	gpu(b, r)
 	causes(b, r)
 	source(b, r)
 	findings(b, r)
+	work(b, r)
 	losses(b, r)
 	fmt.Fprintf(b, "\n<sub>InferScope %s, %s. %s</sub>\n", prose(r.Source.ToolVersion, 40), prose(r.Cell.Name, 80), report.Overhead(r.Overhead))
 	return b.Bytes()
@@ -38,7 +40,7 @@ func Render(r *result.Result) []byte {
 
 func head(b *bytes.Buffer, r *result.Result) {
 	v := r.Verdict
-	fmt.Fprintf(b, "**%s**\n", prose(v.Sentence, sentence))
+	fmt.Fprintf(b, "**%s**\n", prose(report.Modules(v.Sentence), sentence))
 	if r.WallNs > 0 {
 		fmt.Fprintf(b, "\n%s, %s wall time, confidence %s (%.2f)\n", prose(report.Class(v.Class), name), report.Duration(r.WallNs),
 			report.Confidence(v.Confidence), v.Confidence)
@@ -52,42 +54,66 @@ func causes(b *bytes.Buffer, r *result.Result) {
 	if len(r.Host.ByKind) == 0 {
 		return
 	}
-	b.WriteString("\n| Where the time went | Time | Share | Mainly |\n|:--|--:|--:|:--|\n")
+	title := "Where the time went"
+	if len(r.Devices) > 0 {
+		title = "Where the host's time went"
+	}
+	b.WriteString("\n| " + title + " | Time | Share | Mainly |\n|:--|--:|--:|:--|\n")
 	for i, c := range r.Host.ByKind {
 		if i >= causesShown || i > 0 && c.Share < 0.001 {
 			break
 		}
-		var mainly []string
-		if l := report.LineOf(c, r.Host.Causes); l.Number > 0 {
-			mainly = append(mainly, fmt.Sprintf("line %d", l.Number))
-		}
-		if c.Thread != "" {
-			mainly = append(mainly, "thread "+cellCode(c.Thread))
-		}
-		if c.Detail != "" {
-			mainly = append(mainly, special.Replace(report.Visible(c.Detail, name)))
-		}
-		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", special.Replace(report.Visible(report.Cause(c.Kind), name)), report.Duration(c.Ns), report.Percent(c.Share), strings.Join(mainly, ", "))
+		causeRow(b, c, r.Host.Causes, c.Share)
 	}
+}
+
+// causeRow is a cause with its share, its line, thread and detail; all are the causes among which a sum's line is looked up.
+func causeRow(b *bytes.Buffer, c result.Cause, all []result.Cause, share float64) {
+	var mainly []string
+	if l := report.LineOf(c, all); l.Number > 0 {
+		mainly = append(mainly, fmt.Sprintf("line %d", l.Number))
+	}
+	if c.Thread != "" {
+		mainly = append(mainly, "thread "+cellCode(c.Thread))
+	}
+	if c.Detail != "" {
+		mainly = append(mainly, special.Replace(report.Visible(report.Modules(c.Detail), name)))
+	}
+	fmt.Fprintf(b, "| %s | %s | %s | %s |\n", special.Replace(report.Visible(report.Cause(c.Kind), name)), report.Duration(c.Ns), report.Percent(share), strings.Join(mainly, ", "))
 }
 
 // source is the cell with its times in the margin.
 func source(b *bytes.Buffer, r *result.Result) {
-	if len(r.Cell.Lines) == 0 {
+	listing := report.Listing(r, linesShown)
+	if len(listing) == 0 {
 		return
 	}
 	var block strings.Builder
-	fmt.Fprintf(&block, "%9s %6s %5s\n", "time", "share", "line")
-	for _, l := range report.Listing(r, linesShown) {
+	devices := len(r.Devices) > 0
+	fmt.Fprintf(&block, "%9s %6s", "time", "share")
+	if devices {
+		fmt.Fprintf(&block, " %9s %9s %9s", "gpu time", "launched", "gpu idle")
+	}
+	fmt.Fprintf(&block, " %5s\n", "line")
+	for _, l := range listing {
 		if l.Number == 0 {
-			fmt.Fprintf(&block, "%22s  … %s\n", "", report.Plural(int64(l.Skipped), "line"))
+			indent := 22
+			if devices {
+				indent += 30
+			}
+			fmt.Fprintf(&block, "%*s  … %s\n", indent, "", report.Plural(int64(l.Skipped), "line"))
 			continue
 		}
 		time, share := "", ""
 		if l.Stat.WallNs > 0 {
 			time, share = report.Duration(l.Stat.WallNs), report.Percent(report.Share(l.Stat.WallNs, r.WallNs))
 		}
-		block.WriteString(strings.TrimRight(fmt.Sprintf("%9s %6s %5d  %s", time, share, l.Number, report.Visible(l.Text, sourceWidth)), " ") + "\n")
+		row := fmt.Sprintf("%9s %6s", time, share)
+		if devices {
+			row += fmt.Sprintf(" %9s %9s %9s", positive(l.Stat.GPUNs, report.Duration), positive(l.Stat.Launches+l.Stat.Copies, report.Count), positive(l.Stat.IdleCausedNs, report.Duration))
+		}
+		row += fmt.Sprintf(" %5d  %s", l.Number, report.Visible(l.Text, sourceWidth))
+		block.WriteString(strings.TrimRight(row, " ") + "\n")
 	}
 	b.WriteByte('\n')
 	fenced(b, "text", block.String(), "")
@@ -114,7 +140,7 @@ func findings(b *bytes.Buffer, r *result.Result) {
 			fmt.Fprintf(b, ", saves %s", s)
 		}
 		fmt.Fprintf(b, " (%s)\n", prose(string(f.Severity), 20))
-		if text := strings.TrimSpace(opening(f.Evidence, sentence) + " " + prose(f.Advice, sentence)); text != "" {
+		if text := strings.TrimSpace(opening(report.Modules(f.Evidence), sentence) + " " + prose(f.Advice, sentence)); text != "" {
 			fmt.Fprintf(b, "   %s\n", text)
 		}
 		if f.Before != "" || f.After != "" {
@@ -159,6 +185,14 @@ func losses(b *bytes.Buffer, r *result.Result) {
 	for _, n := range r.Notes[:min(len(r.Notes), lossesShown)] {
 		fmt.Fprintf(b, "- %s\n", opening(n, sentence))
 	}
+}
+
+// positive writes n, or nothing when there is nothing.
+func positive(n int64, word func(int64) string) string {
+	if n <= 0 {
+		return ""
+	}
+	return word(n)
 }
 
 // special is what Markdown or GitHub would act on.

@@ -27,9 +27,11 @@ const (
 func Render(r *result.Result) []byte {
 	b := &bytes.Buffer{}
 	head(b, r)
+	gpu(b, r)
 	causes(b, r)
 	source(b, r)
 	findings(b, r)
+	work(b, r)
 	losses(b, r)
 	b.WriteByte('\n')
 	wrap(b, "", "", "InferScope "+report.Visible(r.Source.ToolVersion, 40)+", "+report.Visible(r.Cell.Name, 80)+". "+report.Overhead(r.Overhead))
@@ -38,7 +40,7 @@ func Render(r *result.Result) []byte {
 
 func head(b *bytes.Buffer, r *result.Result) {
 	v := r.Verdict
-	wrap(b, "", "", report.Visible(v.Sentence, sentence))
+	wrap(b, "", "", report.Visible(report.Modules(v.Sentence), sentence))
 	if r.WallNs > 0 {
 		wrap(b, "", "", fmt.Sprintf("%s, %s wall time, confidence %s (%.2f)", report.Visible(report.Class(v.Class), 40), report.Duration(r.WallNs),
 			report.Confidence(v.Confidence), v.Confidence))
@@ -52,38 +54,61 @@ func causes(b *bytes.Buffer, r *result.Result) {
 	if len(r.Host.ByKind) == 0 {
 		return
 	}
-	b.WriteString("\nWHERE THE TIME WENT\n")
+	if len(r.Devices) > 0 {
+		b.WriteString("\nWHERE THE HOST'S TIME WENT\n")
+	} else {
+		b.WriteString("\nWHERE THE TIME WENT\n")
+	}
 	for i, c := range r.Host.ByKind {
 		if i >= causesShown || i > 0 && c.Share < 0.001 {
 			break
 		}
-		mainly := ""
-		if l := report.LineOf(c, r.Host.Causes); l.Number > 0 {
-			mainly = fmt.Sprintf("line %d", l.Number)
-		}
-		for _, s := range []string{c.Thread, c.Detail} {
-			if s != "" {
-				mainly = strings.TrimPrefix(mainly+", ", ", ") + report.Visible(s, 60)
-			}
-		}
-		row(b, fmt.Sprintf("%9s %5s %s  %s  %s", report.Duration(c.Ns), report.Percent(c.Share), bar(c.Share, barWidth), fill(report.Visible(report.CauseShort(c.Kind), 60), 13), mainly))
+		causeRow(b, c, r.Host.Causes, c.Share)
 	}
 }
 
+// causeRow is a cause with its share, its line, thread and detail; all are the causes among which a sum's line is looked up.
+func causeRow(b *bytes.Buffer, c result.Cause, all []result.Cause, share float64) {
+	mainly := ""
+	if l := report.LineOf(c, all); l.Number > 0 {
+		mainly = fmt.Sprintf("line %d", l.Number)
+	}
+	for _, s := range []string{c.Thread, report.Modules(c.Detail)} {
+		if s != "" {
+			mainly = strings.TrimPrefix(mainly+", ", ", ") + report.Visible(s, 60)
+		}
+	}
+	row(b, fmt.Sprintf("%9s %5s %s  %s  %s", report.Duration(c.Ns), report.Percent(share), bar(share, barWidth), fill(report.Visible(report.CauseShort(c.Kind), 60), 13), mainly))
+}
+
 func source(b *bytes.Buffer, r *result.Result) {
-	if len(r.Cell.Lines) == 0 {
+	listing := report.Listing(r, linesShown)
+	if len(listing) == 0 {
 		return
 	}
 	b.WriteString("\nTHE CELL\n")
-	for _, l := range report.Listing(r, linesShown) {
+	devices := len(r.Devices) > 0
+	if devices {
+		row(b, fmt.Sprintf("%9s %8s %8s %8s line", "time", "gpu time", "launched", "gpu idle"))
+	}
+	for _, l := range listing {
 		if l.Number == 0 {
-			row(b, fmt.Sprintf("%28s… %s", "", report.Plural(int64(l.Skipped), "line")))
+			indent := 28
+			if devices {
+				indent = 42
+			}
+			row(b, fmt.Sprintf("%*s… %s", indent, "", report.Plural(int64(l.Skipped), "line")))
 			continue
 		}
 		time, share, drawn := "", "", ""
 		if l.Stat.WallNs > 0 {
 			s := report.Share(l.Stat.WallNs, r.WallNs)
 			time, share, drawn = report.Duration(l.Stat.WallNs), report.Percent(s), bar(s, barWidth)
+		}
+		if devices {
+			row(b, fmt.Sprintf("%9s %8s %8s %8s %4d  %s", time, positive(l.Stat.GPUNs, report.Duration), positive(l.Stat.Launches+l.Stat.Copies, report.Count),
+				positive(l.Stat.IdleCausedNs, report.Duration), l.Number, report.Visible(l.Text, 200)))
+			continue
 		}
 		row(b, fmt.Sprintf("%9s %5s %s %4d  %s", time, share, fill(drawn, barWidth), l.Number, report.Visible(l.Text, 200)))
 	}
@@ -110,7 +135,7 @@ func findings(b *bytes.Buffer, r *result.Result) {
 			title += ": saves " + s
 		}
 		wrap(b, fmt.Sprintf("%2d. ", i+1), "    ", title)
-		wrap(b, "    ", "    ", report.Visible(f.Evidence, sentence))
+		wrap(b, "    ", "    ", report.Visible(report.Modules(f.Evidence), sentence))
 		if f.Advice != "" {
 			wrap(b, "    ", "    ", "Do: "+report.Visible(f.Advice, sentence))
 		}
