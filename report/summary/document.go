@@ -9,7 +9,7 @@ type summaryDoc struct {
 	Cell        cellDoc        `json:"cell"`
 	WallNs      int64          `json:"wall_ns"`
 	Notes       []string       `json:"notes"`
-	Devices     []struct{}     `json:"devices"`
+	Devices     []deviceDoc    `json:"devices"`
 	Verdict     verdictDoc     `json:"verdict"`
 	Idle        idleDoc        `json:"idle"`
 	Host        hostDoc        `json:"host"`
@@ -90,13 +90,14 @@ type hostDoc struct {
 	Process   processDoc    `json:"process"`
 }
 
-// lineStatDoc has the keys of the design for lines with a GPU, which are zero here.
+// lineStatDoc has zeros for the device where there is none.
 type lineStatDoc struct {
 	lineDoc
 	HostNs         int64      `json:"host_ns"`
 	GPUNs          int64      `json:"gpu_ns"`
 	IdleCausedNs   int64      `json:"idle_caused_ns"`
 	Launches       int64      `json:"launches"`
+	Copies         int64      `json:"copies"`
 	TotalNs        int64      `json:"total_ns"`
 	Hits           int64      `json:"hits"`
 	Exact          bool       `json:"exact"`

@@ -59,11 +59,11 @@ func (c *cutter) document(r *result.Result) summaryDoc {
 		Schema: Schema, ToolVersion: c.text(r.Source.ToolVersion),
 		Source: sourceDoc{c.text(r.Source.Kind), c.text(r.Source.Path)},
 		Cell:   cellDoc{c.text(r.Cell.Name), c.text(r.Cell.Outcome), c.text(r.Cell.ErrorName), r.Cell.ExecutionCount, len(r.Cell.Lines)},
-		WallNs: r.WallNs, Notes: list(c, r.Notes, c.text), Devices: []struct{}{},
+		WallNs: r.WallNs, Notes: list(c, r.Notes, c.text), Devices: list(c, r.Devices, c.deviceOf),
 		Verdict: verdictDoc{c.text(string(r.Verdict.Class)), c.text(string(r.Verdict.Leaning)), c.text(string(r.Verdict.TopCause.Kind)), finite(r.Verdict.Confidence),
 			finite(r.Verdict.Evidence), finite(r.Verdict.Margin), finite(r.Verdict.Quality), c.text(r.Verdict.EvidenceWhy), c.text(r.Verdict.MarginWhy),
 			c.text(r.Verdict.QualityWhy), c.text(r.Verdict.Sentence), top.Line},
-		Idle: idleDoc{0, []causeDoc{}},
+		Idle: idleDoc{r.Idle.TotalNs, list(c, r.Idle.Causes, c.causeOf)},
 		Host: c.hostOf(r.Host),
 		WhatIf: list(c, r.WhatIf, func(w result.WhatIf) whatIfDoc {
 			return whatIfDoc{c.text(w.Change), w.PredictedNs, w.LowNs, w.HighNs, finite(w.IdentityError)}
@@ -83,7 +83,7 @@ func (c *cutter) hostOf(h result.Host) hostDoc {
 	return hostDoc{
 		Rung: c.text(string(h.Rung)), States: statesOf(h.States), Causes: list(c, h.Causes, c.causeOf), ByKind: list(c, h.ByKind, c.causeOf),
 		Lines: list(c, h.Lines, func(l result.LineStat) lineStatDoc {
-			return lineStatDoc{lineDoc: c.lineOf(l.Line), HostNs: l.WallNs, TotalNs: l.TotalNs, Hits: l.Hits, Exact: l.Exact,
+			return lineStatDoc{lineDoc: c.lineOf(l.Line), HostNs: l.WallNs, GPUNs: l.GPUNs, IdleCausedNs: l.IdleCausedNs, Launches: l.Launches, Copies: l.Copies, TotalNs: l.TotalNs, Hits: l.Hits, Exact: l.Exact,
 				States: statesOf(l.States), Causes: list(c, l.Causes, c.causeOf), OtherThreadsNs: l.OtherThreadsNs}
 		}),
 		Threads: list(c, h.Threads, func(t result.ThreadStat) threadDoc {
