@@ -246,17 +246,18 @@ func (v *actor) idleHand() bool {
 // near is how soon after the device fell idle a synchronising call must begin to have caused it.
 const near = 20_000
 
-// left is the synchronising call that the thread is in at t, or begins right
-// after; -1 for none. at(t) was called before.
-func (v *actor) left(t int64) int32 {
+// left is the synchronising call that the thread is in at t, when the device fell
+// idle, or begins right after; -1 for none. The call of the operation that ends
+// the idle time is none. at(t) was called before.
+func (v *actor) left(t int64, launch int32) int32 {
 	for _, row := range v.active {
-		if v.c.synchronises(row) {
+		if row != launch && v.c.synchronises(row) {
 			return row
 		}
 	}
 	table := &v.c.tl.Calls
 	for i := v.next; i < len(v.calls) && i < v.next+8 && table.Start[v.calls[i]] <= t+near; i++ {
-		if row := v.calls[i]; v.c.synchronises(row) {
+		if row := v.calls[i]; table.Class[row] == timeline.CallSync {
 			return row
 		}
 	}

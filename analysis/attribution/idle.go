@@ -233,9 +233,9 @@ type refill struct {
 	left, ends int64
 }
 
-func (s *idleSweep) refill(v *actor, t int64) refill {
+func (s *idleSweep) refill(v *actor, t int64, launch int32) refill {
 	v.at(t)
-	row := v.left(t)
+	row := v.left(t, launch)
 	if row < 0 {
 		return refill{call: -1, left: math.MinInt64, ends: math.MinInt64}
 	}
@@ -266,10 +266,10 @@ func (s *idleSweep) idle(start, end int64, next int) {
 		}
 	}
 	v := s.actor(thread)
-	after2 := s.refill(v, start)
+	after2 := s.refill(v, start, call)
 	fromMain := after2
 	if thread != s.main.id && s.main.id != 0 {
-		fromMain = s.refill(s.main, start)
+		fromMain = s.refill(s.main, start, call)
 	}
 	for t := start; t < end; {
 		who, refilling := v, after2
@@ -304,6 +304,7 @@ func (s *idleSweep) idle(start, end int64, next int) {
 		case k != iUnknown:
 			s.add(k, line, p, t, until)
 		case t >= returned:
+			line = 0
 			if call >= 0 {
 				line = s.c.line[call]
 			}
