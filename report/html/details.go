@@ -280,12 +280,15 @@ func collectors(p *page, r *result.Result, limits limits) {
 	p.more(limits.losses, len(r.Collectors), "source")
 }
 
-func howToRead(p *page) {
+func howToRead(p *page, gpu bool) {
 	p.fold("How to read this", "", false)
 	p.raw(`<ul style="margin:0;padding:0 0 0 20px">`,
 		`<li>Every nanosecond of the cell has one cause: what the thread that ran the cell was doing, or waiting for.</li>`,
 		`<li>Start at the slowest line. Its colours and the last column say why it is slow.</li>`,
 		`<li>A saving is a range, from removing half of a cause to removing all of it. Savings may overlap, so do not add them up.</li>`,
-		`<li>In the picture a tall bar runs; a low or hatched one waits.</li>`,
-		`<li>Confidence falls when something was not seen. Below 0.5 there is no verdict.</li></ul>`, endFold)
+		`<li>In the picture a tall bar runs; a low or hatched one waits.</li>`)
+	if gpu {
+		p.raw(`<li>Every nanosecond in which the GPU had nothing to do has one cause too. To make a busy GPU’s cell faster, look at its kernels; to make an idle one’s faster, look at the causes.</li>`)
+	}
+	p.raw(`<li>Confidence falls when something was not seen. Below 0.5 there is no verdict.</li></ul>`, endFold)
 }

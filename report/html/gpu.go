@@ -178,7 +178,7 @@ func kernels(p *page, r *result.Result, limits limits) {
 			continue
 		}
 		deviceName(p, r, d)
-		p.table(column{title: "Kernel"}, column{title: "Launches", numeric: true, width: "66px"}, column{title: "Time", numeric: true, width: "66px"},
+		p.table(column{title: "Kernel"}, column{title: "Launches", numeric: true, width: "72px"}, column{title: "Time", numeric: true, width: "66px"},
 			column{title: "Share", numeric: true, width: "54px"}, column{title: "Each", numeric: true, width: "66px"}, column{title: "From line", numeric: true, width: "60px"})
 		for _, k := range d.TopKernels[:min(len(d.TopKernels), limits.kernels)] {
 			p.raw(`<tr>`, td)
@@ -286,7 +286,7 @@ func sensors(p *page, r *result.Result, limits limits) {
 }
 
 // gpuColumns are the columns that the source gains when there is a device.
-var gpuColumns = []column{{title: "GPU time", numeric: true, width: "56px"}, {title: "Launches", numeric: true, width: "66px"}, {title: "GPU idle", numeric: true, width: "56px"}}
+var gpuColumns = []column{{title: "GPU time", numeric: true, width: "56px"}, {title: "Launches", numeric: true, width: "72px"}, {title: "GPU idle", numeric: true, width: "56px"}}
 
 // gpuMost is the largest of each of the source's columns of the device.
 type gpuMost struct{ ns, idle int64 }

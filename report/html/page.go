@@ -80,7 +80,7 @@ func pct(share float64) markup {
 const (
 	tableStyle markup = "border-collapse:collapse;border:0;margin:0;width:100%;table-layout:fixed;font-size:13px"
 	left       markup = "text-align:left"
-	preStyle   markup = "margin:4px 0;padding:8px 10px;background-color:rgba(128,128,128,0.12);border-radius:4px;font-size:13px;line-height:1.45;white-space:pre-wrap;overflow-wrap:break-word"
+	preStyle   markup = "margin:4px 0;padding:8px 10px;background-color:#8882;border-radius:4px;font-size:13px;line-height:1.45;white-space:pre-wrap;overflow-wrap:break-word"
 	dimStyle   markup = "opacity:0.72"
 )
 
@@ -96,7 +96,7 @@ func (p *page) fold(title, note markup, open bool) {
 	if open {
 		p.raw(` open`)
 	}
-	p.raw(` style="margin:6px 0;border-top:1px solid rgba(128,128,128,0.25);padding:6px 0 0 0"><summary style="cursor:pointer"><h5 style="display:inline;font-size:14px;font-weight:600;margin:0">`,
+	p.raw(` style="margin:6px 0;border-top:1px solid #8884;padding:6px 0 0 0"><summary style="cursor:pointer"><h5 style="display:inline;font-size:14px;font-weight:600;margin:0">`,
 		title, `</h5>`)
 	if note != "" {
 		p.raw(` <span style="`, dimStyle, `">`, note, `</span>`)

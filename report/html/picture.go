@@ -27,8 +27,8 @@ const (
 // leastColumns: it is there for the shape, and a notebook keeps every byte of it.
 const (
 	mostColumns  = result.PictureColumns
-	leastColumns = 120
-	mostRuns     = 500
+	leastColumns = 240
+	mostRuns     = 800
 )
 
 // row is one lane as it is drawn: runs of one class, in columns.

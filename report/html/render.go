@@ -65,7 +65,7 @@ func render(r *result.Result, limits limits) []byte {
 	scopes(p, r, limits)
 	memory(p, r)
 	notSeen(p, r, limits)
-	howToRead(p)
+	howToRead(p, len(r.Devices) > 0)
 	footer(p, r)
 	p.raw(`</div>`)
 	return p.b.Bytes()
@@ -73,7 +73,7 @@ func render(r *result.Result, limits limits) []byte {
 
 // chip is a word on a colour of its own, readable on any page.
 func chip(background, word markup) markup {
-	return `<span style="display:inline-block;padding:2px 8px;border-radius:10px;font-size:12px;font-weight:600;background-color:` + background + `;color:#ffffff">` + word + `</span>`
+	return `<span style="display:inline-block;padding:2px 8px;border-radius:10px;font-size:12px;font-weight:600;background-color:` + background + `;color:#fff">` + word + `</span>`
 }
 
 func verdict(p *page, r *result.Result, limits limits) {

@@ -44,7 +44,7 @@ func TestGolden(t *testing.T) {
 }
 
 func TestSizes(t *testing.T) {
-	for name, most := range map[string]int{"sleep": 30 << 10, "gil": 30 << 10, "error": 30 << 10, "typical": 48 << 10} {
+	for name, most := range map[string]int{"sleep": 30 << 10, "gil": 30 << 10, "error": 30 << 10, "typical": 42 << 10, "gpu_matmul": 26 << 10, "gpu_sync": 42 << 10} {
 		for _, c := range fixtures.All() {
 			if n := len(Render(c.Result)); c.Name == name && n > most {
 				t.Errorf("%s takes %d bytes, more than %d", name, n, most)
@@ -190,6 +190,46 @@ func TestIdleThreadsAreCounted(t *testing.T) {
 	out := string(Render(r))
 	if strings.Contains(out, "idle-thread") || !strings.Contains(out, "and 20\u00a0more\u00a0threads, which ran 20\u00a0µs in all") {
 		t.Error("idle threads are not summed up")
+	}
+}
+
+// InferScope's own line and the empty lines at the end are no part of the answer.
+func TestMagicLineAndEmptyEnd(t *testing.T) {
+	r := fixtures.Sleep()
+	r.Cell.Lines = append(r.Cell.Lines, "", "  ")
+	r.Cell.Lines[0], r.Host.Lines[0].Line.Text = "%%inferscope", "%%inferscope"
+	r.Host.Lines[0].WallNs = 10 * r.WallNs
+	out := string(Render(r))
+	if strings.Contains(out, `px 5px">6</td>`) {
+		t.Error("an empty line at the end has a row")
+	}
+	if !strings.Contains(out, `<tr style="opacity:0.72"><td align="right" style="padding:2px 5px">1</td>`) {
+		t.Error("InferScope's own line is not dimmed")
+	}
+	if i := strings.Index(out, `background-color:rgba(217,84,30,0.16)`); i < 0 || !strings.HasPrefix(out[i:][strings.Index(out[i:], `5px">`)+5:], "4<") {
+		t.Error("line 4 is not the slowest")
+	}
+}
+
+// What speaks of a device is there only with one.
+func TestNoDeviceNoWord(t *testing.T) {
+	out := string(Render(fixtures.Typical()))
+	for _, word := range []string{"The GPU", "GPU time", "Launches", "GPU idle", "Top kernels", "host’s"} {
+		if strings.Contains(out, word) {
+			t.Errorf("without a device the report has %q", word)
+		}
+	}
+}
+
+// A dense picture is drawn with fewer columns instead of more bytes.
+func TestDensePictureIsCoarser(t *testing.T) {
+	r := fixtures.SyncInLoop()
+	dense, _ := drawing(r, generous)
+	if !strings.Contains(dense, "scale(2.6250 1)") {
+		t.Errorf("the picture has not half of its columns: %.400s", dense)
+	}
+	if n := len(dense); n > 10<<10 {
+		t.Errorf("a dense picture takes %d bytes", n)
 	}
 }
 
