@@ -22,6 +22,13 @@ NAMES = [
     "error",
     "interrupted",
     "gpu_not_captured",
+    "gpu_matmul",
+    "gpu_sync",
+    "gpu_pageable",
+    "gpu_two",
+    "gpu_carry_in",
+    "gpu_no_ops",
+    "gpu_hostile",
     "huge",
 ]
 
@@ -60,11 +67,12 @@ def read(samples: Path, name: str) -> str:
     return (samples / f"{name}.html").read_text()
 
 
+@pytest.mark.parametrize("name", ["hostile", "gpu_hostile"])
 @pytest.mark.parametrize("kind", ["as made", "sanitised", "exported"])
-def test_hostile_text_is_shown_and_not_run(show, samples, request, kind):
-    html = read(samples, "hostile")
+def test_hostile_text_is_shown_and_not_run(show, samples, request, kind, name):
+    html = read(samples, name)
     if kind == "sanitised":
-        html = read(request.getfixturevalue("sanitised"), "hostile.sanitised")
+        html = read(request.getfixturevalue("sanitised"), f"{name}.sanitised")
     shown = show(exported(html) if kind == "exported" else html, whole=kind == "exported")
     page = shown.page
     # Everything that a click can start is started.
@@ -126,7 +134,9 @@ def test_source_is_readable_in_an_exported_notebook(show, samples):
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("name", ["typical", "hostile", "calm", "gpu_not_captured"])
+@pytest.mark.parametrize(
+    "name", ["typical", "hostile", "calm", "gpu_not_captured", "gpu_sync", "gpu_matmul", "gpu_hostile"]
+)
 def test_contrast(show, samples, name, dark):
     ratio, where = show(read(samples, name), dark=dark).page.evaluate(CONTRAST)
     assert ratio >= 4.5, f"{ratio:.2f} at {where!r}"
@@ -156,7 +166,7 @@ def test_a_screen_reader_can_follow(show, samples, name):
     assert page.evaluate("[...document.querySelectorAll('meter')].every(e => e.title)")
 
 
-@pytest.mark.parametrize("name", ["typical", "hostile", "no_ebpf"])
+@pytest.mark.parametrize("name", ["typical", "hostile", "no_ebpf", "gpu_sync", "gpu_two", "gpu_hostile"])
 def test_axe(show, samples, modules, name):
     page = show(read(samples, name)).page
     page.evaluate((modules / "axe-core" / "axe.min.js").read_text())
@@ -175,6 +185,46 @@ def test_the_answer_is_on_the_first_screen(show, samples):
     slow = page.locator("tr", has_text=re.compile(r"1\.97.s")).last
     assert "return [w for w in text.split() if w not in STOP]" in slow.inner_text()
     assert "GIL wait" in slow.inner_text()
+
+
+def test_the_gpu_is_on_the_first_screen(show, samples):
+    page = show(read(samples, "gpu_sync")).page
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = false)")
+    box = page.get_by_text("idle 58%").first.bounding_box()
+    assert box is not None
+    assert box["y"] < 450
+    why = page.locator("h5", has_text="idle time went").locator("xpath=following-sibling::table[1]")
+    assert re.search(r"synchronisation.*702\sms.*line 9 losses\.append\(loss\.item\(\)\)", why.inner_text(), re.DOTALL)
+    row = page.locator("tr", has_text=re.compile(r"702.ms")).last
+    assert [re.sub(r"\s+", " ", cell) for cell in row.locator("td").all_inner_texts()][5:] == [
+        "2 ms",
+        "400 copies",
+        "702 ms",
+    ]
+
+
+def test_source_beside_the_gpu_is_readable(show, samples):
+    page = show(exported(read(samples, "gpu_sync")), width=900, whole=True).page
+    box = page.locator("td code", has_text="loss = F.cross_entropy").first.locator("xpath=..").bounding_box()
+    assert box is not None
+    assert box["width"] >= 200
+    # No heading of a narrow column breaks inside a word.
+    for title in ("Line", "Launches"):
+        cell = page.locator("th", has_text=title).first
+        assert (
+            cell.evaluate(
+                "e => { const r = document.createRange(); r.selectNodeContents(e); return r.getClientRects().length; }"
+            )
+            == 1
+        )
+
+
+def test_a_long_kernel_name_is_cut_and_kept(show, samples):
+    page = show(read(samples, "gpu_matmul")).page
+    name = page.locator("code[title]").first
+    assert len(name.inner_text()) <= 84
+    assert "…" in name.inner_text() or "(" in name.get_attribute("title")
+    assert name.get_attribute("title").startswith("void at::native::")
 
 
 def test_bars_are_as_long_as_their_shares(show, samples):

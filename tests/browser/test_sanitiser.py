@@ -38,7 +38,11 @@ class Content(HTMLParser):
 
 
 @pytest.mark.parametrize(
-    "name", ["empty", "sleep", "gil", "typical", "calm", "hostile", "no_ebpf", "error", "interrupted", "huge"]
+    "name",
+    [
+        *("empty", "sleep", "gil", "typical", "calm", "hostile", "no_ebpf", "error", "interrupted", "huge"),
+        *("gpu_matmul", "gpu_sync", "gpu_pageable", "gpu_two", "gpu_carry_in", "gpu_no_ops", "gpu_hostile"),
+    ],
 )
 def test_nothing_is_lost(sanitised: Path, name: str) -> None:
     before = Content((sanitised / f"{name}.html").read_text())

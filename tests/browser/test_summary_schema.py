@@ -16,6 +16,13 @@ def test_the_schema_is_a_schema() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
 
 
+def test_the_idle_time_of_a_device_is_all_caused(samples: Path) -> None:
+    document = json.loads((samples / "gpu_sync.json").read_text())
+    idle, device = document["idle"], document["devices"][0]
+    assert sum(cause["ns"] for cause in idle["causes"]) == idle["total_ns"] == device["cell_idle_ns"]
+    assert [k for k in ("energy_j", "gpm", "pcie_sent_bytes") if k not in device["sensors"]] == []
+
+
 def test_every_summary_is_valid(samples: Path) -> None:
     validator = jsonschema.Draft202012Validator(SCHEMA)
     summaries = sorted(samples.glob("*.json"))
@@ -28,10 +35,19 @@ def test_every_summary_is_valid(samples: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [("wall_ns",), ("verdict", "class"), ("host", "states", "blocked_ns", "gil"), ("overhead",)]
+    "path",
+    [
+        ("wall_ns",),
+        ("verdict", "class"),
+        ("host", "states", "blocked_ns", "gil"),
+        ("overhead",),
+        ("devices", 0, "cell_idle_ns"),
+        ("devices", 0, "sensors", "gpm", "tensor_active"),
+        ("idle", "total_ns"),
+    ],
 )
-def test_a_missing_key_is_refused(samples: Path, path: tuple[str, ...]) -> None:
-    document = json.loads((samples / "typical.json").read_text())
+def test_a_missing_key_is_refused(samples: Path, path: tuple[str | int, ...]) -> None:
+    document = json.loads((samples / "gpu_sync.json").read_text())
     broken = copy.deepcopy(document)
     at = broken
     for key in path[:-1]:
