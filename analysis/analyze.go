@@ -55,7 +55,7 @@ func Analyze(tl *timeline.Timeline, in Input) *result.Result {
 	r.Cell.Lines = filled(r.Cell.Lines)
 	r.Host.Process.NUMA = filled(r.Host.Process.NUMA)
 	r.Host.Functions = withExact(r.Host.Functions, in.Functions)
-	weigh := verdict.Input{Attribution: a, Losses: tl.Losses, MainCPUNs: tl.Threads[tl.Main()].CPUNs, Overhead: in.Overhead}
+	weigh := verdict.Input{Attribution: a, Losses: tl.Losses, MainCPUNs: tl.Threads[tl.Main()].CPUNs, Overhead: in.Overhead, Devices: list}
 	trust := verdict.Assess(weigh)
 	r.Findings = findings.Find(&findings.Evidence{Host: &r.Host, Attribution: a, WallNs: a.WallNs, Confidence: trust.Evidence * trust.Quality})
 	r.Verdict = verdict.Decide(weigh, trust, r.Findings)

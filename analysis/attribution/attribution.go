@@ -59,6 +59,8 @@ type Attribution struct {
 	GPU *GPU
 	// DeviceRecords is how many operations and CUDA calls the timeline holds, once Devices has run.
 	DeviceRecords int64
+	// LaunchCalls is how many of the calls launch or copy.
+	LaunchCalls int64
 
 	from *attributor
 }

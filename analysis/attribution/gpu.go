@@ -33,8 +33,9 @@ const (
 
 // GPU is what the devices' side of a cell adds to an Attribution.
 type GPU struct {
-	// Busiest is the row in Timeline.Devices that Idle speaks of.
+	// Busiest is the row in Timeline.Devices that Idle speaks of, Index that device's ordinal.
 	Busiest int
+	Index   int32
 	// WallNs is the cell's wall prolonged to the end of its last operation.
 	WallNs int64
 	Idle   result.Idle
@@ -48,6 +49,8 @@ type GPU struct {
 	Launches, Copies int64
 	// SyncCalls is how many synchronising calls of the cell ended with the device idle.
 	SyncCalls int64
+	// CopyLine is the line that launched most of the copies, by time; Number 0 when none is known.
+	CopyLine result.Line
 }
 
 // IdleColumn is one column of the picture of a device's idle time.
@@ -62,6 +65,15 @@ type IdleColumn struct {
 // list, which is that of devices.Sum. Without any operation it does nothing.
 func (a *Attribution) Devices(list []result.Device) {
 	tl := a.from.tl
+	a.DeviceRecords = int64(tl.Calls.Len())
+	for _, class := range tl.Calls.Class {
+		if class == timeline.CallLaunch || class == timeline.CallCopy {
+			a.LaunchCalls++
+		}
+	}
+	for i := range tl.Devices {
+		a.DeviceRecords += int64(tl.Devices[i].Ops.Len())
+	}
 	busiest := -1
 	var most int64
 	for i := range tl.Devices {
@@ -73,7 +85,7 @@ func (a *Attribution) Devices(list []result.Device) {
 		return
 	}
 	c := indexCalls(tl, a.from.frames)
-	a.GPU = &GPU{Busiest: busiest, WallNs: tl.Extent.Ns()}
+	a.GPU = &GPU{Busiest: busiest, Index: tl.Devices[busiest].Index, WallNs: tl.Extent.Ns()}
 	s := newIdleSweep(a.from, c, busiest)
 	s.run()
 	s.divide()
@@ -87,10 +99,12 @@ func (a *Attribution) Devices(list []result.Device) {
 	}
 	a.mergeLines(lines)
 	a.kernelLines(c, list)
-	for i := range tl.Devices {
-		a.DeviceRecords += int64(tl.Devices[i].Ops.Len())
+	var copied int64
+	for _, l := range lines.list {
+		if l.number > 0 && l.copyNs > copied {
+			a.GPU.CopyLine, copied = a.from.line(l.number), l.copyNs
+		}
 	}
-	a.DeviceRecords += int64(tl.Calls.Len())
 }
 
 // busyNs is the union of a device's operations within the extent.
@@ -111,7 +125,8 @@ func busyNs(ops *timeline.Ops, within timeline.Interval) int64 {
 type deviceLine struct {
 	number           int32
 	launches, copies int64
-	deviceNs, idle   int64
+	deviceNs, copyNs int64
+	idle             int64
 }
 
 type deviceLineList struct {
@@ -148,6 +163,9 @@ func deviceLines(tl *timeline.Timeline, c *calls, g *GPU) *deviceLineList {
 			}
 			l := out.of(c.line[call])
 			l.deviceNs += ops.End[row] - ops.Start[row]
+			if ops.Kind[row] == timeline.OpMemcpy {
+				l.copyNs += ops.End[row] - ops.Start[row]
+			}
 			switch {
 			case ops.Kind[row] != timeline.OpKernel && ops.Graph[row] == 0:
 				l.copies++

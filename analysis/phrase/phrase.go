@@ -135,6 +135,11 @@ var kindWords = map[result.CauseKind]string{
 	result.CauseHostIO: "reading and writing files", result.CauseNetworkIO: "waiting for the network", result.CauseSleep: "sleeping",
 	result.CausePageFault: "bringing in memory", result.CausePreempted: "waiting for a CPU", result.CauseChild: "waiting for a child process",
 	result.CausePoll: "waiting for events", result.CauseGPUDriver: "waiting in the GPU driver", result.CauseSyscall: "system calls",
+	result.CauseProfiler: "held up by tracing", result.CauseWarmUp: "initialising CUDA", result.CauseCompile: "compiling or loading code",
+	result.CauseLaunchLatency: "waiting for launches to reach the GPU", result.CauseStreamDependency: "streams waiting for each other",
+	result.CauseDeviceWait: "waiting on the device without a visible reason", result.CauseSyncRefill: "refilling the queue after a synchronisation",
+	result.CausePageableCopy: "copying from or to pageable memory", result.CauseAllocator: "allocating or freeing GPU memory",
+	result.CauseDataLoading: "loading data", result.CauseFramework: "launching operations",
 	result.CausePython: "running Python", result.CauseNative: "running compiled code", result.CauseUnknown: "not explained",
 }
 
@@ -144,4 +149,84 @@ func Kind(k result.CauseKind) string {
 		return w
 	}
 	return Plain(strings.ReplaceAll(string(k), "_", " "))
+}
+
+var classWords = map[result.Class]string{result.CPUBound: "CPU-bound", result.GPUBound: "GPU-bound",
+	result.MemoryTransferBound: "bound by transfers", result.Balanced: "balanced"}
+
+// Class is a verdict's class in words.
+func Class(c result.Class) string {
+	if w, ok := classWords[c]; ok {
+		return w
+	}
+	return "unknown"
+}
+
+// maxKernel bounds the length of a kernel's short name.
+const maxKernel = 48
+
+// Kernel is a kernel's name fit for a sentence, in backticks: without namespaces,
+// template arguments and parameters, also where the name is mangled.
+func Kernel(name string) string {
+	short := unmangled(Plain(name))
+	if i := strings.IndexAny(short, "<("); i > 0 {
+		short = short[:i]
+	}
+	short = strings.TrimPrefix(short, "void ")
+	if i := strings.LastIndex(short, "::"); i >= 0 && i+2 < len(short) {
+		short = short[i+2:]
+	}
+	if r := []rune(short); len(r) > maxKernel {
+		short = string(r[:maxKernel-1]) + "…"
+	}
+	if short == "" {
+		return "a kernel without a name"
+	}
+	return "`" + short + "`"
+}
+
+// unmangled is the last plain part of a nested name that the C++ compiler mangled
+// ("_ZN2at6native4gemmI…" is "gemm"), or the name as it is.
+func unmangled(name string) string {
+	rest, ok := strings.CutPrefix(name, "_Z")
+	if !ok {
+		return name
+	}
+	rest = strings.TrimPrefix(strings.TrimPrefix(rest, "N"), "St")
+	last := ""
+	for {
+		digits := 0
+		for digits < len(rest) && digits < 4 && rest[digits] >= '0' && rest[digits] <= '9' {
+			digits++
+		}
+		n, err := strconv.Atoi(rest[:digits])
+		if err != nil || n <= 0 || n > len(rest)-digits {
+			break
+		}
+		last, rest = rest[digits:digits+n], rest[digits+n:]
+	}
+	if last == "" {
+		return name
+	}
+	return last
+}
+
+// Copy is a kind of copy in words: "host to device, from pageable memory".
+func Copy(c result.Copy) string {
+	words := map[string]string{"HtoD": "host to device", "DtoH": "device to host", "DtoD": "within the device", "PtoP": "between devices"}
+	out, ok := words[c.Kind]
+	if !ok {
+		out = c.Kind
+	}
+	switch {
+	case c.Source == "pageable":
+		out += ", from pageable memory"
+	case c.Target == "pageable":
+		out += ", to pageable memory"
+	case c.Source == "pinned":
+		out += ", from pinned memory"
+	case c.Target == "pinned":
+		out += ", to pinned memory"
+	}
+	return out
 }

@@ -37,7 +37,18 @@ func sentence(a *attribution.Attribution, v result.Verdict, t Trust, explained f
 	if second := secondCause(a, v.TopCause); second != "" && !calm {
 		out += "; " + second
 	}
-	return out + "; no GPU work was seen."
+	return out + "; " + noWork(a) + "."
+}
+
+// noWork says that the cell gave no device work.
+func noWork(a *attribution.Attribution) string {
+	switch {
+	case a.GPU != nil:
+		return "the cell launched no GPU work"
+	case a.DeviceRecords > 0:
+		return "CUDA was used, but nothing was launched on the GPU"
+	}
+	return "no GPU work was seen"
 }
 
 // lower starts a clause that follows a colon: all of them begin with a number or a name, or with "Almost".
@@ -100,7 +111,7 @@ func doing(a *attribution.Attribution, c result.Cause, at string) string {
 		if strings.HasPrefix(detail, "in ") {
 			out += " " + detail
 		}
-	case result.CauseNative, result.CauseSyscall, result.CauseHostIO, result.CausePageFault:
+	case result.CauseNative, result.CauseSyscall, result.CauseHostIO, result.CausePageFault, result.CauseAllocator, result.CauseDataLoading:
 		if detail != "" {
 			out += " (" + detail + ")"
 		}
@@ -124,9 +135,14 @@ func verb(k result.CauseKind) string {
 
 // where names the line that carries most of a cause.
 func where(a *attribution.Attribution, c result.Cause) (string, int32) {
+	return whereOf(a.Host.Causes, c)
+}
+
+// whereOf names the line that carries most of a cause in a list of causes.
+func whereOf(causes []result.Cause, c result.Cause) (string, int32) {
 	var best result.Cause
 	var total int64
-	for _, x := range a.Host.Causes {
+	for _, x := range causes {
 		if x.Kind != c.Kind {
 			continue
 		}

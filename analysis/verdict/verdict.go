@@ -1,5 +1,5 @@
 // Package verdict decides what bounded a cell, how sure that is, and says it in
-// one sentence. Until device records exist it speaks of the host alone.
+// one sentence. Of a cell that gave no device work it speaks of the host alone.
 package verdict
 
 import (
@@ -31,6 +31,8 @@ type Input struct {
 	// MainCPUNs is the main thread's CPU time as the kernel accounts it, -1 when not known.
 	MainCPUNs int64
 	Overhead  result.Overhead
+	// Devices are the sums of each device.
+	Devices []result.Device
 }
 
 // Trust is the part of the confidence that does not depend on the verdict.
@@ -46,11 +48,17 @@ type Trust struct {
 // Assess weighs the evidence and the quality of a measurement.
 func Assess(in Input) Trust {
 	a := in.Attribution
-	t := Trust{GPUMissing: a.GPUDriverSeen}
+	// Whoever sees the CUDA calls would have seen the work that they launch.
+	t := Trust{GPUMissing: a.GPUDriverSeen && a.DeviceRecords == 0 || a.LaunchCalls > 0 && a.GPU == nil}
 	for _, l := range in.Losses {
 		if l.Source == "cupti" && strings.Contains(l.Reason, GPUNotCaptured) {
 			t.GPUMissing = true
 		}
+	}
+	t.Quality, t.QualityWhy = quality(in)
+	if owned(a.GPU) {
+		assessGPU(in, &t)
+		return t
 	}
 	explained := explainedShare(a)
 	// Lost samples cast doubt on what was shared out by samples, lost switches on everything.
@@ -75,7 +83,6 @@ func Assess(in Input) Trust {
 		t.EvidenceWhy += "; there is no record of every switch, which caps it at 0.8"
 	}
 	t.EvidenceWhy += "."
-	t.Quality, t.QualityWhy = quality(in)
 	return t
 }
 
@@ -101,17 +108,19 @@ func explainedShare(a *attribution.Attribution) float64 {
 }
 
 // kept are the shares of records that were not dropped, by what they tell.
-type kept struct{ sched, samples, any float64 }
+type kept struct{ sched, samples, device, any float64 }
 
 // keptShares sorts losses by what was lost. The words that a loss of scheduler
 // records or of samples begins with are those of the collectors; a loss that does
 // not say is taken to concern everything. What procfs and the timeline itself could
 // not account for are not records.
 func keptShares(in Input) kept {
-	var sched, samples, other int64
+	var sched, samples, device, other int64
 	for _, l := range in.Losses {
 		switch {
 		case l.Count <= 0 || l.Source == "timeline" || l.Source == "procfs" || l.Source == "sidecar":
+		case l.Source == "cupti" && in.Attribution.GPU != nil:
+			device += l.Count
 		case strings.HasPrefix(l.Reason, "samples"):
 			samples += l.Count
 		case strings.HasPrefix(l.Reason, "scheduler records"):
@@ -129,7 +138,7 @@ func keptShares(in Input) kept {
 		return float64(records) / float64(records+lost)
 	}
 	a := in.Attribution
-	return kept{share(a.SchedRecords, sched), share(a.SampleRecords, samples), share(a.Records, other)}
+	return kept{share(a.SchedRecords, sched), share(a.SampleRecords, samples), share(a.DeviceRecords, device), share(a.Records, other)}
 }
 
 // quality is 1 when the measurement disturbed little and agrees with the kernel's own accounts.
@@ -155,7 +164,7 @@ func quality(in Input) (float64, string) {
 			why = "The recorded running time and the kernel's CPU time differ by " + phrase.Percent(apart) + " of the wall."
 		}
 	}
-	return q, why
+	return gpuQuality(in, q, why)
 }
 
 // falling is 1 up to full, 0 from none on, and linear in between.
@@ -184,6 +193,9 @@ func topCause(a *attribution.Attribution) result.Cause {
 // for a change the sentence is calm.
 func Decide(in Input, t Trust, findings []result.Finding) result.Verdict {
 	a := in.Attribution
+	if owned(a.GPU) {
+		return decideGPU(in, t, findings)
+	}
 	v := result.Verdict{Class: result.CPUBound, Leaning: result.CPUBound, TopCause: topCause(a),
 		Evidence: t.Evidence, Quality: t.Quality, EvidenceWhy: t.EvidenceWhy, QualityWhy: t.QualityWhy}
 	v.Margin, v.MarginWhy = margin(a, t.Lost)
@@ -201,5 +213,9 @@ func Decide(in Input, t Trust, findings []result.Finding) result.Verdict {
 	calm := !slices.ContainsFunc(findings, func(f result.Finding) bool { return f.Severity != result.Info }) &&
 		attribution.Working(v.TopCause.Kind)
 	v.Sentence = sentence(a, v, t, explained, calm)
+	if g := a.GPU; g != nil && !t.GPUMissing && float64(g.Shares[attribution.ShareCarryIn]) >= minSaving*float64(g.WallNs) {
+		v.Class, v.Leaning = result.Unknown, result.Unknown // the cell's own part does not tell
+		v.Sentence = carriedIn(a)
+	}
 	return v
 }
