@@ -26,7 +26,13 @@ func TestGolden(t *testing.T) {
 
 // Outside of code, text from outside makes no tag, no link, no mention and no reference.
 func TestHostileTextFormatsNothing(t *testing.T) {
-	out := string(Render(fixtures.Hostile()))
+	for _, r := range []*result.Result{fixtures.Hostile(), fixtures.HostileGPU()} {
+		formatsNothing(t, string(Render(r)))
+	}
+}
+
+func formatsNothing(t *testing.T, out string) {
+	t.Helper()
 	out = regexp.MustCompile("(?s)\n *(````*)[a-z]*\n.*?\n *````*\n").ReplaceAllString(out, "\n")
 	out = regexp.MustCompile("(^|[^`\\\\])(``*)[^`].*?[^`]``*").ReplaceAllString(out, "$1")
 	for _, bad := range []string{`(^|[^\\])\]\(`, `<(script|img|svg|iframe|/style|h1)`, `@\w`, `[^\\]#\d`, `\w://`, `(^|[^\\])\*\*bold`} {
