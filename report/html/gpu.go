@@ -154,7 +154,7 @@ func idle(p *page, r *result.Result, limits limits) {
 // dim is small text of less weight.
 func dim(m markup) markup { return `<small style="` + dimStyle + `">` + m + `</small>` }
 
-// kernels lists the kernels with the largest sums, a device after the other.
+// kernels lists the kernels with the largest sums, a device after the other; unfolded where they are the answer.
 func kernels(p *page, r *result.Result, limits limits) {
 	total, kinds := int64(0), 0
 	for _, d := range r.Devices {
@@ -172,7 +172,7 @@ func kernels(p *page, r *result.Result, limits limits) {
 		}
 	}
 	k := first.TopKernels[0]
-	p.fold("Top kernels", escaped(report.Kernel(k.Name, 48), 0)+`, `+one(report.Percent(report.Share(k.Ns, first.KernelSumNs))), false)
+	p.fold("Top kernels", escaped(report.Kernel(k.Name, 48), 0)+`, `+one(report.Percent(report.Share(k.Ns, first.KernelSumNs))), r.Verdict.Class == result.GPUBound)
 	for _, d := range r.Devices[:min(len(r.Devices), limits.devices)] {
 		if len(d.TopKernels) == 0 {
 			continue
@@ -217,7 +217,7 @@ func deviceName(p *page, r *result.Result, d result.Device) {
 	}
 }
 
-// copies lists the copies by direction and sides.
+// copies lists the copies by direction and sides; unfolded where they are the answer.
 func copies(p *page, r *result.Result, limits limits) {
 	var n, bytes, ns int64
 	for _, d := range r.Devices {
@@ -232,7 +232,7 @@ func copies(p *page, r *result.Result, limits limits) {
 	if n == 1 {
 		word = " copy, "
 	}
-	p.fold("Copies", one(report.Count(n)+word+report.Bytes(bytes)+", "+report.Duration(ns)), false)
+	p.fold("Copies", one(report.Count(n)+word+report.Bytes(bytes)+", "+report.Duration(ns)), r.Verdict.Class == result.MemoryTransferBound)
 	for _, d := range r.Devices[:min(len(r.Devices), limits.devices)] {
 		if len(d.Copies) == 0 {
 			continue
@@ -271,7 +271,13 @@ func sensors(p *page, r *result.Result, limits limits) {
 	if len(r.Devices) == 0 {
 		return
 	}
-	p.fold("The GPU’s sensors", "clocks, temperature, PCIe, other processes", false)
+	note := markup("not read")
+	for _, d := range r.Devices {
+		if d.Sensors != nil {
+			note = "clocks, temperature, PCIe, other processes"
+		}
+	}
+	p.fold("The GPU’s sensors", note, false)
 	for _, d := range r.Devices[:min(len(r.Devices), limits.devices)] {
 		deviceName(p, r, d)
 		p.table(column{title: "What", width: "150px"}, column{title: "Value"})
