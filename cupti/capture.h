@@ -5,9 +5,8 @@
 #ifndef INFERSCOPE_CAPTURE_H
 #define INFERSCOPE_CAPTURE_H
 
+#include <stddef.h>
 #include <stdint.h>
-
-#define INFERSCOPE_CAPTURE_VERSION 1
 
 struct inferscope_options {
     uint32_t size;         /* sizeof(struct inferscope_options) of the caller */
@@ -15,8 +14,9 @@ struct inferscope_options {
     uint32_t buffer_bytes; /* of one activity buffer; 0 for the default */
     uint32_t max_buffers;  /* 0 for the default */
     uint32_t correlation;  /* enum inferscope_correlation */
-    uint32_t reserved;
+    uint32_t drain_ms;     /* how long end waits for the device; 0 for the default */
 };
+_Static_assert(sizeof(struct inferscope_options) == 24, "read by gpu_capture.py");
 
 /* How device operations are joined to the host call that launched them. */
 enum inferscope_correlation {
@@ -36,10 +36,16 @@ struct inferscope_outcome {
     uint64_t on_ns;        /* CLOCK_MONOTONIC when capture was on, 0 when never */
     uint64_t start_cost_ns;
     uint64_t stop_cost_ns;
+    uint32_t busy;         /* the device had work left when end stopped waiting for it: the records are not complete */
+    uint32_t reserved;
     char step[48];         /* the step that failed, empty when all went well */
     char detail[208];      /* CUPTI's words for it */
     char library[512];     /* where CUPTI was found */
 };
+_Static_assert(offsetof(struct inferscope_outcome, records) == 24, "read by gpu_capture.py");
+_Static_assert(offsetof(struct inferscope_outcome, busy) == 56, "read by gpu_capture.py");
+_Static_assert(offsetof(struct inferscope_outcome, step) == 64, "read by gpu_capture.py");
+_Static_assert(sizeof(struct inferscope_outcome) == 832, "read by gpu_capture.py");
 
 /* Starts capture; when CUDA is not yet initialised in this process, arms instead
  * and starts from InitializeInjection, which the driver calls when the environment
@@ -49,11 +55,19 @@ struct inferscope_outcome {
 int inferscope_capture_begin(const char *ring_path, const char *const *candidates,
                              const struct inferscope_options *options, struct inferscope_outcome *outcome);
 
-/* Ends capture: host calls off, contexts synchronised, records flushed, device
- * records off, finalize. Returns 0 or the first error, and always leaves capture off. */
+/* Waits at most milliseconds for the device to do what the cell asked of it; host calls are recorded no more. Returns 1
+ * when it has, or when no capture is on. To be called as often as needed before end, so that the caller can be
+ * interrupted; end then does not wait. */
+int inferscope_capture_drain(uint32_t milliseconds);
+
+/* Ends capture: host calls off, the device waited for (at most drain_ms), records flushed, device records off, finalize.
+ * Returns 0 or the first error, and always leaves capture off. Without a capture it does nothing. */
 int inferscope_capture_end(struct inferscope_outcome *outcome);
 
 /* 0 idle, 1 armed, 2 on. */
 int inferscope_capture_state(void);
+
+/* Lets go of the shared memory, which is otherwise kept for the next capture: the sidecar is gone. */
+void inferscope_capture_release(void);
 
 #endif

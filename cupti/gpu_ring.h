@@ -21,6 +21,7 @@
 #define GPU_RING_MAGIC 0x474e525550474e49u
 #define GPU_RING_VERSION 1
 #define GPU_RING_HEADER_BYTES 4096
+#define GPU_RING_LEAST 65536 /* capacity: room for the longest record, whatever the position */
 
 struct gpu_ring_header {
     uint64_t magic;
@@ -42,6 +43,14 @@ struct gpu_ring_header {
     uint64_t reserved3[7];
 };
 _Static_assert(sizeof(struct gpu_ring_header) == 192, "header size");
+_Static_assert(offsetof(struct gpu_ring_header, version) == 8, "header.version");
+_Static_assert(offsetof(struct gpu_ring_header, header_bytes) == 12, "header.header_bytes");
+_Static_assert(offsetof(struct gpu_ring_header, capacity) == 16, "header.capacity");
+_Static_assert(offsetof(struct gpu_ring_header, dropped) == 72, "header.dropped");
+_Static_assert(offsetof(struct gpu_ring_header, lost) == 80, "header.lost");
+_Static_assert(offsetof(struct gpu_ring_header, invalid) == 88, "header.invalid");
+_Static_assert(offsetof(struct gpu_ring_header, discarded) == 96, "header.discarded");
+_Static_assert(offsetof(struct gpu_ring_header, state) == 104, "header.state");
 _Static_assert(offsetof(struct gpu_ring_header, head) == 64, "head on its own line");
 _Static_assert(offsetof(struct gpu_ring_header, tail) == 128, "tail on its own line");
 
@@ -53,6 +62,8 @@ struct gpu_record {
     uint16_t size;
     uint32_t name; /* id given by a NAME record, 0 for none; other meanings per type */
 };
+_Static_assert(offsetof(struct gpu_record, size) == 2, "record.size");
+_Static_assert(offsetof(struct gpu_record, name) == 4, "record.name");
 
 enum gpu_record_type {
     GPU_RECORD_PAD = 0,
@@ -75,6 +86,7 @@ struct gpu_record_name {
     char text[];
 };
 _Static_assert(sizeof(struct gpu_record_name) == 16, "name");
+_Static_assert(offsetof(struct gpu_record_name, length) == 8, "name.length");
 
 /* The clocks at one moment: cupti was read within +-error ns of monotonic. */
 struct gpu_record_clock {
@@ -84,6 +96,9 @@ struct gpu_record_clock {
     uint64_t error;
 };
 _Static_assert(sizeof(struct gpu_record_clock) == 32, "clock");
+_Static_assert(offsetof(struct gpu_record_clock, monotonic) == 8, "clock.monotonic");
+_Static_assert(offsetof(struct gpu_record_clock, cupti) == 16, "clock.cupti");
+_Static_assert(offsetof(struct gpu_record_clock, error) == 24, "clock.error");
 
 /* A device; head.name is its product name, pci its bus id as NVML spells it. */
 struct gpu_record_device {
@@ -94,6 +109,9 @@ struct gpu_record_device {
     char pci[16];
 };
 _Static_assert(sizeof(struct gpu_record_device) == 40, "device");
+_Static_assert(offsetof(struct gpu_record_device, index) == 8, "device.index");
+_Static_assert(offsetof(struct gpu_record_device, memory_bytes) == 16, "device.memory_bytes");
+_Static_assert(offsetof(struct gpu_record_device, pci) == 24, "device.pci");
 
 struct gpu_record_kernel {
     struct gpu_record head;
@@ -109,6 +127,12 @@ struct gpu_record_kernel {
     uint32_t context;
 };
 _Static_assert(sizeof(struct gpu_record_kernel) == 72, "kernel");
+_Static_assert(offsetof(struct gpu_record_kernel, start) == 8, "kernel.start");
+_Static_assert(offsetof(struct gpu_record_kernel, end) == 16, "kernel.end");
+_Static_assert(offsetof(struct gpu_record_kernel, device) == 24, "kernel.device");
+_Static_assert(offsetof(struct gpu_record_kernel, stream) == 28, "kernel.stream");
+_Static_assert(offsetof(struct gpu_record_kernel, correlation) == 32, "kernel.correlation");
+_Static_assert(offsetof(struct gpu_record_kernel, graph) == 36, "kernel.graph");
 
 struct gpu_record_memcpy {
     struct gpu_record head;
@@ -126,6 +150,13 @@ struct gpu_record_memcpy {
     uint32_t dst_device;
 };
 _Static_assert(sizeof(struct gpu_record_memcpy) == 56, "memcpy");
+_Static_assert(offsetof(struct gpu_record_memcpy, bytes) == 24, "memcpy.bytes");
+_Static_assert(offsetof(struct gpu_record_memcpy, device) == 32, "memcpy.device");
+_Static_assert(offsetof(struct gpu_record_memcpy, stream) == 36, "memcpy.stream");
+_Static_assert(offsetof(struct gpu_record_memcpy, correlation) == 40, "memcpy.correlation");
+_Static_assert(offsetof(struct gpu_record_memcpy, copy_kind) == 44, "memcpy.copy_kind");
+_Static_assert(offsetof(struct gpu_record_memcpy, src_kind) == 45, "memcpy.src_kind");
+_Static_assert(offsetof(struct gpu_record_memcpy, dst_kind) == 46, "memcpy.dst_kind");
 
 struct gpu_record_memset {
     struct gpu_record head;
@@ -138,6 +169,10 @@ struct gpu_record_memset {
     uint32_t memory_kind;
 };
 _Static_assert(sizeof(struct gpu_record_memset) == 48, "memset");
+_Static_assert(offsetof(struct gpu_record_memset, bytes) == 24, "memset.bytes");
+_Static_assert(offsetof(struct gpu_record_memset, device) == 32, "memset.device");
+_Static_assert(offsetof(struct gpu_record_memset, stream) == 36, "memset.stream");
+_Static_assert(offsetof(struct gpu_record_memset, correlation) == 40, "memset.correlation");
 
 /* A host call; head.name is the function's name. */
 struct gpu_record_api {
@@ -150,6 +185,8 @@ struct gpu_record_api {
     uint32_t returned;
 };
 _Static_assert(sizeof(struct gpu_record_api) == 40, "api");
+_Static_assert(offsetof(struct gpu_record_api, thread) == 24, "api.thread");
+_Static_assert(offsetof(struct gpu_record_api, correlation) == 28, "api.correlation");
 
 struct gpu_record_sync {
     struct gpu_record head;

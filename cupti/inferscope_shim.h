@@ -1,8 +1,9 @@
 /*
  * The shim: the one piece of C that InferScope puts into the profiled process.
  *
- * It looks at what the process has already loaded and opened; it loads nothing, initialises nothing and starts no thread.
- * Every function may be called from any thread, any number of times, also while libraries come and go.
+ * This part looks at what the process has already loaded and opened; it loads nothing, initialises nothing and starts no
+ * thread. Every function may be called from any thread, any number of times, also while libraries come and go. Capture,
+ * which does more, is in capture.h.
  */
 #ifndef INFERSCOPE_SHIM_H
 #define INFERSCOPE_SHIM_H

@@ -58,6 +58,7 @@ const char *cupti_find(struct cupti *cupti, const char *const *candidates) {
     NEED(GetTimestamp);
     NEED(GetCallbackName);
     NEED(GetResultString);
+    MAY(ActivityRegisterTimestampCallback);
     MAY(Finalize);
 #undef NEED
 #undef MAY
@@ -90,6 +91,7 @@ int driver_find(struct driver *driver) {
     NEED(CtxPopCurrent, "cuCtxPopCurrent_v2");
     NEED(CtxSynchronize, "cuCtxSynchronize");
 #undef NEED
+    bind_symbol(handle, "cuThreadExchangeStreamCaptureMode", &found.ThreadExchangeStreamCaptureMode, 0);
     if (!ok) return 0;
     *driver = found;
     return 1;

@@ -23,7 +23,8 @@ struct cupti {
     int (*GetTimestamp)(uint64_t *timestamp);
     int (*GetCallbackName)(uint32_t domain, uint32_t cbid, const char **name);
     int (*GetResultString)(int result, const char **text);
-    int (*Finalize)(void); /* optional */
+    int (*ActivityRegisterTimestampCallback)(uint64_t (*clock)(void)); /* optional */
+    int (*Finalize)(void);                                             /* optional */
 };
 
 /* The driver's functions. */
@@ -41,6 +42,7 @@ struct driver {
     int (*CtxPushCurrent)(void *context);
     int (*CtxPopCurrent)(void **context);
     int (*CtxSynchronize)(void);
+    int (*ThreadExchangeStreamCaptureMode)(int *mode); /* optional */
 };
 
 /* Finds CUPTI: the copy that is already in this process, else the candidates in
