@@ -8,6 +8,9 @@ VENVS := .venvs
 DEV := $(VENVS)/py312-ipy9/bin
 GO ?= go
 CC ?= cc
+# NVML is reached through cgo; its Go binding still offers what NVIDIA has deprecated, which the compiler tells.
+export CGO_ENABLED := 1
+export CGO_CFLAGS ?= -O2 -g -Wno-deprecated-declarations
 NOTEBOOK ?= notebooks/inference_on_cpu.ipynb
 
 .PHONY: help
