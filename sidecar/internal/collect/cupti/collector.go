@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/inferscope/inferscope/analysis/timeline"
+	"github.com/inferscope/inferscope/sidecar/internal/clock"
 	"github.com/inferscope/inferscope/sidecar/internal/collect"
 )
 
@@ -22,17 +23,23 @@ import (
 // then filled to a fifth.
 const drainEvery = 10 * time.Millisecond
 
+// directoryPrefix is followed by chance in the name of the directory of shared memory.
+const directoryPrefix = "inferscope-gpu-"
+
 // Collector makes sessions that read the shim's ring. It keeps one ring and uses
 // it again for each cell, so that its pages are in place.
 type Collector struct {
 	mu   sync.Mutex
-	dir  string
+	dir  *directory
 	ring *ring
-	busy bool
+	// used is set while a producer may be writing to the ring.
+	used bool
+	// capacity of the ring in bytes, a power of two.
+	capacity int
 }
 
 // New makes the collector. Its shared memory lies in a directory of its own that Close removes.
-func New() *Collector { return &Collector{} }
+func New() *Collector { return &Collector{capacity: ringCapacity} }
 
 // Name is "cupti".
 func (c *Collector) Name() string { return "cupti" }
@@ -43,69 +50,77 @@ func (c *Collector) Status() collect.Status {
 		Detail: "kernels, copies and the CUDA calls that launch them, in cells that use CUDA"}
 }
 
-// Warm does nothing: a machine without a GPU shall not pay for the ring.
-func (c *Collector) Warm() error { return nil }
+// Warm takes the ring's memory where the machine has an NVIDIA GPU; another shall not pay for it.
+func (c *Collector) Warm() error {
+	if _, err := os.Stat("/dev/nvidiactl"); err != nil {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ring != nil {
+		return nil
+	}
+	if err := c.open(uint32(os.Geteuid())); err != nil {
+		return err
+	}
+	return c.ring.allocate()
+}
 
 // Close removes the shared memory.
 func (c *Collector) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.close()
+}
+
+func (c *Collector) close() error {
 	var err error
 	if c.ring != nil {
 		err = c.ring.close()
 		c.ring = nil
 	}
-	if c.dir != "" {
-		err = errors.Join(err, os.RemoveAll(c.dir))
-		c.dir = ""
+	if c.dir != nil {
+		err = errors.Join(err, c.dir.remove())
+		c.dir = nil
 	}
 	return err
+}
+
+// open makes the directory and an empty ring for the user uid; c.mu must be held.
+func (c *Collector) open(uid uint32) error {
+	if c.ring != nil {
+		if !c.used && c.dir.uid == uid && c.ring.reset() == nil {
+			return nil
+		}
+		// The last cell's shim never said that it ended and may still write, or has spoilt the ring: leave it that one.
+		if err := c.close(); err != nil {
+			return err
+		}
+	}
+	dir, err := makeDirectory(uid)
+	if err != nil {
+		return err
+	}
+	r, err := newRing(dir.path, c.capacity, uid)
+	if err != nil {
+		return errors.Join(err, dir.remove())
+	}
+	c.dir, c.ring, c.used = dir, r, false
+	return nil
 }
 
 // Begin makes the ring ready and reads it until Finish. The session's RingPath goes to the shim.
 func (c *Collector) Begin(_ context.Context, target collect.Target, b *timeline.Builder) (collect.Session, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ring != nil && c.busy {
-		// The last cell's shim never said that it ended: it may still write. Leave it that ring.
-		if err := c.ring.close(); err != nil {
-			return nil, err
-		}
-		c.ring = nil
+	if err := c.open(target.UID); err != nil {
+		return nil, err
 	}
-	if c.dir == "" {
-		dir, err := os.MkdirTemp(sharedMemory(), "inferscope-")
-		if err != nil {
-			return nil, fmt.Errorf("making a directory for GPU records: %w", err)
-		}
-		c.dir = dir
-	}
-	if c.ring == nil {
-		r, err := newRing(c.dir)
-		if err != nil {
-			return nil, err
-		}
-		c.ring = r
-	}
-	c.ring.reset()
-	if err := os.Chown(c.ring.path, int(target.UID), -1); err != nil && os.Geteuid() == 0 {
-		return nil, fmt.Errorf("giving the ring to the profiled process's user: %w", err)
-	}
-	c.busy = true
+	c.used = true
 	s := &Session{collector: c, ring: c.ring, decoder: newDecoder(int32(target.PID), b), b: b,
 		stop: make(chan struct{}), done: make(chan struct{})}
 	go s.run()
 	return s, nil
-}
-
-// sharedMemory is a directory in memory where there is one: a mapped file on a
-// disk would be written back.
-func sharedMemory() string {
-	const shm = "/dev/shm"
-	if info, err := os.Stat(shm); err == nil && info.IsDir() {
-		return shm
-	}
-	return ""
 }
 
 // Session reads one cell's ring.
@@ -139,19 +154,25 @@ func (s *Session) run() {
 
 func (s *Session) drain() {
 	if s.corrupt == nil {
+		s.decoder.tick(clock.Monotonic())
 		s.corrupt = s.ring.drain(s.decoder.record)
 	}
 }
 
-func (s *Session) end() {
+// end stops reading and gives the ring back to the collector.
+func (s *Session) end() counters {
 	close(s.stop)
 	<-s.done
 	s.collector.mu.Lock()
 	defer s.collector.mu.Unlock()
-	const idle, ended = 0, 3
-	if state := s.ring.state(); s.corrupt == nil && (state == idle || state == ended) {
-		s.collector.busy = false
+	last, err := s.ring.counters()
+	if s.corrupt == nil {
+		s.corrupt = err
 	}
+	if s.corrupt == nil && (last.state == stateIdle || last.state == stateEnded) {
+		s.collector.used = false
+	}
+	return last
 }
 
 // Abort stops reading.
@@ -160,18 +181,21 @@ func (s *Session) Abort() { s.end() }
 // Finish reads what is left; the client has ended the capture by then. What was
 // not seen becomes losses.
 func (s *Session) Finish(timeline.Interval) error {
-	s.end()
-	lost := s.ring.counters()
+	last := s.end()
 	add := func(count int64, reason string) {
 		if count > 0 {
 			s.b.AddLoss(timeline.Loss{Source: "cupti", Reason: reason, Count: count})
 		}
 	}
-	add(lost.dropped, "GPU records did not fit into the ring")
-	add(lost.lost, "GPU records were dropped by CUPTI")
-	add(lost.invalid, "GPU records had no valid times and were left out")
-	add(lost.discarded, "buffers of GPU records were thrown away for lack of memory")
+	add(last.dropped, "GPU records did not fit into the ring")
+	add(last.lost, "GPU records were dropped by CUPTI")
+	add(last.invalid+s.decoder.invalid, "GPU records had no valid times and were left out")
+	add(last.discarded, "buffers of GPU records were thrown away for lack of memory")
 	add(s.decoder.early, "GPU records came before their clock was known")
+	add(s.decoder.excess, "GPU records beyond the number that is kept")
+	if last.state == stateOn {
+		add(1, "the capture of GPU records was not ended: the last ones are missing")
+	}
 	if s.decoder.step > stepTolerance || s.decoder.step < -stepTolerance {
 		add(1, fmt.Sprintf("the wall clock moved by %d ns during the cell: device times may be off by as much", s.decoder.step))
 	}
