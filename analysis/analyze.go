@@ -57,9 +57,14 @@ func Analyze(tl *timeline.Timeline, in Input) *result.Result {
 	r.Host.Functions = withExact(r.Host.Functions, in.Functions)
 	weigh := verdict.Input{Attribution: a, Losses: tl.Losses, MainCPUNs: tl.Threads[tl.Main()].CPUNs, Overhead: in.Overhead, Devices: list}
 	trust := verdict.Assess(weigh)
-	r.Findings = findings.Find(&findings.Evidence{Host: &r.Host, Attribution: a, WallNs: a.WallNs, Confidence: trust.Evidence * trust.Quality})
+	wall := a.WallNs
+	if a.GPU.Owned() {
+		wall = a.GPU.WallNs
+	}
+	r.Findings = findings.Find(&findings.Evidence{Host: &r.Host, Attribution: a, Devices: list, WallNs: wall,
+		Confidence: trust.Evidence * trust.Quality})
 	r.Verdict = verdict.Decide(weigh, trust, r.Findings)
-	r.WhatIf = whatIf(a.WallNs, r.Findings)
+	r.WhatIf = whatIf(wall, r.Findings)
 	r.Notes = notes(tl, r)
 	return r
 }

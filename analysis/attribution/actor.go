@@ -247,16 +247,16 @@ func (v *actor) idleHand() bool {
 const near = 20_000
 
 // left is the synchronising call that the thread is in at t, when the device fell
-// idle, or begins right after; -1 for none. The call of the operation that ends
+// idle until end, or begins right after; -1 for none. The call of the operation that ends
 // the idle time is none. at(t) was called before.
-func (v *actor) left(t int64, launch int32) int32 {
+func (v *actor) left(t, end int64, launch int32) int32 {
 	for _, row := range v.active {
 		if row != launch && v.c.synchronises(row) {
 			return row
 		}
 	}
 	table := &v.c.tl.Calls
-	for i := v.next; i < len(v.calls) && i < v.next+8 && table.Start[v.calls[i]] <= t+near; i++ {
+	for i := v.next; i < len(v.calls) && i < v.next+8 && table.Start[v.calls[i]] < min(t+near, end); i++ {
 		if row := v.calls[i]; table.Class[row] == timeline.CallSync {
 			return row
 		}

@@ -53,6 +53,11 @@ type GPU struct {
 	CopyLine result.Line
 }
 
+// Owned says that the cell itself gave the device work. It may be asked of nil.
+func (g *GPU) Owned() bool {
+	return g != nil && g.Shares[ShareKernels]+g.Shares[ShareCopies]+g.Shares[ShareOverlap] > 0 && g.Launches+g.Copies > 0
+}
+
 // IdleColumn is one column of the picture of a device's idle time.
 type IdleColumn struct {
 	Kind result.CauseKind

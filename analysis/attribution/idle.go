@@ -233,14 +233,14 @@ type refill struct {
 	left, ends int64
 }
 
-func (s *idleSweep) refill(v *actor, t int64, launch int32) refill {
+func (s *idleSweep) refill(v *actor, t, end int64, launch int32) refill {
 	v.at(t)
-	row := v.left(t, launch)
+	row := v.left(t, end, launch)
 	if row < 0 {
 		return refill{call: -1, left: math.MinInt64, ends: math.MinInt64}
 	}
-	end := s.tl.Calls.End[row]
-	return refill{row, end, end + refillNs}
+	left := s.tl.Calls.End[row]
+	return refill{row, left, left + refillNs}
 }
 
 // idle attributes one gap, before the operation next, or after the last when next is -1.
@@ -266,10 +266,10 @@ func (s *idleSweep) idle(start, end int64, next int) {
 		}
 	}
 	v := s.actor(thread)
-	after2 := s.refill(v, start, call)
+	after2 := s.refill(v, start, end, call)
 	fromMain := after2
 	if thread != s.main.id && s.main.id != 0 {
-		fromMain = s.refill(s.main, start, call)
+		fromMain = s.refill(s.main, start, end, call)
 	}
 	for t := start; t < end; {
 		who, refilling := v, after2

@@ -74,7 +74,11 @@ func (s *idleSweep) results(a *Attribution) {
 			}
 			c := result.Cause{Kind: idleKinds[k], Ns: ns, Share: share(ns, g.WallNs), Line: s.a.line(l.number), Count: l.counts[k],
 				Detail: s.detail(idle(k), l.proofs[k].proof)}
-			if h := host[place{c.Kind, l.number}]; h != nil && h.Thread != "" {
+			of := c.Kind
+			if key := l.proofs[k].proof.group.unpack(); idle(k) == iLoading && l.proofs[k].proof.group != 0 && !key.sample {
+				of = kinds[key.kind] // how it waited for the worker
+			}
+			if h := host[place{of, l.number}]; h != nil && h.Thread != "" {
 				c.Thread, c.Detail = h.Thread, h.Detail
 			}
 			g.Idle.Causes = append(g.Idle.Causes, c)

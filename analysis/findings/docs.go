@@ -14,7 +14,7 @@ func (r *Rule) Page() string {
 	}
 	b.WriteString("\n## Example\n\n")
 	if r.Before == "" {
-		b.WriteString("None: there is nothing to change.\n")
+		b.WriteString("None: there is no line to change.\n")
 		return b.String()
 	}
 	b.WriteString("Before:\n\n```python\n" + r.Before + "\n```\n\nAfter:\n\n```python\n" + r.After + "\n```\n")

@@ -8,11 +8,13 @@ package findings
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/inferscope/inferscope/analysis/attribution"
 	"github.com/inferscope/inferscope/analysis/phrase"
 	"github.com/inferscope/inferscope/analysis/result"
 	"github.com/inferscope/inferscope/analysis/timeline"
+	"github.com/inferscope/inferscope/analysis/verdict"
 )
 
 // What takes less than MinShare of the wall or less than MinNs is never a
@@ -26,7 +28,9 @@ const (
 type Evidence struct {
 	Host        *result.Host
 	Attribution *attribution.Attribution
-	// WallNs is the length of the cell.
+	// Devices are the sums of each device.
+	Devices []result.Device
+	// WallNs is the length of the cell, prolonged to the end of the work that it gave a device.
 	WallNs int64
 	// Confidence is how far the records can be trusted, 0..1: the verdict's evidence times its quality.
 	Confidence float64
@@ -52,7 +56,9 @@ type Rule struct {
 // Registry is every rule. The order is that of the documentation.
 var Registry = []*Rule{
 	&gilContention, &lockContention, &hostIO, &networkWait, &sleep, &pageFaults, &preemption, &pythonHotLoop,
-	&gcPauses, &importInCell, &childWait, &eventWait, &numaRemote, &memoryGrowth, &healthy,
+	&gcPauses, &importInCell, &childWait, &eventWait, &numaRemote, &memoryGrowth,
+	&syncInLoop, &launchBound, &pageableCopies, &allocatorChurn, &dataLoaderStarved, &compileInCell, &warmUp, &exposedCommunication,
+	&carryIn, &gpuThrottled, &otherProcess, &memoryNearLimit, &healthy,
 }
 
 // ByID is the rule of that name, nil when there is none.
@@ -98,9 +104,24 @@ func (e *Evidence) share(ns int64) float64 {
 // worth says whether ns is enough to speak of.
 func (e *Evidence) worth(ns int64) bool { return ns >= MinNs && e.share(ns) >= MinShare }
 
+// causes are what costs the cell time: the causes of the GPU's idle time where the
+// cell gave it work (none when it was hardly idle: then the host is not what the
+// cell waits for), otherwise those of the host.
+func (e *Evidence) causes() (list, byKind []result.Cause) {
+	g := e.Attribution.GPU
+	switch {
+	case !g.Owned():
+		return e.Host.Causes, e.Host.ByKind
+	case e.share(g.Idle.TotalNs) < verdict.MinIdle:
+		return nil, nil
+	}
+	return g.Idle.Causes, g.IdleByKind()
+}
+
 // of is the total of one cause; Ns is 0 when it did not occur.
 func (e *Evidence) of(k result.CauseKind) result.Cause {
-	for _, c := range e.Host.ByKind {
+	_, byKind := e.causes()
+	for _, c := range byKind {
 		if c.Kind == k {
 			return c
 		}
@@ -111,7 +132,8 @@ func (e *Evidence) of(k result.CauseKind) result.Cause {
 // lines are the lines on which one cause alone is worth a finding, largest first, at most three.
 func (e *Evidence) lines(k result.CauseKind) []result.Cause {
 	var out []result.Cause
-	for _, c := range e.Host.Causes {
+	list, _ := e.causes()
+	for _, c := range list {
 		if c.Kind == k && c.Line.Number > 0 && e.worth(c.Ns) && len(out) < 3 {
 			out = append(out, c)
 		}
@@ -141,7 +163,7 @@ func (r *Rule) finding(e *Evidence, line result.Line, ns int64, evidence string)
 		severity = result.Medium
 	}
 	return result.Finding{ID: r.ID, Title: r.Title, Severity: severity, Line: line, Evidence: evidence,
-		Saving:     result.Saving{LowNs: phrase.Round(ns / 2), HighNs: phrase.Round(ns)},
+		Saving:     result.Saving{LowNs: min(phrase.Round(ns/2), e.Attribution.WallNs), HighNs: min(phrase.Round(ns), e.Attribution.WallNs)},
 		Confidence: e.Confidence, Advice: r.Do, Before: r.Before, After: r.After}
 }
 
@@ -158,8 +180,17 @@ func sampled(f result.Finding, samples int64) result.Finding {
 	return f
 }
 
-// took is "1.2 s of the cell's 2.4 s (50%)".
+// took is "1.2 s of the cell's 2.4 s (50%)", where the cell gave the GPU work with
+// "(50%, with the GPU idle)": what the host did beside a busy GPU cost nothing.
 func (e *Evidence) took(ns int64) string {
+	if e.Attribution.GPU.Owned() {
+		return strings.TrimSuffix(e.wall(ns), ")") + ", with the GPU idle)"
+	}
+	return e.wall(ns)
+}
+
+// wall is "1.2 s of the cell's 2.4 s (50%)".
+func (e *Evidence) wall(ns int64) string {
 	return phrase.Duration(ns) + " of the cell's " + phrase.Duration(e.WallNs) + " (" + phrase.Percent(e.share(ns)) + ")"
 }
 

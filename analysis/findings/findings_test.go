@@ -43,6 +43,12 @@ func describe(r *result.Result) []byte {
 	for _, c := range r.Host.Causes {
 		fmt.Fprintf(&b, "%12d ns %6.2f%% %-10s line %d, %d times, thread %q, %s\n", c.Ns, c.Share*100, c.Kind, c.Line.Number, c.Count, c.Thread, c.Detail)
 	}
+	if len(r.Devices) > 0 {
+		fmt.Fprintf(&b, "\nthe GPU was idle for %d ns\n", r.Idle.TotalNs)
+	}
+	for _, c := range r.Idle.Causes {
+		fmt.Fprintf(&b, "%12d ns %6.2f%% %-17s line %d, %d times, thread %q, %s\n", c.Ns, c.Share*100, c.Kind, c.Line.Number, c.Count, c.Thread, c.Detail)
+	}
 	for _, f := range r.Findings {
 		fmt.Fprintf(&b, "\n[%s] %s (%s), line %d, saves %d to %d ns, confidence %.2f\n%s\n", f.Severity, f.Title, f.ID, f.Line.Number,
 			f.Saving.LowNs, f.Saving.HighNs, f.Confidence, f.Evidence)

@@ -4,6 +4,7 @@ import (
 	"github.com/inferscope/inferscope/analysis/attribution"
 	"github.com/inferscope/inferscope/analysis/phrase"
 	"github.com/inferscope/inferscope/analysis/result"
+	"github.com/inferscope/inferscope/analysis/verdict"
 )
 
 var healthy = Rule{
@@ -12,12 +13,19 @@ var healthy = Rule{
 	Sees:  "No other rule found anything worth changing.",
 	Bad:   "It is not: this says that the cell spends its time on its own work.",
 	Silent: "It is silent when there is any finding above information, when the main thread mostly waited, when less than half of the wall is " +
-		"explained, and for cells shorter than 20 ms.",
+		"explained, and for cells shorter than 20 ms. With a GPU it is silent when that was idle for 10% of the wall, or copied for 20%.",
 	Do:     "To make the cell faster, change what it computes: a better algorithm, less data, more cores.",
 	Change: "",
 	Before: ``,
 	After:  ``,
 	Test: func(r *Rule, e *Evidence) []result.Finding {
+		if g := e.Attribution.GPU; g.Owned() {
+			if e.WallNs < MinNs || e.share(g.Idle.TotalNs) >= verdict.MinIdle || e.share(g.Shares[attribution.ShareCopies]) >= 0.2 {
+				return nil
+			}
+			return []result.Finding{r.info(e, result.Line{}, "The GPU was busy "+phrase.Percent(1-e.share(g.Idle.TotalNs))+
+				" of the time, and hardly with copies.")}
+		}
 		if e.WallNs < MinNs || e.share(e.of(result.CauseUnknown).Ns) > 0.5 || len(e.Host.ByKind) == 0 {
 			return nil
 		}

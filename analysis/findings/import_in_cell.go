@@ -25,7 +25,11 @@ run(model)`,
 		var out []result.Finding
 		for i := range e.Host.Lines {
 			line := e.Host.Lines[i].Line
-			if ns := min(e.Attribution.Imports[line.Number], e.Host.Lines[i].WallNs); e.worth(ns) {
+			ns := min(e.Attribution.Imports[line.Number], e.Host.Lines[i].WallNs)
+			if e.Attribution.GPU.Owned() {
+				ns = min(ns, e.Host.Lines[i].IdleCausedNs)
+			}
+			if e.worth(ns) {
 				out = append(out, sampled(r.finding(e, line, ns, "Importing modules took "+e.took(ns)+on(line)+"."), e.Attribution.MainSamples))
 			}
 		}

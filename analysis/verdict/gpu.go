@@ -141,12 +141,6 @@ func gpuMargin(a *attribution.Attribution, class result.Class, lost float64) (fl
 	return m, what + "."
 }
 
-// owned says that the cell itself gave the device work.
-func owned(g *attribution.GPU) bool {
-	return g != nil && g.Shares[attribution.ShareKernels]+g.Shares[attribution.ShareCopies]+g.Shares[attribution.ShareOverlap] > 0 &&
-		g.Launches+g.Copies > 0
-}
-
 // assessGPU replaces the evidence of a host's verdict by that of a cell with a device.
 func assessGPU(in Input, t *Trust) {
 	g := in.Attribution.GPU

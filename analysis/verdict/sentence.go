@@ -104,6 +104,13 @@ func doing(a *attribution.Attribution, c result.Cause, at string) string {
 			who = "\"" + who + "\""
 		}
 		return out + at + " while " + who + " was " + detail
+	case result.CauseDataLoading:
+		if who != "" && detail != "" {
+			return out + at + " while \"" + who + "\" was " + detail
+		}
+		if detail != "" {
+			out += " (" + detail + ")"
+		}
 	case result.CausePython:
 		if a.Imports[c.Line.Number]*2 > c.Ns {
 			return "importing modules" + at
@@ -111,7 +118,7 @@ func doing(a *attribution.Attribution, c result.Cause, at string) string {
 		if strings.HasPrefix(detail, "in ") {
 			out += " " + detail
 		}
-	case result.CauseNative, result.CauseSyscall, result.CauseHostIO, result.CausePageFault, result.CauseAllocator, result.CauseDataLoading:
+	case result.CauseNative, result.CauseSyscall, result.CauseHostIO, result.CausePageFault, result.CauseAllocator:
 		if detail != "" {
 			out += " (" + detail + ")"
 		}

@@ -56,7 +56,7 @@ func Assess(in Input) Trust {
 		}
 	}
 	t.Quality, t.QualityWhy = quality(in)
-	if owned(a.GPU) {
+	if a.GPU.Owned() {
 		assessGPU(in, &t)
 		return t
 	}
@@ -193,7 +193,7 @@ func topCause(a *attribution.Attribution) result.Cause {
 // for a change the sentence is calm.
 func Decide(in Input, t Trust, findings []result.Finding) result.Verdict {
 	a := in.Attribution
-	if owned(a.GPU) {
+	if a.GPU.Owned() {
 		return decideGPU(in, t, findings)
 	}
 	v := result.Verdict{Class: result.CPUBound, Leaning: result.CPUBound, TopCause: topCause(a),

@@ -1,0 +1,36 @@
+package findings
+
+import (
+	"github.com/inferscope/inferscope/analysis/attribution"
+	"github.com/inferscope/inferscope/analysis/result"
+)
+
+var carryIn = Rule{
+	ID:    "carry-in",
+	Title: "The GPU was still busy with earlier work",
+	Sees:  "At the cell's start the GPU was executing what an earlier cell had launched.",
+	Bad: "Launches return before their work is done. Time that an earlier cell's work takes is paid by whoever waits for the GPU " +
+		"next, so this cell looks slower than it is.",
+	Silent: "It is silent below 5% of the cell's wall or 20 ms. It claims no saving: the work must be done.",
+	Do:     "End the earlier cell with `torch.cuda.synchronize()` when you compare timings.",
+	Change: "wait for the GPU before the cell",
+	Before: `# cell 1
+y = big_model(x)
+
+# cell 2
+print(small(z).item())`,
+	After: `# cell 1
+y = big_model(x)
+torch.cuda.synchronize()
+
+# cell 2
+print(small(z).item())`,
+	Test: func(r *Rule, e *Evidence) []result.Finding {
+		g := e.Attribution.GPU
+		if g == nil || !e.worth(g.Shares[attribution.ShareCarryIn]) {
+			return nil
+		}
+		return []result.Finding{r.info(e, result.Line{}, "The GPU ran only work that was launched before the cell for "+
+			e.wall(g.Shares[attribution.ShareCarryIn])+".")}
+	},
+}
