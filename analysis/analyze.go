@@ -51,6 +51,7 @@ func Analyze(tl *timeline.Timeline, in Input) *result.Result {
 	}
 	if a.GPU != nil {
 		r.Idle = a.GPU.Idle
+		r.Picture.Lanes = withIdle(r.Picture.Lanes, tl, a.GPU)
 	}
 	r.Cell.Lines = filled(r.Cell.Lines)
 	r.Host.Process.NUMA = filled(r.Host.Process.NUMA)

@@ -15,15 +15,16 @@ const (
 	maxScopeLanes  = 4
 )
 
-// picture draws the timeline into lanes of at most result.PictureColumns slices.
+// picture draws the timeline into lanes of at most result.PictureColumns slices:
+// what the cell's thread executed, what the devices did, and the threads.
 func picture(tl *timeline.Timeline, cell result.Cell) result.Picture {
-	p := result.Picture{Window: tl.Window, Lanes: []result.Lane{}}
-	if tl.Window.End <= tl.Window.Start {
+	p := result.Picture{Window: tl.Extent, Lanes: []result.Lane{}}
+	if tl.Extent.End <= tl.Extent.Start {
 		return p
 	}
-	grid := newGrid(tl.Window)
+	grid := newGrid(tl.Extent)
 	if tl.Main() != 0 {
-		if lane := linesLane(grid, &tl.Threads[tl.Main()], cell); len(lane.Slices) > 0 {
+		if lane := linesLane(grid, &tl.Threads[tl.Main()], cell, tl.Window.End); len(lane.Slices) > 0 {
 			p.Lanes = append(p.Lanes, lane)
 		}
 	}
@@ -34,6 +35,7 @@ func picture(tl *timeline.Timeline, cell result.Cell) result.Picture {
 	if lane := marksLane(grid, tl); len(lane.Slices) > 0 {
 		p.Lanes = append(p.Lanes, lane)
 	}
+	p.Lanes = append(p.Lanes, streamLanes(grid, tl)...)
 	return result.Picture{Window: p.Window, Lanes: append(p.Lanes, threadLanes(grid, tl)...)}
 }
 
@@ -117,10 +119,10 @@ func (l *lane[K]) slices(anything bool, less func(a, b K) bool, make func(K) res
 	return out
 }
 
-func linesLane(g grid, t *timeline.Thread, cell result.Cell) result.Lane {
+func linesLane(g grid, t *timeline.Thread, cell result.Cell, last int64) result.Lane {
 	l := newLane[int32](g)
 	for i, line := range t.Lines.Line {
-		end := g.w.End
+		end := last
 		if i+1 < t.Lines.Len() {
 			end = t.Lines.Time[i+1]
 		}

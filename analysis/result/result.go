@@ -346,6 +346,9 @@ const (
 	LaneThread LaneKind = "thread"
 	LaneGC     LaneKind = "gc"
 	LaneMarks  LaneKind = "marks"
+	// LaneStream is a device's stream, LaneIdle the idle time of the busiest device.
+	LaneStream LaneKind = "stream"
+	LaneIdle   LaneKind = "idle"
 )
 
 // Lane is one row of the picture.
@@ -356,7 +359,9 @@ type Lane struct {
 }
 
 // Slice is one coloured piece of a lane. Class is "running", "runnable", a
-// timeline.Reason name, "gc", "scope", "mark", or "line" (then Line is its number).
+// timeline.Reason name, "gc", "scope", "mark", "line" (then Line is its number),
+// in a stream "kernel", "copy" or "set", and in the idle lane a CauseKind (then
+// Line is the line that it belongs to, 0 when none is known).
 type Slice struct {
 	Start, End int64
 	Class      string
