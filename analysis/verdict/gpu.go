@@ -171,7 +171,7 @@ func assessGPU(in Input, t *Trust) {
 // gpuQuality lowers the quality of a measurement by what disturbed the device.
 func gpuQuality(in Input, q float64, why string) (float64, string) {
 	g := in.Attribution.GPU
-	if g == nil || g.WallNs <= 0 {
+	if !g.Owned() || g.WallNs <= 0 {
 		return q, why
 	}
 	lower := func(f float64, because string) {

@@ -51,9 +51,12 @@ func Assess(in Input) Trust {
 	// Whoever sees the CUDA calls would have seen the work that they launch.
 	t := Trust{GPUMissing: a.GPUDriverSeen && a.DeviceRecords == 0 || a.LaunchCalls > 0 && a.GPU == nil}
 	for _, l := range in.Losses {
-		if l.Source == "cupti" && strings.Contains(l.Reason, GPUNotCaptured) {
-			t.GPUMissing = true
+		if l.Source != "cupti" {
+			continue
 		}
+		// A step of the clock loses nothing; any other count is of records.
+		none := l.Count > 0 && a.DeviceRecords == 0 && !strings.HasPrefix(l.Reason, "the wall clock")
+		t.GPUMissing = t.GPUMissing || none || strings.Contains(l.Reason, GPUNotCaptured)
 	}
 	t.Quality, t.QualityWhy = quality(in)
 	if a.GPU.Owned() {

@@ -66,8 +66,39 @@ func thinned(tl *timeline.Timeline, share float64, seed uint64) *timeline.Timeli
 		l, r := t.Lines, pick(t.Lines.Len())
 		t.Lines = timeline.Lines{Time: keep(l.Time, r), Line: keep(l.Line, r), Top: keep(l.Top, r), Sampled: keep(l.Sampled, r)}
 	}
+	host := lost
+	calls, at := pick(tl.Calls.Len()), make([]int32, tl.Calls.Len())
+	n := int32(0)
+	for i, kept := range calls {
+		at[i] = -1
+		if kept {
+			at[i] = n
+			n++
+		}
+	}
+	c := tl.Calls
+	out.Calls = timeline.Calls{Start: keep(c.Start, calls), End: keep(c.End, calls), Thread: keep(c.Thread, calls),
+		Class: keep(c.Class, calls), Name: keep(c.Name, calls), Correlation: keep(c.Correlation, calls)}
+	out.Devices = append([]timeline.Device(nil), tl.Devices...)
+	for i := range out.Devices {
+		o := out.Devices[i].Ops
+		r := pick(o.Len())
+		call := append([]int32(nil), o.Call...)
+		for row, of := range call {
+			if of >= 0 {
+				call[row] = at[of]
+			}
+		}
+		out.Devices[i].Ops = timeline.Ops{Start: keep(o.Start, r), End: keep(o.End, r), Kind: keep(o.Kind, r), Stream: keep(o.Stream, r),
+			Name: keep(o.Name, r), Bytes: keep(o.Bytes, r), Copy: keep(o.Copy, r), Source: keep(o.Source, r), Target: keep(o.Target, r),
+			Graph: keep(o.Graph, r), Call: keep(call, r)}
+	}
+	if device := lost - host; device > 0 {
+		out.Losses = append(append([]timeline.Loss(nil), tl.Losses...), timeline.Loss{Source: "cupti", Reason: "GPU records did not fit into the ring", Count: device})
+		lost = host
+	}
 	if lost > 0 {
-		out.Losses = append(append([]timeline.Loss(nil), tl.Losses...), timeline.Loss{Source: "ebpf", Reason: "records were dropped", Count: lost})
+		out.Losses = append(append([]timeline.Loss(nil), out.Losses...), timeline.Loss{Source: "ebpf", Reason: "records were dropped", Count: lost})
 	}
 	return &out
 }
@@ -88,6 +119,9 @@ func TestDroppedEventsNeverRaiseConfidence(t *testing.T) {
 	}
 	for until := 3; until <= 9; until++ { // from mostly Python over a tie to mostly asleep
 		cells[fmt.Sprintf("asleep until %d ms of 10", until)] = cell(t, "", until, "")
+	}
+	for busy := 10; busy <= 90; busy += 20 { // from idle to busy over a tie
+		cells[fmt.Sprintf("a GPU busy for %d%%", busy)] = parse(t, gpuCell(100, busy))
 	}
 	for name, f := range cells {
 		for seed := range uint64(4) {
