@@ -12,6 +12,9 @@
 //  4. otherwise unknown.
 //
 // The causes sum to the wall exactly, and so do the causes of each line.
+//
+// Where a device worked, its idle time is cut up in the same way, by what kept the
+// next operation from beginning; see idle.go for the rules.
 package attribution
 
 import (

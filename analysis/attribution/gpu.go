@@ -47,8 +47,6 @@ type GPU struct {
 	Columns []IdleColumn
 	// Launches are kernels and graphs, Copies copies and sets, that the cell launched on any device.
 	Launches, Copies int64
-	// SyncCalls is how many synchronising calls of the cell ended with the device idle.
-	SyncCalls int64
 	// CopyLine is the line that launched most of the copies, by time; Number 0 when none is known.
 	CopyLine result.Line
 }

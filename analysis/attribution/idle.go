@@ -185,7 +185,6 @@ type idleSweep struct {
 	columns      cutter
 	filled       []column
 	totalNs      int64
-	syncs        int64
 	lastK        idle
 	lastLine     int32
 	lastGap, gap int64
@@ -266,13 +265,13 @@ func (s *idleSweep) idle(start, end int64, next int) {
 		}
 	}
 	v := s.actor(thread)
-	after2 := s.refill(v, start, end, call)
-	fromMain := after2
+	own := s.refill(v, start, end, call)
+	fromMain := own
 	if thread != s.main.id && s.main.id != 0 {
 		fromMain = s.refill(s.main, start, end, call)
 	}
 	for t := start; t < end; {
-		who, refilling := v, after2
+		who, refilling := v, own
 		v.at(t)
 		until := min(end, v.until)
 		if v != s.main && s.main.id != 0 {
@@ -439,9 +438,6 @@ func (s *idleSweep) add(k idle, number int32, p proof, start, end int64) {
 	}
 	if s.lastGap != s.gap || s.lastK != k || s.lastLine != l.number {
 		l.counts[k]++
-		if k == iRefill {
-			s.syncs++
-		}
 	}
 	s.lastGap, s.lastK, s.lastLine = s.gap, k, l.number
 	of := idleShare(k)

@@ -51,7 +51,6 @@ func (s *idleSweep) busy(g *GPU) {
 			g.Shares[k] += ns
 		}
 	}
-	g.SyncCalls = s.syncs
 }
 
 // results lists the causes of the idle time and what the picture needs of them.

@@ -93,6 +93,15 @@ func TestWorkOfAnEarlierCellIsCarryIn(t *testing.T) {
 	}
 }
 
+// A stream keeps the order of its launches: an operation after one of the cell's is the cell's.
+func TestOperationsWhoseCallWasLost(t *testing.T) {
+	got := one(t, scene(t, timeline.Interval{Start: 1000, End: 2000}, timeline.Op{Start: 900, End: 1100},
+		timeline.Op{Start: 1200, End: 1300, Correlation: 7}, timeline.Op{Start: 1300, End: 1500}, timeline.Op{Start: 1400, End: 1550, Stream: 3}))
+	if got.CarryInNs != 100+150 {
+		t.Errorf("carry in %d, want that of the first operation and of the other stream", got.CarryInNs)
+	}
+}
+
 func TestNestedCallsCountOnce(t *testing.T) {
 	b := timeline.NewBuilder()
 	b.Calls().Append(110, 130, 0, timeline.CallLaunch, b.Name("cuLaunchKernel"), 5)

@@ -41,3 +41,23 @@ func TestHostileLines(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+func TestKernelNames(t *testing.T) {
+	for name, want := range map[string]string{
+		"_ZN2at6native29vectorized_elementwise_kernelILi4ENS0_11FillFunctorIfEEEEviT0_T1_": "`vectorized_elementwise_kernel`",
+		"_Z6kernelPf": "`kernel`",
+		"void at::native::reduce_kernel<512, 1, at::native::ReduceOp<float> >(int)": "`reduce_kernel`",
+		"triton_poi_fused_add_0": "`triton_poi_fused_add_0`",
+		"_ZN99999999x":           "`_ZN99999999x`",
+		"_ZN0x":                  "`_ZN0x`",
+		"":                       "a kernel without a name",
+		"a`b\nc":                 "`a b c`",
+	} {
+		if got := Kernel(name); got != want {
+			t.Errorf("%q: %q, want %q", name, got, want)
+		}
+	}
+	if got := Kernel(strings.Repeat("k", 1000)); len([]rune(got)) != maxKernel+2 {
+		t.Errorf("%q", got)
+	}
+}

@@ -1,0 +1,71 @@
+package findings_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/inferscope/inferscope/analysis"
+	"github.com/inferscope/inferscope/analysis/internal/fixture"
+	"github.com/inferscope/inferscope/analysis/result"
+)
+
+// asleep is a cell whose host sleeps for 8 of every 10 ms, while the GPU is busy for some of it.
+const asleep = `window 0s 1s
+source
+for x in xs:
+    y = model(x)
+    time.sleep(0.008)
+end
+device 0 H100
+thread MainThread main python known period=2ms
+line MainThread 0s 1
+repeat 100 every 10ms
+line MainThread 1us 2
+kernel MainThread 10us 15us 20us BUSY gemm
+line MainThread 20us 3
+off MainThread 1ms 9ms 9ms sleep syscall=clock_nanosleep
+end
+`
+
+func of(t *testing.T, text, id string) *result.Finding {
+	t.Helper()
+	f, err := fixture.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := analysis.Analyze(f.Timeline, analysis.Input{Cell: result.Cell{Lines: f.Source}, Arch: fixture.Arch})
+	for i := range r.Findings {
+		if r.Findings[i].ID == id {
+			return &r.Findings[i]
+		}
+	}
+	return nil
+}
+
+// What the host does while the GPU is busy costs nothing, and idle time below a tenth of the wall is not spoken of.
+func TestHostFindingsCountIdleTime(t *testing.T) {
+	f := of(t, strings.ReplaceAll(asleep, "BUSY", "5ms"), "sleep")
+	if f == nil || f.Saving.HighNs != 400_000_000 || f.Line.Number != 3 || !strings.Contains(f.Evidence, "400 ms of the cell's 1 s (40%, with the GPU idle)") {
+		t.Errorf("half of the sleep is idle time: %+v", f)
+	}
+	if f := of(t, strings.ReplaceAll(asleep, "BUSY", "9200us"), "sleep"); f != nil {
+		t.Errorf("the GPU is busy while the host sleeps: %+v", f)
+	}
+	if f := of(t, strings.ReplaceAll(asleep, "BUSY", "9200us"), "healthy"); f == nil {
+		t.Error("a busy GPU is nothing to repair")
+	}
+}
+
+// Pinning memory inline costs more than it saves, so nobody is told to.
+func TestPinningInlineIsNeverAdvised(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("testdata", "pageable-copies.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := of(t, string(text), "pageable-copies")
+	if f == nil || strings.Contains(f.Advice+f.After, ".pin_memory()") {
+		t.Errorf("%+v", f)
+	}
+}
