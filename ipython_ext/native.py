@@ -50,7 +50,8 @@ def build(output: Path = OUTPUT) -> list[Path]:
     _run("the sidecar", *go, "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", str(fresh), package)
     fresh.replace(sidecar)
     c_flags = ["-std=c11", "-O2", "-Wall", "-Wextra", "-shared", "-fPIC", "-fvisibility=hidden", "-Wl,-z,relro,-z,now"]
-    _run("the shim", *cc, *c_flags, "-o", str(fresh), *map(str, sorted((ROOT / "cupti").glob("*.c"))), "-ldl", "-lpthread")
+    sources = [str(source) for source in sorted((ROOT / "cupti").glob("*.c"))]
+    _run("the shim", *cc, *c_flags, "-o", str(fresh), *sources, "-ldl", "-lpthread")
     fresh.replace(shim)
     return [sidecar, shim]
 

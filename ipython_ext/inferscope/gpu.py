@@ -11,7 +11,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-_SHIM_VERSION = 1
+SHIM_VERSION = 1
 _PATH_SIZE = 256
 _LIBCUDA, _LIBCUDART, _LIBCUPTI, _INJECTION, _INITIALISED = (1 << bit for bit in range(5))
 
@@ -71,8 +71,8 @@ def probe(shim: Path | None = None) -> GpuPresence:
         library.inferscope_shim_version.restype = ctypes.c_uint32
         library.inferscope_shim_version.argtypes = ()
         version = library.inferscope_shim_version()
-        if version != _SHIM_VERSION:
-            return GpuPresence(known=False, why=f"{path.name} has version {version}, not {_SHIM_VERSION}")
+        if version != SHIM_VERSION:
+            return GpuPresence(known=False, why=f"{path.name} has version {version}, not {SHIM_VERSION}")
         look = library.inferscope_gpu_probe
         look.argtypes = (ctypes.POINTER(_Presence), ctypes.c_char_p, ctypes.c_char_p)
         look.restype = ctypes.c_int

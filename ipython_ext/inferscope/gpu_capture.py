@@ -10,15 +10,19 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import _wire
+from . import _wire, gpu
 from .gpu import shim_path
 
 _INJECTION = "CUDA_INJECTION64_PATH"
-_FINALIZE_SINCE = 24  # CUPTI's API version of CUDA 12.6: before it, finalizing with CUDA graphs crashed
 _MULTIPLE_SUBSCRIBERS = 39
+# The device is waited for in slices, so that an interrupt gets through, and not for ever.
+_DRAIN_SLICE_MS = 50
+_DRAIN_SECONDS = 60.0
 
 
 class _Options(ctypes.Structure):
@@ -30,7 +34,7 @@ class _Options(ctypes.Structure):
         ("buffer_bytes", ctypes.c_uint32),
         ("max_buffers", ctypes.c_uint32),
         ("correlation", ctypes.c_uint32),
-        ("reserved", ctypes.c_uint32),
+        ("drain_ms", ctypes.c_uint32),
     ]
 
 
@@ -48,6 +52,8 @@ class _Outcome(ctypes.Structure):
         ("on_ns", ctypes.c_uint64),
         ("start_cost_ns", ctypes.c_uint64),
         ("stop_cost_ns", ctypes.c_uint64),
+        ("busy", ctypes.c_uint32),
+        ("reserved", ctypes.c_uint32),
         ("step", ctypes.c_char * 48),
         ("detail", ctypes.c_char * 208),
         ("library", ctypes.c_char * 512),
@@ -72,13 +78,20 @@ class CaptureSummary:
 
 
 class Capture:
-    """GPU capture around one cell: `begin`, then `end`, on any thread. Neither raises."""
+    """GPU capture around one cell: `begin`, then `end`, on any thread. Neither raises, but for an interrupt in `end`.
+
+    Args:
+        finalize: Take CUPTI out of the process at the end, where that is safe.
+        shim: Another shim library than the package's own.
+    """
 
     def __init__(self, *, finalize: bool = True, shim: Path | None = None) -> None:
         self._finalize = finalize
         self._path = shim or shim_path()
         self._library: ctypes.CDLL | None = None
         self._why = ""
+        self._injected = False
+        self._foreign = ""
 
     def begin(self, ring_path: str) -> None:
         """Start capture, or arm it when CUDA is not in use yet.
@@ -88,78 +101,146 @@ class Capture:
         """
         if not ring_path:
             return
-        holder = _holder()
-        if holder:
-            self._why = holder
+        try:
+            self._begin(ring_path)
+        except Exception as error:
+            self._why = f"GPU work was not captured: {error!r}"
+        if self._library is None:
+            self._disarm()
+
+    def _begin(self, ring_path: str) -> None:
+        self._why = _holder()
+        if self._why:
             return
         try:
-            library = ctypes.CDLL(str(self._path))
-            begin = library.inferscope_capture_begin
-            begin.argtypes = (ctypes.c_char_p, ctypes.c_void_p, ctypes.POINTER(_Options), ctypes.POINTER(_Outcome))
-            begin.restype = ctypes.c_int
+            library = _load(self._path)
         except (OSError, AttributeError) as error:
-            self._why = f"the shim cannot be loaded: {error}"
+            self._why = f"GPU work was not captured: the shim cannot be loaded ({error})"
             return
-        arm(self._path)
+        outcome = _Outcome()
+        if library.inferscope_capture_state() != _IDLE:
+            library.inferscope_capture_end(ctypes.byref(outcome))  # of a cell whose end was interrupted
+        self._arm()
         paths = [os.fsencode(path) for path in candidates()]
         array = (ctypes.c_char_p * (len(paths) + 1))(*paths, None)
         options = _Options(size=ctypes.sizeof(_Options), finalize=int(self._finalize))
-        outcome = _Outcome()
+        begin = library.inferscope_capture_begin
         if begin(os.fsencode(ring_path), array, ctypes.byref(options), ctypes.byref(outcome)) != 0:
             self._why = _explain(outcome)
             return
         self._library = library
+        if library.inferscope_capture_state() == _ON:
+            self._disarm()
 
     def end(self) -> CaptureSummary:
         """Wait for the device's work, and stop capture. Does nothing when `begin` did nothing."""
         library, self._library = self._library, None
-        if library is None:
-            return CaptureSummary(losses=[_loss(self._why)] if self._why else [])
-        library.inferscope_capture_end.argtypes = (ctypes.POINTER(_Outcome),)
-        library.inferscope_capture_end.restype = ctypes.c_int
+        try:
+            if library is None:
+                return CaptureSummary(losses=[_loss(self._why)] if self._why else [])
+            return self._end(library)
+        except Exception as error:
+            return CaptureSummary(losses=[_loss(f"GPU capture did not end well: {error!r}")])
+        finally:
+            self._disarm()
+
+    def _end(self, library: ctypes.CDLL) -> CaptureSummary:
+        start = time.monotonic_ns()
+        stopped_waiting = _drain(library)
         outcome = _Outcome()
         losses = []
-        if library.inferscope_capture_end(ctypes.byref(outcome)) != 0:
+        failed = library.inferscope_capture_end(ctypes.byref(outcome)) != 0
+        stop_ns = time.monotonic_ns() - start
+        if failed:
             losses.append(_loss(_explain(outcome)))
-        elif outcome.started and not outcome.finalized:
+        elif outcome.started and outcome.busy:
+            losses.append(_loss(f"{stopped_waiting}: the operations that it had not finished are missing"))
+        elif outcome.started and self._finalize and not outcome.finalized:
             losses.append(_loss("CUPTI could not be taken out again: launches stay a little slower in this process"))
-        return CaptureSummary(bool(outcome.started), losses, outcome.records, outcome.stop_cost_ns)
+        elif not outcome.started and self._foreign and gpu.probe().in_use:
+            losses.append(
+                _loss(
+                    f"CUDA was initialised with {_INJECTION}={self._foreign}, which is another tool's:"
+                    " GPU work of this cell was not captured, that of the next cell will be"
+                )
+            )
+        return CaptureSummary(bool(outcome.started), losses, outcome.records, stop_ns)
+
+    def _arm(self) -> None:
+        """Let CUDA's initialisation tell the shim, unless another tool asked for that first."""
+        self._foreign = os.environ.get(_INJECTION, "")
+        if not self._foreign:
+            os.environ[_INJECTION] = str(self._path)
+            self._injected = True
+
+    def _disarm(self) -> None:
+        """Leave the environment as it was: what is started between cells shall know nothing of us."""
+        if self._injected and os.environ.get(_INJECTION) == str(self._path):
+            del os.environ[_INJECTION]
+        self._injected = False
 
 
-def arm(shim: Path | None = None) -> None:
-    """Let CUDA's initialisation tell the shim, unless another tool asked for that first."""
-    os.environ.setdefault(_INJECTION, str(shim or shim_path()))
+_IDLE, _ON = 0, 2
+
+
+def _load(path: Path) -> ctypes.CDLL:
+    library = ctypes.CDLL(str(path))
+    version = library.inferscope_shim_version()
+    if version != gpu.SHIM_VERSION:
+        raise OSError(f"{path.name} has version {version}, not {gpu.SHIM_VERSION}")
+    outcome = ctypes.POINTER(_Outcome)
+    library.inferscope_capture_begin.argtypes = (ctypes.c_char_p, ctypes.c_void_p, ctypes.POINTER(_Options), outcome)
+    library.inferscope_capture_drain.argtypes = (ctypes.c_uint32,)
+    library.inferscope_capture_end.argtypes = (outcome,)
+    return library
+
+
+def _drain(library: ctypes.CDLL) -> str:
+    """Wait for the device; the result says why the wait was given up, if it was."""
+    deadline = time.monotonic() + _DRAIN_SECONDS
+    try:
+        while not library.inferscope_capture_drain(_DRAIN_SLICE_MS):
+            if time.monotonic() > deadline:
+                return f"the device was still busy {_DRAIN_SECONDS:.0f} s after the cell's end"
+    except KeyboardInterrupt:
+        # The cell is over; what the user wants to stop is this wait.
+        return "the device was still busy when the wait for it was interrupted"
+    return "the device could not be waited for"
 
 
 def candidates() -> list[str]:
     """CUPTI libraries to try when the process has none loaded, the likeliest first."""
-    relative = (
+    relative = [
         "nvidia/cu13/lib/libcupti.so.13",
         "nvidia/cuda_cupti/lib/libcupti.so.12",
         "nvidia/cuda_cupti/lib/libcupti.so.11.8",
         "triton/backends/nvidia/lib/cupti/libcupti.so",
-    )
-    found = [str(Path(place) / name) for place in sys.path if place for name in relative]
+    ]
+    names = ["libcupti.so.13", "libcupti.so.12"]
+    major = str(getattr(getattr(sys.modules.get("torch"), "version", None), "cuda", None) or "").split(".")[0]
+    if major:
+        # One of another major version would not know the driver calls of this one.
+        for paths in (relative, names):
+            paths.sort(key=lambda path: f".so.{major}" not in path)
+    found = [str(Path(place) / name) for name in relative for place in sys.path if place and isinstance(place, str)]
     for home in (os.environ.get("CUDA_HOME"), os.environ.get("CUDA_PATH"), "/usr/local/cuda"):
         if home:
             found.append(str(Path(home) / "extras/CUPTI/lib64/libcupti.so"))
-    return [path for path in found if os.path.exists(path)][:8] + ["libcupti.so.13", "libcupti.so.12"]
+    return [path for path in found if Path(path).exists()][:8] + names
 
 
 def _holder() -> str:
     """Who holds CUPTI in this process, as a sentence; empty when nobody is known to."""
     if os.environ.get("NSYS_PROFILING_SESSION_ID") or os.environ.get("NV_NSIGHT_INJECTION_TRANSPORT_TYPE"):
         return "Nsight Systems or Nsight Compute is profiling this process; run without it to see GPU work"
+    # Whatever a module in these places says or raises: at worst, CUPTI's own error 39 tells of a conflict.
     torch = sys.modules.get("torch")
-    if torch is not None:
-        try:
-            if torch._C._autograd._profiler_enabled():
-                return "torch.profiler is active; end its session before the cell to see GPU work"
-        except AttributeError:
-            pass  # another version of torch: CUPTI's own error 39 tells
-    proton = sys.modules.get("triton.profiler.flags")
-    if proton is not None and getattr(proton, "profiling_on", False):
-        return "Proton is active; finalize its session before the cell to see GPU work"
+    with suppress(Exception):
+        if torch is not None and torch._C._autograd._profiler_enabled():
+            return "torch.profiler is active; end its session before the cell to see GPU work"
+    with suppress(Exception):
+        if getattr(sys.modules.get("triton.profiler.flags"), "profiling_on", False):
+            return "Proton is active; finalize its session before the cell to see GPU work"
     return ""
 
 

@@ -12,6 +12,7 @@
  *   MOCK_CUPTI_BROKEN   1: the walk stops at that record
  *   MOCK_CUPTI_DROPPED  records that each buffer is said to have lost
  *   MOCK_CUPTI_EXTRA    1: a set of memory and a copy between devices, which the recordings do not have
+ *   MOCK_CUPTI_WORKERS  how many threads deliver buffers; 1, and at most 4
  *   MOCK_CUPTI_SLOW_MS  how long a flush takes besides */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -46,8 +47,8 @@ static struct {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     struct buffer queue[QUEUE];
-    int queued, delivering, worker, stop;
-    pthread_t thread;
+    int queued, delivering, workers, stop;
+    pthread_t thread[4];
 } delivery = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 static _Atomic(request_function) request;
@@ -146,12 +147,12 @@ static void *deliver(void *unused) {
         if (delivery.queued == 0) break;
         struct buffer buffer = delivery.queue[0];
         memmove(delivery.queue, delivery.queue + 1, (size_t)--delivery.queued * sizeof buffer);
-        delivery.delivering = 1;
+        delivery.delivering++;
         pthread_mutex_unlock(&delivery.lock);
         complete_function to = atomic_load(&complete);
         if (to != NULL) to(NULL, 0, buffer.memory, buffer.size, buffer.used);
         pthread_mutex_lock(&delivery.lock);
-        delivery.delivering = 0;
+        delivery.delivering--;
         pthread_cond_broadcast(&delivery.changed);
     }
     pthread_mutex_unlock(&delivery.lock);
@@ -160,9 +161,11 @@ static void *deliver(void *unused) {
 
 static void enqueue(struct buffer buffer) {
     pthread_mutex_lock(&delivery.lock);
-    if (!delivery.worker) {
-        delivery.worker = pthread_create(&delivery.thread, NULL, deliver, NULL) == 0;
+    if (delivery.workers == 0) {
+        int count = setting("MOCK_CUPTI_WORKERS");
         delivery.stop = 0;
+        for (int i = 0; i < 4 && (i == 0 || i < count); i++)
+            delivery.workers += pthread_create(&delivery.thread[i], NULL, deliver, NULL) == 0;
     }
     while (delivery.queued == QUEUE) pthread_cond_wait(&delivery.changed, &delivery.lock);
     delivery.queue[delivery.queued++] = buffer;
@@ -428,12 +431,14 @@ int cuptiGetResultString(int result, const char **text) {
 int cuptiFinalize(void) {
     cuptiActivityFlushAll(1);
     pthread_mutex_lock(&delivery.lock);
-    int worker = delivery.worker;
+    int workers = delivery.workers;
+    pthread_t thread[4];
+    memcpy(thread, delivery.thread, sizeof thread);
     delivery.stop = 1;
-    delivery.worker = 0;
+    delivery.workers = 0;
     pthread_cond_broadcast(&delivery.changed);
     pthread_mutex_unlock(&delivery.lock);
-    if (worker) pthread_join(delivery.thread, NULL);
+    for (int i = 0; i < workers; i++) pthread_join(thread[i], NULL);
     atomic_store(&request, NULL);
     atomic_store(&complete, NULL);
     atomic_store(&registered_clock, 0);
