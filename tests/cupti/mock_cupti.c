@@ -275,14 +275,15 @@ static void emit_extra(uint64_t start) {
     if (atomic_load(&enabled[PEER])) emit(peer, layout(PEER));
 }
 
-/* For tests: does the recorded work count times, now, on this thread, as far as its records are switched on. Returns when
- * the device will be done (CLOCK_MONOTONIC), or 0 when the recording cannot be read. */
+/* For tests: does the recorded work count times, on this thread and from now on, as far as its records are switched on. It
+ * returns when the last recorded call would have, with the time at which the device will be done (CLOCK_MONOTONIC), or
+ * with 0 when the recording cannot be read. */
 uint64_t mock_cupti_replay(const char *path, int count) {
     pthread_mutex_lock(&loading);
     int error = load(path);
     pthread_mutex_unlock(&loading);
     if (error != 0) return 0;
-    uint64_t shift = now() - recording.stamp, last = 0;
+    uint64_t shift = now() - recording.stamp, last = 0, last_call = 0;
     uint32_t correlation = 0, most = 0;
     int operations = 0, every = setting("MOCK_CUPTI_ZERO"), alien = setting("MOCK_CUPTI_ALIEN") || setting("MOCK_CUPTI_BROKEN");
     for (int round = 0; round < count; round++) {
@@ -310,6 +311,7 @@ uint64_t mock_cupti_replay(const char *path, int count) {
                 put32(record + link, id + correlation);
             }
             if (is_call) {
+                last_call = end > last_call ? end : last_call;
                 if (u32(record + 28) == u32(record + 24)) put32(record + 28, (uint32_t)gettid());
                 put32(record + 24, (uint32_t)getpid());
             }
@@ -332,6 +334,11 @@ uint64_t mock_cupti_replay(const char *path, int count) {
         shift += end_of_round - (recording.stamp + shift);
         correlation += most;
         most = 0;
+    }
+    uint64_t present = now();
+    if (last_call > present) {
+        struct timespec rest = {(time_t)((last_call - present) / 1000000000u), (long)((last_call - present) % 1000000000u)};
+        nanosleep(&rest, NULL);
     }
     return last - now() + clock_ns(CLOCK_MONOTONIC);
 }

@@ -10,12 +10,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-WARNINGS = ["-std=c11", "-Wall", "-Wextra", "-Werror"]
-
-
-def compile_c(*arguments: str | Path) -> None:
-    subprocess.run([os.environ.get("CC", "cc"), *WARNINGS, *map(str, arguments)], check=True)
+from .conftest import ROOT, compile_c
 
 
 @pytest.fixture(scope="module")

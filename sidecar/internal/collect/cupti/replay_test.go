@@ -422,7 +422,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	one := begin(t, newCollector(t), p)
 	// Two buffers of 16 KiB at once: most records find none and go to a buffer that is thrown away.
 	p.outcome("begin %s 16384 2 0", one.session.RingPath())
-	p.replay(200)
+	p.replay(50)
 	p.outcome("end")
 	tl := one.finish(t)
 	found := losses(tl)["buffers of GPU records were thrown away for lack of memory"]
@@ -430,7 +430,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	if len(tl.Devices) > 0 {
 		kernels = tl.Devices[0].Ops.Len()
 	}
-	if kernels == 200*200 && found > 0 || kernels < 200*200 && found == 0 {
-		t.Errorf("%d of %d kernels, %d buffers thrown away", kernels, 200*200, found)
+	if kernels == 50*200 && found > 0 || kernels < 50*200 && found == 0 {
+		t.Errorf("%d of %d kernels, %d buffers thrown away", kernels, 50*200, found)
 	}
 }
