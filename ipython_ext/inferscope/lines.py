@@ -10,6 +10,9 @@ Each thread keeps the stack of the cell's frames on it, so that the line is righ
 again when a function returns, yields or is left by an exception. Should an event
 be missed (events of hot code are switched off, see `_switch_off`), the next one
 finds another code object than expected and the stack is read anew from the frames.
+
+CPython 3.12 does not put its super-instructions back once LINE events are gone, so
+there the tightest loops of a recorded cell stay up to a tenth slower; 3.13 does.
 """
 
 from __future__ import annotations
