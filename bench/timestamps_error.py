@@ -47,7 +47,8 @@ class _Timespec(ctypes.Structure):
     _fields_ = [("seconds", ctypes.c_long), ("ns", ctypes.c_long)]
 
 
-_read = ctypes.CDLL(None).clock_gettime
+# Not CDLL: it would give the interpreter's lock up and take it again around each reading.
+_read = ctypes.PyDLL(None).clock_gettime
 
 
 def wait() -> None:

@@ -16,8 +16,6 @@ FIRST_PAUSE_NS = 50_000_000
 LONGEST_PAUSE_NS = 1_000_000_000
 # Code that had its events on for this long without being too hot starts anew with the first pause.
 CALM_NS = 250_000_000
-# `top` of rows at the cell's top level, where it is the line itself.
-SELF = -1
 
 Stack = list[tuple[CodeType | None, int, int]]
 

@@ -80,7 +80,7 @@ class Recorder:
         self._need_samples = need_samples
         self._offset = line_offset
         self._hz = options.sample_hz if options.sample_hz > 0 else 199
-        self._outbox = Outbox(cell_id, send, 1_000_000_000 // self._hz)
+        self._outbox = Outbox(cell_id, send, 1_000_000_000 // self._hz, line_offset)
         self._parts: list[_Part] = []
         self._lines: lines.MonitoredLines | statements.MarkedLines | None = None
         self._functions: Functions | None = None
@@ -178,9 +178,9 @@ class Recorder:
     def _start_lines(self, frame: FrameType | None) -> None:
         event_ns = _event_ns()
         if _MONITORING:
-            self._lines = lines.MonitoredLines(self._outbox, self._offset, event_ns)
+            self._lines = lines.MonitoredLines(self._outbox, event_ns)
         else:
-            self._lines = statements.MarkedLines(self._outbox, self._offset, event_ns)
+            self._lines = statements.MarkedLines(self._outbox, event_ns)
         self._parts.append(self._lines)
         self._lines.start(frame)
 
