@@ -12,7 +12,8 @@ var hostIO = Rule{
 	Bad: "The program stands still while the disk works, and data read in small pieces or again and again pays" +
 		" for each call.",
 	Silent: "It is silent below 5% of the cell's wall or 20 ms on one line, or in total. Reads that the page " +
-		"cache answers are too fast to appear.",
+		"cache answers are too fast to appear. On a line that mostly imports it leaves the word to " +
+		"`import-in-cell`.",
 	Do: "Read the data once before the loop, read it in larger pieces, or let a background thread read ahead." +
 		" Files in a column format or memory-mapped load faster than text.",
 	Change: "have the data in memory before it is needed",
@@ -25,7 +26,10 @@ var hostIO = Rule{
 	Test: func(r *Rule, e *Evidence) []result.Finding {
 		var out []result.Finding
 		for _, c := range e.linesOrTotal(result.CauseHostIO) {
-			out = append(out, r.finding(e, c.Line, c.Ns, "File reads and writes took "+e.took(c.Ns)+on(c.Line)+waits(c)+inWords(c.Detail)+"."))
+			if e.importing(c.Line) {
+				continue
+			}
+			out = append(out, r.finding(e, c.Line, c.Ns, "File reads and writes"+inParentheses(c.Detail)+" took "+e.took(c.Ns)+on(c.Line)+waits(c)+"."))
 		}
 		return out
 	},
