@@ -85,6 +85,7 @@ class Recorder:
         self._lines: lines.MonitoredLines | statements.MarkedLines | None = None
         self._functions: Functions | None = None
         self._gc: GCEvents | None = None
+        self._sampler: Sampler | None = None
         self._end = threading.Event()
         self._worker: threading.Thread | None = None
         self._losses: list[_wire.Loss] = []
@@ -133,7 +134,7 @@ class Recorder:
             _current = None
         if interrupt is not None:
             raise interrupt
-        for recording in (self._lines, self._functions, self._gc):
+        for recording in (self._lines, self._functions, self._gc, self._sampler):
             if recording is not None:
                 self._losses += recording.losses
         return RecorderSummary(sum(part.cost_ns() for part in self._parts), [*self._losses, *self._outbox.dropped()])
@@ -166,9 +167,9 @@ class Recorder:
         listener.start()
 
     def _start_sampler(self, cell_file: str) -> None:
-        sampler = Sampler(self._outbox, self._hz, cell_file, self._offset)
-        self._parts.append(sampler)
-        sampler.start()
+        self._sampler = Sampler(self._outbox, self._hz, cell_file, self._offset)
+        self._parts.append(self._sampler)
+        self._sampler.start()
 
     def _start_functions(self, cell_file: str) -> None:
         self._functions = Functions(cell_file, self._offset)
