@@ -75,7 +75,10 @@ func beganInOwn(tl *timeline.Timeline, stacks []timeline.StackID) bool {
 func DirectiveLine(source []string) int32 {
 	for i, line := range source {
 		text := strings.TrimSpace(line)
-		rest, ok := strings.CutPrefix(strings.TrimPrefix(text, "%"), "%inferscope")
+		rest, ok := strings.CutPrefix(text, "%%inferscope")
+		if !ok {
+			rest, ok = strings.CutPrefix(text, "%inferscope")
+		}
 		switch {
 		case ok && (rest == "" || rest[0] == ' ' || rest[0] == '\t'):
 			return int32(i + 1)

@@ -201,6 +201,9 @@ func (a *attributor) sweep() {
 			}
 		case row.state == runnable:
 			a.add(at, kPreempted, block, d)
+			if a.frames.importing[row.stack] {
+				at.importNs += d
+			}
 			if row.reason == timeline.ReasonPreempted && t == row.off {
 				at.counts[kPreempted]++
 			}

@@ -28,7 +28,7 @@ var eventWait = Rule{
 			f := r.info(e, c.Line, text+meanwhile("", c)+".")
 			if strings.Contains(c.Detail, "EpollSelector.") || strings.HasSuffix(c.Detail, "selectors.py") && strings.HasPrefix(c.Detail, "epoll") {
 				f.Evidence = "The event loop had nothing to run for " + e.took(c.Ns) + on(c.Line) + ": every task was waiting."
-				f.Advice = "Find what the tasks wait for: a timer, an answer, another process. What does not depend on each other can wait side by side."
+				f.Advice = "Find what the tasks wait for: a timer, an answer, another process. Tasks that do not depend on each other can wait side by side."
 				f.Before = "for url in urls:\n    pages.append(await fetch(url))"
 				f.After = "pages = await asyncio.gather(*map(fetch, urls))"
 			}

@@ -1,8 +1,14 @@
 package findings
 
 import (
+	"strings"
+
 	"github.com/inferscope/inferscope/analysis/result"
 )
+
+// writing are the system calls that write files.
+var writing = map[string]bool{"write": true, "pwrite64": true, "writev": true, "pwritev": true, "pwritev2": true,
+	"fsync": true, "fdatasync": true, "sync": true, "syncfs": true, "msync": true, "ftruncate": true, "fallocate": true}
 
 var hostIO = Rule{
 	ID:    "host-io",
@@ -29,7 +35,12 @@ var hostIO = Rule{
 			if e.importing(c.Line) {
 				continue
 			}
-			out = append(out, r.finding(e, c.Line, c.Ns, "File reads and writes"+inParentheses(c.Detail)+" took "+e.took(c.Ns)+on(c.Line)+waits(c)+"."))
+			f := r.finding(e, c.Line, c.Ns, "File reads and writes"+inParentheses(c.Detail)+" took "+e.took(c.Ns)+on(c.Line)+waits(c)+".")
+			if call, _, _ := strings.Cut(c.Detail, " "); writing[call] {
+				f.Advice = "Write in larger pieces, sync less often, or let a background thread write. A compressed or a column format writes less."
+				f.Before, f.After = "for row in rows:\n    file.write(row)\n    file.flush()", "file.writelines(rows)"
+			}
+			out = append(out, f)
 		}
 		return out
 	},

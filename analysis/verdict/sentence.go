@@ -12,7 +12,8 @@ import (
 // tooShort is the wall below which a cell is not worth a diagnosis.
 const tooShort = 1_000_000
 
-// soShort is the wall, in ns, below which no finding exists: doubt about such a cell is not worth a word.
+// soShort is the wall, in ns, below which no finding exists: doubt about such a cell, and
+// where the time of half of it went, is not worth a word.
 const soShort = 20_000_000
 
 // sentence is the verdict for the user: the first thing, and often the only one, that is read.
@@ -27,8 +28,8 @@ func sentence(a *attribution.Attribution, v result.Verdict, t Trust, explained f
 	if a.WallNs < tooShort && (explained < minExplained || calm) {
 		return "The cell took " + phrase.Duration(a.WallNs) + ": too short to say where the time went."
 	}
-	if calm && v.Class == result.Unknown && a.WallNs < soShort {
-		return "The cell took " + phrase.Duration(a.WallNs) + ": too short to be sure where the time went, and to be worth a change."
+	if calm && (a.WallNs < soShort/2 || v.Class == result.Unknown && a.WallNs < soShort) {
+		return "The cell took " + phrase.Duration(a.WallNs) + ": nothing in it is worth a change."
 	}
 	if explained < minExplained {
 		return unexplained(a)
