@@ -170,6 +170,22 @@ end
 	}
 }
 
+// IPython's open() is the cell's.
+func TestOpenOfIPython(t *testing.T) {
+	a := host(t, `window 0s 1s
+source
+open(p)
+end
+thread MainThread main python known period=10ms
+stack open _modified_open@/x/IPython/core/interactiveshell.py:300 <module>@<cell>:1
+line MainThread 0s 1
+off MainThread 10ms 990ms 990ms disk syscall=openat stack=open
+`)
+	if c := a.Host.Causes[0]; c.Detail != "openat" {
+		t.Errorf("%+v", c)
+	}
+}
+
 // A wait inside the standard library's hand-overs is for a thread, one in the program's own code for a lock.
 func TestHandovers(t *testing.T) {
 	a := host(t, `window 0s 1s

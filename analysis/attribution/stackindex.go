@@ -54,6 +54,9 @@ func indexStacks(tl *timeline.Timeline, directive int32) *stackIndex {
 		if x.ours[id] = x.ours[id] && file != timeline.CellFile; x.ours[id] {
 			continue
 		}
+		if strings.HasSuffix(file, "/interactiveshell.py") && tl.Names.String(f.Func) == "_modified_open" {
+			continue // IPython's open(), around that of Python
+		}
 		x.importing[id] = x.importing[id] || strings.HasPrefix(file, "<frozen importlib")
 		if file == timeline.CellFile && f.Line > 0 && f.Line != directive {
 			x.cellLine[id] = f.Line
