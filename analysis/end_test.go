@@ -28,8 +28,8 @@ end
 thread MainThread main python known period=10ms
 stack show getmodule@/usr/lib/python3.12/inspect.py:900 InteractiveShell.showtraceback@/x/site-packages/IPython/core/interactiveshell.py:2100 InteractiveShell.run_code@/x/site-packages/IPython/core/interactiveshell.py:3500
 line MainThread 0s 1
-line MainThread 1ms 2
-off MainThread 2ms 400ms 400ms sleep
+line MainThread 100ms 2
+off MainThread 101ms 400ms 400ms sleep
 line MainThread 400ms 3
 `
 

@@ -18,7 +18,7 @@ func TestWhatIsSaidOfEverydayCells(t *testing.T) {
 	}{
 		"a cell of imports is calm": {
 			text: head + "import numpy\n" + main + `stack imp read@<frozen~importlib._bootstrap_external>:9 <module>@<cell>:2
-off MainThread 2ms 400ms 400ms disk syscall=read stack=imp
+off MainThread 2ms 370ms 400ms disk syscall=read stack=imp
 repeat 60 every 10ms
 sample MainThread 401ms fault stack=imp
 end`,
@@ -46,6 +46,12 @@ off MainThread 2ms 990ms 990ms poll syscall=epoll_wait stack=loop`,
 		"writes": {
 			text: head + "f.write(b)\n" + main + "off MainThread 2ms 990ms 990ms disk syscall=fsync",
 			says: []string{"File reads and writes (fsync)", "sync less often"}, not: []string{"np.load"}, findings: "host-io"},
+		"the collector runs by itself": {
+			text: head + "rows = [[i] for i in xs]\n" + main + "gc MainThread 2ms 500ms gen=2",
+			says: []string{"It runs by itself", "gc.disable()"}, not: []string{"gc.collect()"}, findings: "gc-pauses"},
+		"the collector is called": {
+			text: head + "gc.collect()\n" + main + "gc MainThread 2ms 500ms gen=2",
+			says: []string{"Remove calls of `gc.collect()`"}, findings: "gc-pauses"},
 		"objects take memory": {
 			text: head + "rows = [[i] for i in xs]\n" + main + `repeat 33 every 30ms
 sample MainThread 2ms fault

@@ -84,6 +84,9 @@ off worker 600ms 900ms 900ms sleep
 	}
 	for _, f := range a.Host.Functions {
 		functions = append(functions, f.Name)
+		if want := map[string]int64{"work": 50, "load": 1}[f.Name]; f.Samples != want {
+			t.Errorf("%d samples of %s", f.Samples, f.Name)
+		}
 	}
 	if !slices.Equal(functions, []string{"work", "load"}) {
 		t.Errorf("functions %v", functions)

@@ -26,7 +26,7 @@ var eventWait = Rule{
 		for _, c := range e.linesOrTotal(result.CausePoll) {
 			text := "The main thread waited " + e.took(c.Ns) + " for events" + on(c.Line)
 			f := r.info(e, c.Line, text+meanwhile("", c)+".")
-			if strings.Contains(c.Detail, "EpollSelector.") || strings.HasSuffix(c.Detail, "selectors.py") && strings.HasPrefix(c.Detail, "epoll") {
+			if strings.HasSuffix(c.Detail, "selectors.py") && strings.HasPrefix(c.Detail, "epoll") {
 				f.Evidence = "The event loop had nothing to run for " + e.took(c.Ns) + on(c.Line) + ": every task was waiting."
 				f.Advice = "Find what the tasks wait for: a timer, an answer, another process. Tasks that do not depend on each other can wait side by side."
 				f.Before = "for url in urls:\n    pages.append(await fetch(url))"
