@@ -6,6 +6,7 @@ package analysis
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/inferscope/inferscope/analysis/attribution"
 	"github.com/inferscope/inferscope/analysis/devices"
@@ -30,6 +31,9 @@ type Input struct {
 
 // Analyze answers why a cell was slow. No slice of the answer is nil.
 func Analyze(tl *timeline.Timeline, in Input) *result.Result {
+	whole := tl.Window
+	tl = tl.Until(codeEnd(tl, in.Cell.Outcome))
+	in.Cell.Lines = withoutEnd(in.Cell.Lines)
 	// The picture and the attribution read the same columns and share nothing else.
 	drawn := make(chan result.Picture, 1)
 	go func() { drawn <- picture(tl, in.Cell) }()
@@ -66,8 +70,20 @@ func Analyze(tl *timeline.Timeline, in Input) *result.Result {
 		Confidence: trust.Evidence * trust.Quality})
 	r.Verdict = verdict.Decide(weigh, trust, r.Findings)
 	r.WhatIf = whatIf(wall, r.Findings)
-	r.Notes = notes(tl, r)
+	r.Notes = notes(tl, r, a, whole.End-tl.Window.End)
+	for i := range r.Host.Functions {
+		r.Host.Functions[i].File = phrase.File(r.Host.Functions[i].File)
+	}
 	return r
+}
+
+// withoutEnd is a source without the empty lines at its end.
+func withoutEnd(lines []string) []string {
+	n := len(lines)
+	for n > 1 && strings.TrimSpace(lines[n-1]) == "" {
+		n--
+	}
+	return lines[:n]
 }
 
 func filled[T any](s []T) []T {
@@ -124,8 +140,12 @@ func whatIf(wall int64, list []result.Finding) []result.WhatIf {
 	return out
 }
 
-// notes say what a reader must know to read the numbers.
-func notes(tl *timeline.Timeline, r *result.Result) []string {
+// worthANote is the time below which what InferScope or IPython did beside the cell is not spoken of.
+const worthANote = 10_000_000
+
+// notes say what a reader must know to read the numbers. after is how long the error
+// of a cell that failed was being shown, in ns.
+func notes(tl *timeline.Timeline, r *result.Result, a *attribution.Attribution, after int64) []string {
 	out := []string{}
 	if tl.Main() == 0 {
 		out = append(out, "The thread that ran the cell is not known, so nothing can be said about its time.")
@@ -137,8 +157,12 @@ func notes(tl *timeline.Timeline, r *result.Result) []string {
 	if sampled {
 		out = append(out, "Some lines began so often that recording each would have slowed the cell: their time is sampled, not exact.")
 	}
-	if r.Host.Process.NUMANodes == 1 {
-		out = append(out, "The machine has one memory node, so no memory is remote.")
+	if after >= worthANote {
+		out = append(out, "Showing the error took another "+phrase.Duration(after)+", which is not part of the cell's time.")
+	}
+	if a.OwnThreadsNs >= worthANote && a.OwnThreadsNs*100 >= a.WallNs {
+		out = append(out, "InferScope's own threads and its process ran for "+phrase.Duration(a.OwnThreadsNs)+
+			" meanwhile; they are not among the cell's threads.")
 	}
 	return out
 }

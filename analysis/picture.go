@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/inferscope/inferscope/analysis/attribution"
 	"github.com/inferscope/inferscope/analysis/phrase"
 	"github.com/inferscope/inferscope/analysis/result"
 	"github.com/inferscope/inferscope/analysis/timeline"
@@ -121,12 +122,13 @@ func (l *lane[K]) slices(anything bool, less func(a, b K) bool, make func(K) res
 
 func linesLane(g grid, t *timeline.Thread, cell result.Cell, last int64) result.Lane {
 	l := newLane[int32](g)
+	directive := attribution.DirectiveLine(cell.Lines)
 	for i, line := range t.Lines.Line {
 		end := last
 		if i+1 < t.Lines.Len() {
 			end = t.Lines.Time[i+1]
 		}
-		if line > 0 {
+		if line > 0 && line != directive {
 			l.add(t.Lines.Time[i], end, line)
 		}
 	}
@@ -243,7 +245,11 @@ func threadLanes(g grid, tl *timeline.Timeline) []result.Lane {
 		ns int64
 	}
 	var list []busy
+	own := attribution.OwnThreads(tl)
 	for id := 1; id < len(tl.Threads); id++ {
+		if own[id] {
+			continue
+		}
 		t := &tl.Threads[id]
 		ran := t.Sched.Known.End - t.Sched.Known.Start
 		if ran <= 0 {

@@ -4,8 +4,8 @@
 
 The cell reads CLOCK_MONOTONIC through the C library right before and right after each
 event. The event's true time lies between the two readings; the error is how far the
-recorded time can be from it: the larger of its distances to the two. It includes the
-readings themselves, so it is an upper bound.
+recorded time can be from it: the larger of its distances to the two. It includes what
+the readings themselves take, so it is an upper bound.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import ast
 import ctypes
 import statistics
 import sys
+import time
 from array import array
 from pathlib import Path
 
@@ -26,42 +27,33 @@ from record import measure, percentile
 
 # Far enough apart not to be taken for a hot loop.
 CELL = """
-for n in range(2000):
+for n in range(COUNT):
+    a, b, c, d, e, f, g, h = refs[n]
     wait()
-    before.append(clock())
-    x = 1
-    after.append(clock())
+    read(1, a)
+    x = 1; read(1, b)
     wait()
-    enter_before.append(clock())
-    with scope("s"):
-        enter_after.append(clock())
-        leave_before.append(clock())
-    leave_after.append(clock())
+    read(1, c)
+    with scope("s"): read(1, d); read(1, e)
+    read(1, f)
     wait()
-    mark_before.append(clock())
-    mark_event("m")
-    mark_after.append(clock())
+    read(1, g); mark_event("m"); read(1, h)
 """
-LINE = 6
+LINE = 7
+COUNT = 2000
 
 
 class _Timespec(ctypes.Structure):
     _fields_ = [("seconds", ctypes.c_long), ("ns", ctypes.c_long)]
 
 
-_gettime = ctypes.CDLL(None).clock_gettime
-_now = _Timespec()
-_where = ctypes.byref(_now)
-
-
-def clock() -> int:
-    _gettime(1, _where)
-    return int(_now.seconds * 1_000_000_000 + _now.ns)
+# Not CDLL: it would give the interpreter's lock up and take it again around each reading.
+_read = ctypes.PyDLL(None).clock_gettime
 
 
 def wait() -> None:
-    until = clock() + 300_000
-    while clock() < until:
+    until = time.perf_counter_ns() + 300_000
+    while time.perf_counter_ns() < until:
         pass
 
 
@@ -86,12 +78,11 @@ def errors(times: list[int], before: list[int], after: list[int]) -> list[int]:
 def main() -> None:
     messages: list[_wire.Events] = []
     recorder = Recorder("c", messages.append, "", _wire.Options(sample_hz=499), False)
-    lists: dict[str, list[int]] = {
-        f"{name}{end}": [] for name in ("", "enter_", "leave_", "mark_") for end in ("before", "after")
-    }
+    readings = [[_Timespec() for _ in range(8)] for _ in range(COUNT)]
     namespace = {
-        **lists,
-        "clock": clock,
+        "COUNT": COUNT,
+        "refs": [[ctypes.byref(one) for one in row] for row in readings],
+        "read": _read,
         "wait": wait,
         "scope": inferscope.scope,
         "mark_event": inferscope.mark_event,
@@ -99,19 +90,23 @@ def main() -> None:
     }
     tree = ast.parse("begin()\n" + CELL)
     if sys.version_info < (3, 12):
-        tree = ast.fix_missing_locations(statements.mark(tree))
+        tree = ast.fix_missing_locations(statements.MarkStatements(lambda statement: True).visit(tree))
     for node in tree.body:
         exec(compile(ast.Module([node], []), "<cell>", "exec"), namespace)
     recorder.stop()
-    time, line = columns(messages, "lines", "time", "line")
+    times, line = columns(messages, "lines", "time", "line")
     start, end = columns(messages, "scopes", "start", "end")
     (mark,) = columns(messages, "marks", "time")
-    assigned = [at for at, number in zip(time, line, strict=True) if number == LINE]
+    assigned = [at for at, number in zip(times, line, strict=True) if number == LINE]
+    if sys.version_info < (3, 12):  # both statements of the line have a marker
+        assigned = assigned[::2]
+    columns_read = [[one.seconds * 1_000_000_000 + one.ns for one in column] for column in zip(*readings, strict=True)]
+    a, b, c, d, e, f, g, h = columns_read
     for what, found in (
-        ("line", errors(assigned, lists["before"], lists["after"])),
-        ("scope enter", errors(start, lists["enter_before"], lists["enter_after"])),
-        ("scope exit", errors(end, lists["leave_before"], lists["leave_after"])),
-        ("mark", errors(mark, lists["mark_before"], lists["mark_after"])),
+        ("line", errors(assigned, a, b)),
+        ("scope enter", errors(start, c, d)),
+        ("scope exit", errors(end, e, f)),
+        ("mark", errors(mark, g, h)),
     ):
         note = f"{len(found)} events, median {statistics.median(found) / 1e3:.2f} us, Python {sys.version.split()[0]}"
         measure(f"error of a {what}'s time, p99.9", percentile(found, 99.9) / 1e3, "us", "<= 100", note)

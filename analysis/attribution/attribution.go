@@ -56,6 +56,12 @@ type Attribution struct {
 	Records, SchedRecords, SampleRecords int64
 	// SampledNs is the time that samples shared out among known causes.
 	SampledNs int64
+	// Handovers tells the lines on which a wait for a lock was one for what another thread does:
+	// a result, an item, its end.
+	Handovers map[int32]bool
+	// OwnThreadsNs is the running time of InferScope's own threads in the process, which count
+	// nowhere else.
+	OwnThreadsNs int64
 	// RunningThreads is the running time of all threads over the wall, in ns.
 	RunningThreads int64
 	// GPU is what Devices adds; nil without any device operation.
@@ -132,9 +138,11 @@ func Host(tl *timeline.Timeline, opts Options) *Attribution {
 	wall := tl.Window.End - tl.Window.Start
 	a := &attributor{
 		tl: tl, opts: opts, main: &tl.Threads[tl.Main()], mainID: tl.Main(),
-		frames: indexStacks(tl), byLine: map[int32]int{}, groups: map[packed]int64{}, wakers: map[uint64]int64{}, classes: map[packed]int64{}, hints: map[uint64]int64{},
+		directive: DirectiveLine(opts.Source), own: OwnThreads(tl), handovers: map[int32]bool{},
+		byLine: map[int32]int{}, groups: map[packed]int64{}, wakers: map[uint64]int64{}, classes: map[packed]int64{}, hints: map[uint64]int64{},
 		modules: make([]timeline.NameID, 1), moduleID: map[timeline.NameID]int32{},
 	}
+	a.frames = indexStacks(tl, a.directive)
 	a.kernelSamples = fromOutside(&a.main.Samples)
 	for n := range a.callKinds {
 		a.callKinds[n] = kindIndex[syscallKind(SyscallName(opts.Arch, int16(n)))]
@@ -162,6 +170,8 @@ func Host(tl *timeline.Timeline, opts Options) *Attribution {
 			out.Repeats = max(out.Repeats, Blocks)
 		}
 	}
+	out.Handovers = a.handovers
+	out.OwnThreadsNs = a.ownThreadsNs
 	out.Imports = map[int32]int64{}
 	for _, l := range a.lines {
 		ns := l.importNs

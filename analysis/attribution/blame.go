@@ -126,7 +126,7 @@ func (a *attributor) blame(wakers map[causeKey]map[timeline.ThreadID]int64) map[
 			if by != 0 && by != who && did[by] != nil && c.kind != kGIL && did[who][i].runningNs*2 < waited[i] {
 				// It waited itself, for a third: a pool's result handler waits for the worker.
 				next, _ := a.lookAt(by, i)
-				if d := a.blameDetail(c.kind, &did[by][i], next); d != "" {
+				if d := a.blameDetail(c.kind, &did[by][i], next); d != "" && d != detail { // not another one like it
 					detail += ", for \"" + a.threadName(by) + "\", " + d
 				}
 			}

@@ -1,9 +1,9 @@
 package attribution
 
 import (
-	"path"
 	"slices"
 
+	"github.com/inferscope/inferscope/analysis/phrase"
 	"github.com/inferscope/inferscope/analysis/result"
 	"github.com/inferscope/inferscope/analysis/timeline"
 )
@@ -59,6 +59,9 @@ func (a *attributor) causes(wall int64) []result.Cause {
 					key.fn = hinted[s.index]
 				}
 				cause.Detail = a.detail(key)
+				if key.kind == kLock && a.frames.handsOver(key.fn) {
+					a.handovers[s.number] = true
+				}
 			} else if k == int(kPreempted) {
 				cause.Detail = "ready to run, but other work had the CPU"
 			}
@@ -107,7 +110,7 @@ func (a *attributor) detail(key groupKey) string {
 		case key.kind == kFault && call == "":
 			return in("first touch of new memory")
 		case key.kind == kNative:
-			return in(path.Base("/" + a.tl.Names.String(a.modules[key.module])))
+			return in(phrase.Library(a.tl.Names.String(a.modules[key.module])))
 		case key.kind == kPython && timeline.SampleKind(key.reason) == timeline.SampleOnCPU:
 			return in("on the CPU; compiled code called from here counts as Python")
 		}
@@ -129,6 +132,9 @@ func (a *attributor) detail(key groupKey) string {
 func (a *attributor) threadName(id timeline.ThreadID) string {
 	t := &a.tl.Threads[id]
 	name := t.Name
+	if a.own[id] {
+		name = "InferScope"
+	}
 	if name == "" {
 		name = "thread " + itoa(int64(t.TID))
 	}

@@ -4,6 +4,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/inferscope/inferscope/analysis/phrase"
 	"github.com/inferscope/inferscope/analysis/timeline"
 )
 
@@ -27,13 +28,17 @@ type stackIndex struct {
 	importing []bool
 	// role is the strongest role of the stack's frames.
 	role []role
+	// ours says that the stack ends inside InferScope: deepest is then what called it.
+	ours []bool
 	fns  []fn
 }
 
-func indexStacks(tl *timeline.Timeline) *stackIndex {
+// indexStacks indexes all stacks. A frame of the cell on the line directive, which holds no
+// code, is one whose line is not known: the code of a statement that had ended was read late.
+func indexStacks(tl *timeline.Timeline, directive int32) *stackIndex {
 	n := tl.Stacks.Len()
 	x := &stackIndex{cellLine: make([]int32, n), topLine: make([]int32, n), deepest: make([]fnID, n), importing: make([]bool, n),
-		role: make([]role, n), fns: make([]fn, 1)}
+		role: make([]role, n), ours: make([]bool, n), fns: make([]fn, 1)}
 	type key struct{ name, file timeline.NameID }
 	ids := map[key]fnID{}
 	roles := map[key]role{}
@@ -41,13 +46,23 @@ func indexStacks(tl *timeline.Timeline) *stackIndex {
 		f, _ := tl.Stacks.Deepest(id)
 		caller := tl.Stacks.Caller(id) // always a lower id
 		x.cellLine[id], x.topLine[id], x.deepest[id] = x.cellLine[caller], x.topLine[caller], x.deepest[caller]
-		x.role[id] = x.role[caller]
-		if f.Native || own(tl.Names.String(f.File)) {
+		x.importing[id], x.ours[id], x.role[id] = x.importing[caller], x.ours[caller], x.role[caller]
+		if f.Native {
 			continue
 		}
 		file := tl.Names.String(f.File)
-		x.importing[id] = x.importing[caller] || strings.HasPrefix(file, "<frozen importlib")
-		if file == timeline.CellFile && f.Line > 0 {
+		if own(file) {
+			x.ours[id] = x.ours[id] || !callsUser(file)
+			continue
+		}
+		if x.ours[id] = x.ours[id] && file != timeline.CellFile; x.ours[id] {
+			continue
+		}
+		if strings.HasSuffix(file, "/interactiveshell.py") && tl.Names.String(f.Func) == "_modified_open" {
+			continue // IPython's open(), around that of Python
+		}
+		x.importing[id] = x.importing[id] || strings.HasPrefix(file, "<frozen importlib")
+		if file == timeline.CellFile && f.Line > 0 && f.Line != directive {
 			x.cellLine[id] = f.Line
 			if x.topLine[id] == 0 {
 				x.topLine[id] = f.Line
@@ -65,21 +80,6 @@ func indexStacks(tl *timeline.Timeline) *stackIndex {
 	return x
 }
 
-// own says that a file is part of InferScope's own recorder, which runs inside of
-// the cell: what it costs is reported as overhead, and a function of the user's is
-// not called by its name.
-func own(file string) bool {
-	dir, base := path.Split(file)
-	if !strings.HasSuffix(dir, "/inferscope/") {
-		return false
-	}
-	switch base {
-	case "recorder.py", "lines.py", "statements.py", "columns.py", "gc_events.py", "functions.py", "sampling.py", "cell.py":
-		return true
-	}
-	return false
-}
-
 // name is a function for a sentence: "load() of reader.py"; empty for what
 // has no name in the cell, which the line says better.
 func (x *stackIndex) name(id fnID) string {
@@ -87,15 +87,33 @@ func (x *stackIndex) name(id fnID) string {
 		return ""
 	}
 	f := x.fns[id]
+	name := phrase.Function(f.name)
 	switch {
-	case f.name == "" || f.name[0] == '<' && f.file == timeline.CellFile:
+	case strings.HasPrefix(f.file, "<frozen importlib"):
+		return "Python's import system"
+	case name == "":
 		return "" // the top level, a comprehension, a lambda
-	case f.file == timeline.CellFile:
-		return f.name + "()"
-	case f.file == "":
-		return f.name + "()"
+	case f.file == timeline.CellFile || f.file == "":
+		return name + "()"
 	}
-	return f.name + "() of " + path.Base(f.file)
+	return name + "() of " + phrase.ShortFile(f.file)
+}
+
+// handsOver says that a function of the standard library waits for what another thread does,
+// a result or its end, rather than for a lock that the program takes itself.
+func (x *stackIndex) handsOver(id fnID) bool {
+	if id <= 0 || int(id) >= len(x.fns) {
+		return false
+	}
+	switch dir, base := path.Split(x.fns[id].file); base {
+	case "threading.py", "queue.py":
+		return true
+	case "_base.py", "thread.py", "process.py":
+		return strings.HasSuffix(dir, "/concurrent/futures/")
+	case "pool.py":
+		return strings.HasSuffix(dir, "/multiprocessing/")
+	}
+	return false
 }
 
 // waitOf is the cause of a wait as the deepest Python function tells it, for

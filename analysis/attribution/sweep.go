@@ -2,6 +2,7 @@ package attribution
 
 import (
 	"math"
+	"strings"
 
 	"github.com/inferscope/inferscope/analysis/result"
 	"github.com/inferscope/inferscope/analysis/timeline"
@@ -14,6 +15,12 @@ type attributor struct {
 	main   *timeline.Thread
 	mainID timeline.ThreadID
 	frames *stackIndex
+	// directive is the line that asked for the profile: it holds none of the cell's code.
+	directive int32
+	// own tells InferScope's own threads by row of tl.Threads, ownThreadsNs what they ran.
+	own          []bool
+	ownThreadsNs int64
+	handovers    map[int32]bool
 
 	lines  []*lineSums
 	byLine map[int32]int
@@ -137,7 +144,7 @@ func (a *attributor) sweep() {
 	}
 	a.scheduled = known.End - known.Start
 	sched := schedCursor{s: &a.main.Sched, known: known}
-	where := lineCursor{t: a.main, frames: a.frames}
+	where := lineCursor{t: a.main, frames: a.frames, directive: a.directive}
 	gc, gcs := 0, &a.main.GC
 	smp, samples := 0, &a.main.Samples
 	var at *lineSums
@@ -194,6 +201,9 @@ func (a *attributor) sweep() {
 			}
 		case row.state == runnable:
 			a.add(at, kPreempted, block, d)
+			if a.frames.importing[row.stack] {
+				at.importNs += d
+			}
 			if row.reason == timeline.ReasonPreempted && t == row.off {
 				at.counts[kPreempted]++
 			}
@@ -257,6 +267,10 @@ func (a *attributor) sample(at *lineSums, s *timeline.Samples, i int, state thre
 		key.kind = kPython
 	case timeline.SampleNative:
 		key.kind, key.module = kNative, a.module(s.Module[i])
+		if a.loader(s.Module[i]) && !a.frames.importing[s.Stack[i]] {
+			// The interpreter finds its thread's state through the dynamic loader.
+			key.kind, key.module, key.reason = kPython, 0, timeline.Reason(timeline.SamplePython)
+		}
 	case timeline.SampleSyscall:
 		key.syscall = s.Syscall[i]
 		key.kind = kSyscall
@@ -301,6 +315,15 @@ func fromOutside(s *timeline.Samples) bool {
 		}
 	}
 	return false
+}
+
+// loader says whether a native library is the dynamic loader.
+func (a *attributor) loader(name timeline.NameID) bool {
+	if name == 0 {
+		return false
+	}
+	base := baseName(a.tl.Names.String(name))
+	return strings.HasPrefix(base, "ld-linux") || strings.HasPrefix(base, "ld-musl")
 }
 
 // module is the index of a native library; 0 for none, and for those past the bound.
@@ -405,8 +428,10 @@ func (c *schedCursor) at(t int64) schedRow {
 type lineCursor struct {
 	t      *timeline.Thread
 	frames *stackIndex
-	row    int // the row in force, -1 before the first
-	begun  bool
+	// directive is a line whose time is no line's.
+	directive int32
+	row       int // the row in force, -1 before the first
+	begun     bool
 	// sampled says that the last answer came from a stretch without exact events.
 	sampled bool
 	// prev and cand are the samples around t that name a line, in a sampled stretch.
@@ -417,6 +442,18 @@ type lineCursor struct {
 // at is the line and its top-level line at t, whether the line began at t, and
 // until when the answer holds. t must not go backwards.
 func (c *lineCursor) at(t int64, offCPU bool, stack timeline.StackID) (line, top int32, hit bool, until int64) {
+	line, top, hit, until = c.find(t, offCPU, stack)
+	if line == c.directive {
+		line, hit = 0, false
+	}
+	if top == c.directive {
+		top = 0
+	}
+	return line, top, hit, until
+}
+
+// find is at with the directive as a line like any other.
+func (c *lineCursor) find(t int64, offCPU bool, stack timeline.StackID) (line, top int32, hit bool, until int64) {
 	l := &c.t.Lines
 	if !c.begun {
 		c.begun, c.row, c.prev, c.cand = true, -1, -1, -1

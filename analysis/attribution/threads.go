@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/inferscope/inferscope/analysis/phrase"
 	"github.com/inferscope/inferscope/analysis/result"
 	"github.com/inferscope/inferscope/analysis/timeline"
 )
@@ -23,6 +24,10 @@ func (a *attributor) threads(h *result.Host) {
 	for id := 1; id < len(a.tl.Threads); id++ {
 		t := &a.tl.Threads[id]
 		if outside(t) {
+			continue
+		}
+		if a.own[id] {
+			a.ownThreadsNs += ran(t)
 			continue
 		}
 		st := result.ThreadStat{PID: t.PID, TID: t.TID, Name: t.Name, Main: timeline.ThreadID(id) == a.mainID, Python: t.Python,
@@ -52,6 +57,15 @@ func (a *attributor) threads(h *result.Host) {
 	})
 }
 
+// ran is a thread's running time, as far as its state is known.
+func ran(t *timeline.Thread) int64 {
+	ns := t.Sched.Known.End - t.Sched.Known.Start
+	for i := range t.Sched.Off {
+		ns -= t.Sched.On[i] - t.Sched.Off[i]
+	}
+	return ns
+}
+
 // otherLines adds the time that other threads spent running the cell's lines;
 // where the scheduler's view is missing, all of their time on the line.
 func (a *attributor) otherLines(h *result.Host) {
@@ -62,7 +76,7 @@ func (a *attributor) otherLines(h *result.Host) {
 			continue
 		}
 		sched := schedCursor{s: &t.Sched, known: t.Sched.Known}
-		where := lineCursor{t: t, frames: a.frames}
+		where := lineCursor{t: t, frames: a.frames, directive: a.directive}
 		for at := t.Lines.Time[0]; at < a.tl.Window.End; {
 			row := sched.at(at)
 			line, _, _, until := where.at(at, row.offCPU(), row.stack)
@@ -97,6 +111,9 @@ func (a *attributor) functions(h *result.Host) {
 	byFn := make([]sums, len(a.frames.fns))
 	var all int64
 	for id := 1; id < len(a.tl.Threads); id++ {
+		if a.own[id] {
+			continue
+		}
 		s := &a.tl.Threads[id].Samples
 		stacks := slices.ContainsFunc(s.Stack, func(k timeline.StackID) bool { return k != 0 })
 		outside := fromOutside(s)
@@ -106,7 +123,7 @@ func (a *attributor) functions(h *result.Host) {
 		}
 		for i := range s.Time {
 			// Of two sources, the one with stacks counts.
-			if s.Kind[i] == timeline.SampleWaiting || stacks && s.Stack[i] == 0 {
+			if s.Kind[i] == timeline.SampleWaiting || stacks && s.Stack[i] == 0 || a.frames.ours[s.Stack[i]] {
 				continue
 			}
 			all += weight
@@ -136,7 +153,7 @@ func (a *attributor) functions(h *result.Host) {
 		}
 		x := a.frames.fns[f]
 		h.Functions = append(h.Functions, result.FunctionStat{Name: x.name, File: x.file, Line: x.line, SelfNs: b.ns,
-			Share: share(b.ns, all), Native: baseName(a.tl.Names.String(mode(b.modules))), Samples: b.samples, CellLine: mode(b.lines)})
+			Share: share(b.ns, all), Native: phrase.Library(a.tl.Names.String(mode(b.modules))), Samples: b.samples, CellLine: mode(b.lines)})
 	}
 	slices.SortStableFunc(h.Functions, func(x, y result.FunctionStat) int { return cmp.Compare(y.Samples, x.Samples) })
 	if len(h.Functions) > maxFunctions {
@@ -152,20 +169,17 @@ func mixed(s *timeline.Samples) bool {
 // stackWeight is the time that one sample with a stack stands for when two sources
 // sampled a thread, each with a period of its own: the running time over their number.
 func (a *attributor) stackWeight(t *timeline.Thread) int64 {
-	ran := t.Sched.Known.End - t.Sched.Known.Start
-	for i := range t.Sched.Off {
-		ran -= t.Sched.On[i] - t.Sched.Off[i]
-	}
+	running := ran(t)
 	n := int64(0)
 	for i, k := range t.Samples.Kind {
 		if k != timeline.SampleWaiting && t.Samples.Stack[i] != 0 {
 			n++
 		}
 	}
-	if ran <= 0 || n == 0 {
+	if running <= 0 || n == 0 {
 		return t.Samples.PeriodNs
 	}
-	return ran / n
+	return running / n
 }
 
 func baseName(p string) string { return p[strings.LastIndexByte(p, '/')+1:] }

@@ -1,7 +1,6 @@
 package findings
 
 import (
-	"github.com/inferscope/inferscope/analysis/phrase"
 	"github.com/inferscope/inferscope/analysis/result"
 )
 
@@ -24,10 +23,7 @@ for p in procs:
 		var out []result.Finding
 		for _, c := range e.linesOrTotal(result.CauseChild) {
 			text := "The main thread waited " + e.took(c.Ns) + " for a child process" + on(c.Line)
-			if who := phrase.Plain(c.Thread); who != "" {
-				text += "; \"" + who + "\" kept it waiting" + inWords(c.Detail)
-			}
-			out = append(out, r.info(e, c.Line, text+"."))
+			out = append(out, r.info(e, c.Line, text+meanwhile("", c)+"."))
 		}
 		return out
 	},

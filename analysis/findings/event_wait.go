@@ -1,7 +1,8 @@
 package findings
 
 import (
-	"github.com/inferscope/inferscope/analysis/phrase"
+	"strings"
+
 	"github.com/inferscope/inferscope/analysis/result"
 )
 
@@ -24,10 +25,14 @@ var eventWait = Rule{
 		var out []result.Finding
 		for _, c := range e.linesOrTotal(result.CausePoll) {
 			text := "The main thread waited " + e.took(c.Ns) + " for events" + on(c.Line)
-			if who := phrase.Plain(c.Thread); who != "" {
-				text += "; \"" + who + "\" kept it waiting" + inWords(c.Detail)
+			f := r.info(e, c.Line, text+meanwhile("", c)+".")
+			if strings.HasSuffix(c.Detail, "selectors.py") && strings.HasPrefix(c.Detail, "epoll") {
+				f.Evidence = "The event loop had nothing to run for " + e.took(c.Ns) + on(c.Line) + ": every task was waiting."
+				f.Advice = "Find what the tasks wait for: a timer, an answer, another process. Tasks that do not depend on each other can wait side by side."
+				f.Before = "for url in urls:\n    pages.append(await fetch(url))"
+				f.After = "pages = await asyncio.gather(*map(fetch, urls))"
 			}
-			out = append(out, r.info(e, c.Line, text+"."))
+			out = append(out, f)
 		}
 		return out
 	},

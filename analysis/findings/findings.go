@@ -118,6 +118,17 @@ func (e *Evidence) causes() (list, byKind []result.Cause) {
 	return g.Idle.Causes, g.IdleByKind()
 }
 
+// importing says that a line mostly imports: what it waits for or touches is not worth a rule
+// of its own, as it will not come again.
+func (e *Evidence) importing(l result.Line) bool {
+	for i := range e.Host.Lines {
+		if e.Host.Lines[i].Line.Number == l.Number {
+			return e.Attribution.Imports[l.Number]*2 > e.Host.Lines[i].WallNs
+		}
+	}
+	return false
+}
+
 // of is the total of one cause; Ns is 0 when it did not occur.
 func (e *Evidence) of(k result.CauseKind) result.Cause {
 	_, byKind := e.causes()
@@ -219,6 +230,27 @@ func on(l result.Line) string {
 		return ""
 	}
 	return " on " + phrase.Line(l)
+}
+
+// meanwhile is "; it waited for thread "x", which was asleep in hold(), line 3"; empty when nobody is known.
+func meanwhile(what string, c result.Cause) string {
+	who := phrase.Plain(c.Thread)
+	if who == "" {
+		return ""
+	}
+	out := "; it waited for " + what + "\"" + who + "\""
+	if detail := phrase.Plain(c.Detail); detail != "" {
+		out += ", which was " + detail
+	}
+	return out
+}
+
+// inParentheses is " (write)", or nothing.
+func inParentheses(detail string) string {
+	if detail = phrase.Plain(detail); detail != "" {
+		return " (" + detail + ")"
+	}
+	return ""
 }
 
 // blocked is the main thread's time in one state.

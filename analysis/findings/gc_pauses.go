@@ -1,6 +1,9 @@
 package findings
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/inferscope/inferscope/analysis/phrase"
 	"github.com/inferscope/inferscope/analysis/result"
 )
@@ -31,6 +34,13 @@ for batch in batches:
 		g := e.Host.GC
 		text := "The garbage collector took " + e.took(c.Ns) + on(c.Line) + ": " + phrase.Count(g.Count, "run", "runs") + ", the longest " +
 			phrase.Duration(g.MaxNs) + ", " + phrase.Count(g.Collected, "object", "objects") + " freed"
-		return []result.Finding{r.finding(e, c.Line, c.Ns, text+".")}
+		f := r.finding(e, c.Line, c.Ns, text+".")
+		if !slices.ContainsFunc(e.Host.Lines, func(l result.LineStat) bool { return strings.Contains(l.Line.Text, "gc.") }) {
+			// It ran by itself, as it does after so and so many new objects.
+			f.Advice = "It runs by itself while many objects are made. Switch it off while objects are made that are to stay, and call " +
+				"`gc.freeze()` once after loading long-lived data, so that the collector no longer looks at it."
+			f.Before, f.After = "rows = [parse(line) for line in lines]", "gc.disable()\nrows = [parse(line) for line in lines]\ngc.enable()"
+		}
+		return []result.Finding{f}
 	},
 }

@@ -1,8 +1,14 @@
 package findings
 
 import (
+	"strings"
+
 	"github.com/inferscope/inferscope/analysis/result"
 )
+
+// writing are the system calls that write files.
+var writing = map[string]bool{"write": true, "pwrite64": true, "writev": true, "pwritev": true, "pwritev2": true,
+	"fsync": true, "fdatasync": true, "sync": true, "syncfs": true, "msync": true, "ftruncate": true, "fallocate": true}
 
 var hostIO = Rule{
 	ID:    "host-io",
@@ -12,7 +18,8 @@ var hostIO = Rule{
 	Bad: "The program stands still while the disk works, and data read in small pieces or again and again pays" +
 		" for each call.",
 	Silent: "It is silent below 5% of the cell's wall or 20 ms on one line, or in total. Reads that the page " +
-		"cache answers are too fast to appear.",
+		"cache answers are too fast to appear. On a line that mostly imports it leaves the word to " +
+		"`import-in-cell`.",
 	Do: "Read the data once before the loop, read it in larger pieces, or let a background thread read ahead." +
 		" Files in a column format or memory-mapped load faster than text.",
 	Change: "have the data in memory before it is needed",
@@ -25,7 +32,15 @@ var hostIO = Rule{
 	Test: func(r *Rule, e *Evidence) []result.Finding {
 		var out []result.Finding
 		for _, c := range e.linesOrTotal(result.CauseHostIO) {
-			out = append(out, r.finding(e, c.Line, c.Ns, "File reads and writes took "+e.took(c.Ns)+on(c.Line)+waits(c)+inWords(c.Detail)+"."))
+			if e.importing(c.Line) {
+				continue
+			}
+			f := r.finding(e, c.Line, c.Ns, "File reads and writes"+inParentheses(c.Detail)+" took "+e.took(c.Ns)+on(c.Line)+waits(c)+".")
+			if call, _, _ := strings.Cut(c.Detail, " "); writing[call] {
+				f.Advice = "Write in larger pieces, sync less often, or let a background thread write. A compressed or a column format writes less."
+				f.Before, f.After = "for row in rows:\n    file.write(row)\n    file.flush()", "file.writelines(rows)"
+			}
+			out = append(out, f)
 		}
 		return out
 	},

@@ -1,7 +1,6 @@
 package findings
 
 import (
-	"github.com/inferscope/inferscope/analysis/phrase"
 	"github.com/inferscope/inferscope/analysis/result"
 )
 
@@ -11,11 +10,12 @@ var lockContention = Rule{
 	Sees: "The main thread slept in a futex that is not the GIL: a `threading.Lock`, a condition, a queue, a " +
 		"future's result, a join. The thread whose call ended the wait is named, with what it did meanwhile.",
 	Bad: "While the main thread waits for a lock nothing else in the cell moves forward.",
-	Silent: "It is silent below 5% of the cell's wall or 20 ms on one line, or in total. It cannot tell a lock " +
-		"held too long from work that was handed to another thread on purpose: read what that thread did.",
+	Silent: "It is silent below 5% of the cell's wall or 20 ms on one line, or in total. A wait " +
+		"inside the standard library's queues, futures and joins is told as one for another thread; whether the " +
+		"other thread is slow or has much to do, read from what it did.",
 	Do: "Hold the lock for less: do slow work (I/O, sleep, computing) outside of it. If the wait is for a " +
 		"worker's result, give the worker less to do or start it earlier.",
-	Change: "remove the wait for the lock",
+	Change: "remove the wait for the other thread",
 	Before: `with lock:
     row = fetch(url)     # slow, under the lock
     rows.append(row)`,
@@ -26,10 +26,19 @@ with lock:
 		var out []result.Finding
 		for _, c := range e.linesOrTotal(result.CauseLock) {
 			text := "The main thread waited " + e.took(c.Ns) + " for a lock" + on(c.Line) + waits(c)
-			if who := phrase.Plain(c.Thread); who != "" {
-				text += "; thread \"" + who + "\" kept it waiting" + inWords(c.Detail)
+			handover := e.Attribution.Handovers[c.Line.Number]
+			if handover {
+				text = "The main thread waited " + e.took(c.Ns) + " for another thread" + on(c.Line) + waits(c)
 			}
-			out = append(out, r.finding(e, c.Line, c.Ns, text+"."))
+			f := r.finding(e, c.Line, c.Ns, text+meanwhile("thread ", c)+".")
+			if handover {
+				f.Title = "Waits for another thread"
+				f.Advice = "If that is work handed to it, hand over everything first and ask for results afterwards, use more workers, " +
+					"or do other work meanwhile. Threads run Python code one at a time: for work in pure Python use processes."
+				f.Before = "results = [pool.submit(work, x).result() for x in items]"
+				f.After = "futures = [pool.submit(work, x) for x in items]\nresults = [f.result() for f in futures]"
+			}
+			out = append(out, f)
 		}
 		return out
 	},

@@ -27,12 +27,25 @@ for x in batches:
 	Test: func(r *Rule, e *Evidence) []result.Finding {
 		var out []result.Finding
 		for _, c := range e.linesOrTotal(result.CausePageFault) {
-			text := "Bringing in memory took " + e.took(c.Ns) + on(c.Line) + inWords(c.Detail)
+			if e.importing(c.Line) {
+				continue
+			}
+			text := "Bringing in memory" + inParentheses(c.Detail) + " took " + e.took(c.Ns) + on(c.Line)
 			if p := e.Host.Process; p.MinorFaults+p.MajorFaults > 0 {
-				text += "; the process had " + phrase.Count(p.MinorFaults, "minor fault", "minor faults") + " and " +
-					phrase.Count(p.MajorFaults, "major one", "major ones")
+				text += "; the process had " + phrase.Count(p.MinorFaults+p.MajorFaults, "page fault", "page faults")
+				if p.MajorFaults > 0 {
+					text += ", " + phrase.Count(p.MajorFaults, "of which", "of which") + " waited for the disk"
+				} else {
+					text += ", none of which waited for the disk"
+				}
 			}
 			f := r.finding(e, c.Line, c.Ns, text+".")
+			if e.objects(c.Line) {
+				f.Advice = "The line makes many Python objects, and each takes memory: keep fewer of them at a time (a generator, a " +
+					"part after the other), or hold the data in arrays."
+				f.Before, f.After = "rows = [parse(line) for line in file]\ntotal = sum(r.size for r in rows)",
+					"total = sum(parse(line).size for line in file)"
+			}
 			if e.blocked(timeline.ReasonPageFault) < c.Ns/2 {
 				f = sampled(f, e.Attribution.MainSamples)
 			}
@@ -40,4 +53,20 @@ for x in batches:
 		}
 		return out
 	},
+}
+
+// objects says that on a line the interpreter ran, and hardly any compiled code: the new memory is that of Python objects.
+func (e *Evidence) objects(l result.Line) bool {
+	var python, native int64
+	for _, c := range e.Host.Causes {
+		if c.Line.Number == l.Number {
+			switch c.Kind {
+			case result.CausePython:
+				python += c.Ns
+			case result.CauseNative:
+				native += c.Ns
+			}
+		}
+	}
+	return l.Number > 0 && python > 0 && python > 4*native
 }

@@ -12,6 +12,10 @@ import (
 // tooShort is the wall below which a cell is not worth a diagnosis.
 const tooShort = 1_000_000
 
+// soShort is the wall, in ns, below which no finding exists: doubt about such a cell, and
+// where the time of half of it went, is not worth a word.
+const soShort = 20_000_000
+
 // sentence is the verdict for the user: the first thing, and often the only one, that is read.
 func sentence(a *attribution.Attribution, v result.Verdict, t Trust, explained float64, calm bool) string {
 	if a.WallNs <= 0 || len(a.Host.ByKind) == 0 {
@@ -23,6 +27,9 @@ func sentence(a *attribution.Attribution, v result.Verdict, t Trust, explained f
 	}
 	if a.WallNs < tooShort && (explained < minExplained || calm) {
 		return "The cell took " + phrase.Duration(a.WallNs) + ": too short to say where the time went."
+	}
+	if calm && (a.WallNs < soShort/2 || v.Class == result.Unknown && a.WallNs < soShort) {
+		return "The cell took " + phrase.Duration(a.WallNs) + ": nothing in it is worth a change."
 	}
 	if explained < minExplained {
 		return unexplained(a)
@@ -73,18 +80,63 @@ func weakest(v result.Verdict) string {
 
 // main is the clause about a cause: "82% of the cell's 2.4 s was spent sleeping on line 5 (`…`)".
 func main(a *attribution.Attribution, c result.Cause) string {
+	imports := importShare(a)
+	if imports >= importsRule {
+		c.Share = imports
+	}
 	out := phrase.Percent(c.Share) + " of the cell's " + phrase.Duration(a.WallNs)
 	if c.Share >= 0.995 {
 		out = "Almost all of the cell's " + phrase.Duration(a.WallNs)
 	}
+	if imports >= importsRule {
+		return out + " was spent importing modules" + importsOn(a)
+	}
 	at, _ := where(a, c)
 	return out + " was spent " + doing(a, c, at)
+}
+
+// importsRule is the share of the wall from which on imports are the answer, whatever they consist of.
+const importsRule = 0.5
+
+// importShare is the share of the wall inside Python's import machinery.
+func importShare(a *attribution.Attribution) float64 {
+	var ns int64
+	for _, n := range a.Imports {
+		ns += n
+	}
+	if a.WallNs <= 0 {
+		return 0
+	}
+	return min(float64(ns)/float64(a.WallNs), 1)
+}
+
+// importsOn names the line with most of the imports.
+func importsOn(a *attribution.Attribution) string {
+	var best result.LineStat
+	var most, all int64
+	for _, l := range a.Host.Lines {
+		n := a.Imports[l.Line.Number]
+		all += n
+		if n > most {
+			best, most = l, n
+		}
+	}
+	switch {
+	case most == 0:
+		return ""
+	case most*10 >= all*9:
+		return " on " + phrase.Line(best.Line)
+	}
+	return ", mostly on " + phrase.Line(best.Line)
 }
 
 // doing words a cause with its line and who was waited for: "waiting for the GIL, mostly on
 // line 9, while thread "spin" was running Python".
 func doing(a *attribution.Attribution, c result.Cause, at string) string {
 	out := verb(c.Kind)
+	if c.Kind == result.CauseLock && a.Handovers[mostly(a, c)] {
+		out = "waiting for another thread"
+	}
 	who := phrase.Plain(c.Thread)
 	detail := phrase.Plain(c.Detail)
 	switch c.Kind {
@@ -140,6 +192,12 @@ func verb(k result.CauseKind) string {
 	return phrase.Kind(k)
 }
 
+// mostly is the line that carries most of a cause.
+func mostly(a *attribution.Attribution, c result.Cause) int32 {
+	_, line := where(a, c)
+	return line
+}
+
 // where names the line that carries most of a cause.
 func where(a *attribution.Attribution, c result.Cause) (string, int32) {
 	return whereOf(a.Host.Causes, c)
@@ -171,6 +229,9 @@ func whereOf(causes []result.Cause, c result.Cause) (string, int32) {
 
 // secondCause is a clause about the next cause when it is worth one.
 func secondCause(a *attribution.Attribution, top result.Cause) string {
+	if importShare(a) >= importsRule {
+		return "" // imports are made of several causes: the next would be one of theirs
+	}
 	for _, c := range a.Host.ByKind {
 		if c.Kind == top.Kind || c.Kind == result.CauseUnknown {
 			continue

@@ -22,6 +22,9 @@ const (
 	minConfidence = 0.5
 	capNoDevice   = 0.2
 	capNoSched    = 0.8
+	// accountingTick is how old the kernel's account of a running thread's CPU time may be: a
+	// tick of the slowest clock that kernels are built with, in ns.
+	accountingTick = 10_000_000
 )
 
 // Input is what the verdict rests on.
@@ -148,7 +151,7 @@ func keptShares(in Input) kept {
 //
 //   - own overhead: 1 up to 2 %, falling evenly to 0 at 100 %;
 //   - agreement of the running time with the kernel's CPU time of the thread: 1
-//     up to 5 % of the wall apart, falling evenly to 0 at 50 %.
+//     up to 5 % of the wall apart beyond a tick of the clock, falling evenly to 0 at 50 %.
 func quality(in Input) (float64, string) {
 	a := in.Attribution
 	q, why := 1.0, "InferScope's own cost is small and the records agree with each other."
@@ -161,7 +164,7 @@ func quality(in Input) (float64, string) {
 		why = "InferScope itself slowed the cell by about " + phrase.Percent(slow) + "."
 	}
 	if in.MainCPUNs >= 0 && exactSched(a) > 0.95 {
-		apart := float64(abs(in.MainCPUNs-a.Host.States.RunningNs)) / float64(a.WallNs)
+		apart := float64(max(abs(in.MainCPUNs-a.Host.States.RunningNs)-accountingTick, 0)) / float64(a.WallNs)
 		if f := falling(apart, 0.05, 0.5); f < q {
 			q = f
 			why = "The recorded running time and the kernel's CPU time differ by " + phrase.Percent(apart) + " of the wall."
@@ -213,8 +216,10 @@ func Decide(in Input, t Trust, findings []result.Finding) result.Verdict {
 	if t.GPUMissing {
 		v.Leaning = result.Unknown // the host alone does not tell
 	}
-	calm := !slices.ContainsFunc(findings, func(f result.Finding) bool { return f.Severity != result.Info }) &&
-		attribution.Working(v.TopCause.Kind)
+	calm := !slices.ContainsFunc(findings, func(f result.Finding) bool {
+		states := f.ID == "healthy" || f.ID == "import-in-cell" || attribution.Working(v.TopCause.Kind)
+		return f.Severity != result.Info || !states
+	})
 	v.Sentence = sentence(a, v, t, explained, calm)
 	if g := a.GPU; g != nil && !t.GPUMissing && float64(g.Shares[attribution.ShareCarryIn]) >= minSaving*float64(g.WallNs) {
 		v.Class, v.Leaning = result.Unknown, result.Unknown // the cell's own part does not tell

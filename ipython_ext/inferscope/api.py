@@ -1,7 +1,7 @@
 """`inferscope.scope` and `inferscope.mark_event`: what users say about their own code.
 
-Both may stay in code for good. While no cell is profiled a scope keeps its start
-(it may still be open when a cell begins), and a mark does nothing.
+Both may stay in code for good. While no cell is profiled a scope only notes that it
+is open, as it may still be when a cell begins, and a mark does nothing.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ _VALUE_CHARACTERS = 200
 
 get_ident = threading.get_ident
 
+# The start of a scope that was entered while no cell was profiled: before any cell, to which it is clipped.
+BEFORE = 1
+
 
 class _Again:
     """An entry of a scope that was already open, elsewhere or in itself."""
@@ -41,7 +44,7 @@ class _Again:
         self.depth = -1
         self.before = before
         # 0 once it has been left.
-        self.start = monotonic_ns()
+        self.start = monotonic_ns() if _active is not None else BEFORE
 
 
 # Scopes that are open, in the order of their starts.
@@ -82,20 +85,22 @@ class scope:  # noqa: N801 - reads as a word of the language: with inferscope.sc
         if self.start:
             self._enter_again()
             return self
-        self.start = monotonic_ns()
         self.ident = get_ident()
         _open[self] = None
         if _active is None:
             # Not counted: a context variable costs more than all of this.
             self.depth = -1
+            self.start = BEFORE
         else:
             self.depth = depth = _depth.get()
             _depth.set(depth + 1)
+            self.start = monotonic_ns()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        end = monotonic_ns() if _active is not None else 0
         if self.again and self._exit_again():
             return
         start = self.start
@@ -109,7 +114,7 @@ class scope:  # noqa: N801 - reads as a word of the language: with inferscope.sc
         if self.depth >= 0:
             _depth.set(self.depth)
         if _active is not None:
-            _active.left(self.name, start, monotonic_ns(), self.depth)
+            _active.left(self.name, start, end or monotonic_ns(), self.depth)
 
     def _enter_again(self) -> None:
         one = _Again(self, _again.get())
@@ -256,7 +261,9 @@ class Listener:
 
     def _record(self, tid: int, name: str, start: int, end: int, depth: int) -> None:
         if start:
-            self._outbox.add_scope(ScopeRow(tid, start, end, _short(name), max(depth, 0)))
+            if type(name) is not str or len(name) > _NAME_CHARACTERS:
+                name = _short(name)
+            self._outbox.add_scope(ScopeRow(tid, start, end, name, max(depth, 0)))
 
 
 _active: Listener | None = None

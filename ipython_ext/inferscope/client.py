@@ -30,6 +30,8 @@ _SEND_QUEUE = 128
 # How long one wait lasts at most. Another thread that sends may take the
 # notification that a waiting thread was to get, so no wait relies on it alone.
 _SLICE_SECONDS = 0.01
+# How long one Hello on a renewed connection may take before it is said again.
+_HELLO_SECONDS = 2.0
 
 _M = TypeVar("_M", bound=_wire.Message)
 
@@ -44,6 +46,10 @@ class RefusedError(InferScopeError):
     def __init__(self, code: str, sentence: str, hint: str = "") -> None:
         super().__init__(sentence, hint)
         self.code = code
+
+
+class _LateError(InferScopeError):
+    """No answer came before the deadline."""
 
 
 class Connection:
@@ -128,7 +134,7 @@ class Connection:
             if refused.code != _wire.CODE_HELLO:
                 raise
             # The sidecar dropped the connection and the library made a new one.
-            self._hello(deadline)
+            self._hello_again(deadline)
             answer = self._exchange(message, deadline)
         return _expect(answer, _ANSWERS[type(message)])
 
@@ -181,6 +187,17 @@ class Connection:
             python=platform.python_version(),
         )
         return _expect(self._exchange(hello, deadline), _wire.Welcome)
+
+    def _hello_again(self, deadline: float) -> None:
+        """Open a renewed connection; a Hello that went into one going down is said once more."""
+        while True:
+            attempt = min(deadline, time.monotonic() + _HELLO_SECONDS)
+            try:
+                self._hello(attempt)
+                return
+            except _LateError:
+                if attempt >= deadline:
+                    raise
 
     def _exchange(self, message: _wire.Message, deadline: float) -> _wire.Message:
         with self._lock:
@@ -250,7 +267,7 @@ class Connection:
             raise dead
         left = deadline - time.monotonic()
         if left <= 0:
-            raise InferScopeError(
+            raise _LateError(
                 f"The sidecar did not answer {what} in time.", "The cell itself is not affected; see `%inferscope`."
             )
         poll = select.poll()  # one object cannot be waited on by two threads

@@ -4,7 +4,7 @@ Any thread may add; one thread at a time sends. Adding takes no lock, so that it
 can happen inside callbacks of the interpreter, and drops and counts what is over
 its bound instead of waiting.
 
-The bound: `MAX_CHUNKS` chunks of line columns (8 MiB), `MAX_MARKS` marks with at
+The bound: `MAX_CHUNKS` chunks of line events (14 MiB), `MAX_MARKS` marks with at
 most a KiB of attributes each, and `MAX_ROWS` rows of each other kind; some 40 MiB
 if everything is full.
 """
@@ -24,10 +24,12 @@ CELL_FILE = "<cell>"
 
 # A message carries at least this much, but for the last one of a cell.
 BATCH_BYTES = 64 * 1024
+# As the top of a line event: the line itself.
+SELF = -1
 # Line events in one chunk: a thread hands them over when it has as many.
 CHUNK = 256
 _CHUNK_BYTES = 16 * CHUNK
-MAX_CHUNKS = 2048
+MAX_CHUNKS = 1024
 MAX_MARKS = 8192
 MAX_ROWS = 65_536
 # Rows of one kind in one message; keeps a message far below _wire.MAX_FRAME.
@@ -89,10 +91,12 @@ class FunctionRow(NamedTuple):
 
 
 class _Lines(NamedTuple):
+    """A chunk as it was taken; turned into columns when it is sent, outside of the user's code."""
+
     tid: int
-    time: bytes
-    line: bytes
-    top: bytes
+    times: list[int]
+    lines: list[int]
+    tops: list[int]
 
 
 class Outbox:
@@ -102,9 +106,11 @@ class Outbox:
         cell_id: The cell that the rows belong to.
         send: Takes a message; what it raises is counted as a loss.
         sample_period_ns: The time that one sample stands for.
+        line_offset: Added to each line of the code to give the line the user sees.
     """
 
-    def __init__(self, cell_id: str, send: Send, sample_period_ns: int) -> None:
+    def __init__(self, cell_id: str, send: Send, sample_period_ns: int, line_offset: int = 0) -> None:
+        self._offset = line_offset
         self._cell_id = cell_id
         self._send = send
         self._period = sample_period_ns
@@ -123,13 +129,16 @@ class Outbox:
         self._threads[tid] = name
 
     def add_lines(self, tid: int, times: list[int], lines: list[int], tops: list[int]) -> None:
-        """Take at most `CHUNK` line events of one thread, sorted by time and later than those before."""
+        """Take at most `CHUNK` line events of one thread, sorted by time and later than those before.
+
+        The lists are kept, and must not change. Lines are those of the code, without the offset.
+        """
         count = len(times)
         if len(self._lines) >= MAX_CHUNKS:
             self._drop("line events", count)
             return
         self.line_rows += count
-        self._lines.append(_Lines(tid, _int64(times), _int32(lines), _int32(tops)))
+        self._lines.append(_Lines(tid, times, lines, tops))
 
     def add_scope(self, row: ScopeRow) -> None:
         """Take a finished scope."""
@@ -238,9 +247,13 @@ class Outbox:
         return [
             _wire.LineColumns(
                 tid=tid,
-                time=b"".join(chunk.time for chunk in chunks),
-                line=b"".join(chunk.line for chunk in chunks),
-                top=b"".join(chunk.top for chunk in chunks),
+                time=_int64(at for chunk in chunks for at in chunk.times),
+                line=_int32(_visible(line, self._offset) for chunk in chunks for line in chunk.lines),
+                top=_int32(
+                    _visible(abs(line) if top == SELF else top, self._offset)
+                    for chunk in chunks
+                    for line, top in zip(chunk.lines, chunk.tops, strict=True)
+                ),
             )
             for tid, chunks in by_thread.items()
         ]
@@ -333,6 +346,11 @@ def _take(rows: deque[_T]) -> list[_T]:
     while rows and len(taken) < _MESSAGE_ROWS:
         taken.append(rows.popleft())
     return taken
+
+
+def _visible(line: int, offset: int) -> int:
+    """The line the user sees; negative and no lines stay so."""
+    return line + offset if line > 0 else line - offset if line else 0
 
 
 def _clean(text: str) -> str:

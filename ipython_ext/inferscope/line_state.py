@@ -9,6 +9,9 @@ from .columns import CHUNK
 
 # Line events may take this share of the wall time, as long as a cell is short; see Budget.
 SHARE = 0.01
+# The first rows of a cell are exact whatever they cost: 1 to 15 ms in all. A short cell of
+# many launches is then known line by line.
+FREE_ROWS = 5_000
 # Beyond this many rows, the share shrinks, so that the rows of a long cell fit in memory.
 _MANY_ROWS = 500_000
 # How long events of hot code stay off: at first, and at most.
@@ -16,8 +19,6 @@ FIRST_PAUSE_NS = 50_000_000
 LONGEST_PAUSE_NS = 1_000_000_000
 # Code that had its events on for this long without being too hot starts anew with the first pause.
 CALM_NS = 250_000_000
-# `top` of rows at the cell's top level, where it is the line itself.
-SELF = -1
 
 Stack = list[tuple[CodeType | None, int, int]]
 
@@ -39,7 +40,7 @@ class Budget:
         """Count a chunk that is full at `now`; whether it came too soon after the one before."""
         since, self._last = now - self._last, now
         self._rows += CHUNK
-        return since < self._chunk_ns * (1 + self._rows // _MANY_ROWS)
+        return self._rows > FREE_ROWS and since < self._chunk_ns * (1 + self._rows // _MANY_ROWS)
 
 
 # The stack of a thread below the cell's frames: code, line, top.

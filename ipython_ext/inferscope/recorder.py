@@ -80,11 +80,12 @@ class Recorder:
         self._need_samples = need_samples
         self._offset = line_offset
         self._hz = options.sample_hz if options.sample_hz > 0 else 199
-        self._outbox = Outbox(cell_id, send, 1_000_000_000 // self._hz)
+        self._outbox = Outbox(cell_id, send, 1_000_000_000 // self._hz, line_offset)
         self._parts: list[_Part] = []
         self._lines: lines.MonitoredLines | statements.MarkedLines | None = None
         self._functions: Functions | None = None
         self._gc: GCEvents | None = None
+        self._sampler: Sampler | None = None
         self._end = threading.Event()
         self._worker: threading.Thread | None = None
         self._losses: list[_wire.Loss] = []
@@ -133,7 +134,7 @@ class Recorder:
             _current = None
         if interrupt is not None:
             raise interrupt
-        for recording in (self._lines, self._functions, self._gc):
+        for recording in (self._lines, self._functions, self._gc, self._sampler):
             if recording is not None:
                 self._losses += recording.losses
         return RecorderSummary(sum(part.cost_ns() for part in self._parts), [*self._losses, *self._outbox.dropped()])
@@ -166,9 +167,9 @@ class Recorder:
         listener.start()
 
     def _start_sampler(self, cell_file: str) -> None:
-        sampler = Sampler(self._outbox, self._hz, cell_file, self._offset)
-        self._parts.append(sampler)
-        sampler.start()
+        self._sampler = Sampler(self._outbox, self._hz, cell_file, self._offset)
+        self._parts.append(self._sampler)
+        self._sampler.start()
 
     def _start_functions(self, cell_file: str) -> None:
         self._functions = Functions(cell_file, self._offset)
@@ -178,9 +179,9 @@ class Recorder:
     def _start_lines(self, frame: FrameType | None) -> None:
         event_ns = _event_ns()
         if _MONITORING:
-            self._lines = lines.MonitoredLines(self._outbox, self._offset, event_ns)
+            self._lines = lines.MonitoredLines(self._outbox, event_ns)
         else:
-            self._lines = statements.MarkedLines(self._outbox, self._offset, event_ns)
+            self._lines = statements.MarkedLines(self._outbox, event_ns)
         self._parts.append(self._lines)
         self._lines.start(frame)
 

@@ -15,6 +15,7 @@ import time
 from contextlib import suppress
 from types import CodeType, FrameType
 
+from . import _wire
 from .columns import CELL_FILE, Outbox, SampleRow
 
 # timeline.SampleKind: the thread ran, or it did not.
@@ -23,6 +24,8 @@ _DEEPEST = 64
 # Samples made up after the lock was held for long: at most those of so many seconds at once.
 _LONGEST_GAP_NS = 20_000_000_000
 _OWN_THREADS = "inferscope"
+# The lock changes hands every 5 ms while several threads want it.
+_LATE_NS = 50_000_000
 
 _Frame = tuple[str, str, int]
 _Stack = tuple[_Frame, ...]
@@ -49,6 +52,8 @@ class Sampler:
         self._end = threading.Event()
         self._worker: threading.Thread | None = None
         self._cost = 0
+        self._due = 0
+        self.losses: list[_wire.Loss] = []
 
     @property
     def period_ns(self) -> int:
@@ -62,6 +67,11 @@ class Sampler:
 
     def stop(self) -> None:
         """End; returns when the thread is gone."""
+        # What the stacks are now says nothing of the cell any more.
+        late = time.monotonic_ns() - self._due
+        if self._due and late > _LATE_NS:
+            reason = "samples at the end of the cell: a library held the interpreter's lock"
+            self.losses.append(_wire.Loss(source="python", reason=reason, count=late // self._period))
         self.disarm()
         if self._worker is not None:
             self._worker.join(1.0)
@@ -77,7 +87,7 @@ class Sampler:
     def _run(self) -> None:
         own = threading.get_ident()
         start = time.monotonic_ns()
-        due = start + self._period
+        due = self._due = start + self._period
         while not self._end.wait(max(0, due - time.monotonic_ns()) / 1e9):
             now = time.monotonic_ns()
             if now < due:
@@ -85,7 +95,7 @@ class Sampler:
             ticks = 1 + min(now - due, _LONGEST_GAP_NS) // self._period
             with suppress(Exception):  # a thread may end between two steps of ours
                 self._sample(own, due, int(ticks))
-            due = max(due + int(ticks) * self._period, now - _LONGEST_GAP_NS)
+            due = self._due = max(due + int(ticks) * self._period, now - _LONGEST_GAP_NS)
             self._cost = time.thread_time_ns()
 
     def _sample(self, own: int, due: int, ticks: int) -> None:

@@ -16,20 +16,23 @@ from __future__ import annotations
 
 import ast
 import builtins
+import sys
 import threading
 from collections.abc import Callable
 from time import monotonic_ns
-from types import FrameType
+from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, cast
 
 from . import _wire
-from .columns import CHUNK, Outbox
+from .columns import CHUNK, SELF, Outbox
 from .line_state import CALM_NS, FIRST_PAUSE_NS, LONGEST_PAUSE_NS, Budget
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
 MARKER = "__inferscope_line__"
+# Called at the end of each top-level statement, also while the markers are off.
+END = "__inferscope_statement_end__"
 # The cost of one marker, before it has been measured.
 DEFAULT_EVENT_NS = 250
 
@@ -91,7 +94,7 @@ class _Marks:
         call = self._call(statement)
         body: list[ast.stmt] = [inner]
         if closed:
-            body.append(_bare(_marker(0, statement), statement))
+            body.append(_bare(_marker(0, statement, END), statement))
         return ast.copy_location(ast.If(test=call, body=body, orelse=[]), call)
 
     def keep_kind(self, statement: ast.stmt) -> ast.stmt:
@@ -190,13 +193,11 @@ class MarkedLines:
 
     Args:
         outbox: Takes the rows.
-        line_offset: Added to each line of the code to give the line the user sees.
         event_ns: What one marker costs.
     """
 
-    def __init__(self, outbox: Outbox, line_offset: int, event_ns: int) -> None:
+    def __init__(self, outbox: Outbox, event_ns: int) -> None:
         self._outbox = outbox
-        self._offset = line_offset
         self._budget = Budget(event_ns)
         self._ident = threading.get_ident()
         self._tid = threading.get_native_id()
@@ -207,6 +208,10 @@ class MarkedLines:
         self._on_since = 0
         self._pause = FIRST_PAUSE_NS
         self._stopped = True
+        # IPython compiles each statement by itself and drops its code afterwards. Kept
+        # alive, its address is not given to the next one's: samples taken in the kernel
+        # know code by its address.
+        self._codes: list[CodeType] = []
         self._record = self._make_marker()
         self.losses: list[_wire.Loss] = []
 
@@ -214,8 +219,10 @@ class MarkedLines:
         """Begin. `frame` is the cell's frame that asks for it, if there is one."""
         self._stopped = False
         if frame is not None:
+            self._codes.append(frame.f_code)
             self._record(frame.f_lineno)
         setattr(builtins, MARKER, self._record)
+        setattr(builtins, END, self._end_statement)
 
     def stop(self) -> None:
         """End, and hand over what is there."""
@@ -239,6 +246,10 @@ class MarkedLines:
         """About how much time the markers took."""
         return self._outbox.line_rows * self._budget.event_ns
 
+    def _end_statement(self, line: int) -> bool:
+        self._codes.append(sys._getframe(1).f_code)
+        return bool(getattr(builtins, MARKER)(line))
+
     def _make_marker(self) -> Callable[[int], bool]:
         times, lines, now, get_ident, ident = (
             self._times,
@@ -255,10 +266,11 @@ class MarkedLines:
             try:
                 times[row] = now()
             except IndexError:
+                at = now()
                 if self._rotate():
                     line = -abs(line)
                 row = 0
-                times[0] = now()
+                times[0] = at
             lines[row] = line
             self._used = row + 1
             return True
@@ -274,14 +286,12 @@ class MarkedLines:
         if now - self._on_since > CALM_NS:
             self._pause = FIRST_PAUSE_NS
         self._off_until = now + self._pause
-        _install_noop()
+        setattr(builtins, MARKER, bool)
         return True
 
     def _hand_over(self) -> None:
         used, self._used = self._used, 0
-        offset = self._offset
-        lines = [line + offset if line > 0 else line - offset if line else 0 for line in self._lines[:used]]
-        self._outbox.add_lines(self._tid, self._times[:used], lines, [abs(line) for line in lines])
+        self._outbox.add_lines(self._tid, self._times[:used], self._lines[:used], [SELF] * used)
 
 
 def install(shell: InteractiveShell, is_begin: Callable[[ast.stmt], bool]) -> None:
@@ -298,7 +308,7 @@ def uninstall(shell: InteractiveShell) -> None:
 
 def calibrate() -> int:
     """What one marker costs here, in ns."""
-    lines = MarkedLines(Outbox("", lambda _: None, 0), 0, DEFAULT_EVENT_NS)
+    lines = MarkedLines(Outbox("", lambda _: None, 0), DEFAULT_EVENT_NS)
     scope: dict[str, object] = {"marker": lines._record}
     code = compile("for _ in range(200):\n    marker(1)", "<inferscope calibration>", "exec")
     best = 1 << 60
@@ -312,6 +322,7 @@ def calibrate() -> int:
 
 def _install_noop() -> None:
     setattr(builtins, MARKER, bool)
+    setattr(builtins, END, bool)
 
 
 def _untouchable(statement: ast.stmt) -> bool:
@@ -328,8 +339,8 @@ def _first_line(statement: ast.stmt) -> int:
     return int(min([statement.lineno, *(one.lineno for one in decorators)]))
 
 
-def _marker(line: int, at: ast.stmt) -> ast.Call:
-    name = ast.Name(id=MARKER, ctx=ast.Load())
+def _marker(line: int, at: ast.stmt, builtin: str = MARKER) -> ast.Call:
+    name = ast.Name(id=builtin, ctx=ast.Load())
     call = ast.Call(func=name, args=[ast.Constant(value=line)], keywords=[])
     first = _first_line(at)
     for node in (call, name, call.args[0]):

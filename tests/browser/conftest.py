@@ -50,7 +50,9 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-@pytest.fixture(scope="session")
+# Not for the session: while Playwright is open its event loop is the running one, and other
+# tests want their own.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[playwright_api.Browser]:
     names = ("chromium", "chromium-browser", "google-chrome")
     found = next((path for path in map(shutil.which, names) if path), None)
@@ -110,7 +112,7 @@ class Shown:
 Show = Callable[..., Shown]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def only_page(browser: playwright_api.Browser) -> Shown:
     """One page for all tests: opening one costs more than most of what they check."""
     return Shown(browser.new_page())

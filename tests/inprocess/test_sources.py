@@ -103,12 +103,25 @@ def test_samples_are_sorted_and_cover_the_time(profile):
 
 def test_samples_during_a_call_that_holds_the_lock_are_made_up(profile):
     # One long call in C without the interpreter's lock being given up.
-    recording = profile("x = sum(range(12_000_000))\ny = 1", samples=True, hz=200)
+    recording = profile("x = sum(range(12_000_000))\nwhile x > 71_999_993_800_000: x -= 1", samples=True, hz=200)
     stacks = [stack for tid, _, _, stack in recording.samples() if tid == recording.main]
     covered = len(stacks) * 5_000_000
     assert covered > 0.7 * (recording.end - recording.begin)
     on_line = sum(any(frame[1:] == ("<cell>", 2) for frame in stack) for stack in stacks)
     assert on_line > 0.7 * len(stacks)
+
+
+def test_samples_that_cannot_be_made_up_are_a_loss():
+    from inferscope.columns import Outbox
+    from inferscope.sampling import Sampler
+
+    box = Outbox("c", lambda m: None, 0)
+    sampler = Sampler(box, 200, "", 0)
+    sampler.start()
+    sum(range(12_000_000))  # and nothing that would let the sampler have the lock
+    sampler.stop()
+    seen = len({row.time for row in box._samples}) + sum(loss.count for loss in sampler.losses)
+    assert seen * 5_000_000 > 50_000_000
 
 
 def test_functions_are_counted_exactly(profile):

@@ -24,7 +24,7 @@ def lines_of(source):
         return True
 
     tree = ast.fix_missing_locations(statements.mark(ast.parse(source)))
-    namespace = {statements.MARKER: marker}
+    namespace = {statements.MARKER: marker, statements.END: marker}
     failure = None
     try:
         exec(compile(tree, "<cell>", "exec"), namespace)
@@ -65,7 +65,7 @@ def test_the_cell_does_what_it_did(name):
     plain = {}
     exec(compile(SHAPES[name][0], "<cell>", "exec"), plain)
     _, marked, _ = lines_of(SHAPES[name][0])
-    assert set(plain) == set(marked) - {statements.MARKER}
+    assert set(plain) == set(marked) - {statements.MARKER, statements.END}
     for key, value in plain.items():
         if isinstance(value, int):
             assert marked[key] == value
@@ -80,7 +80,7 @@ def test_last_statement_keeps_its_kind():
 def test_future_imports_and_docstrings_stay():
     source = '"""doc"""\nfrom __future__ import annotations\nx: undefined_name = 1'
     tree = ast.fix_missing_locations(statements.mark(ast.parse(source)))
-    namespace = {statements.MARKER: bool}
+    namespace = {statements.MARKER: bool, statements.END: bool}
     exec(compile(tree, "<cell>", "exec", dont_inherit=True), namespace)
     assert namespace["__doc__"] == "doc"
 
@@ -99,7 +99,7 @@ def test_positions_in_tracebacks_are_those_of_the_cell():
     frames = []
     for tree in (ast.parse(source), ast.fix_missing_locations(statements.mark(ast.parse(source)))):
         with pytest.raises(ZeroDivisionError) as failure:
-            exec(compile(tree, "<cell>", "exec"), {statements.MARKER: bool})
+            exec(compile(tree, "<cell>", "exec"), {statements.MARKER: bool, statements.END: bool})
         summary = traceback.extract_tb(failure.value.__traceback__)[-1]
         frames.append((summary.lineno, getattr(summary, "colno", None), getattr(summary, "end_colno", None)))
     assert frames[0] == frames[1]
@@ -158,6 +158,7 @@ def test_nothing_enters_the_users_namespace(profile, shell):
     }
     assert statements.MARKER not in shell.user_ns
     assert getattr(builtins, statements.MARKER) is bool
+    assert getattr(builtins, statements.END) is bool
 
 
 @before_312
@@ -199,3 +200,12 @@ def test_uninstall_takes_the_transformer_away(shell, profile):
     recorder.uninstall(shell)
     assert not any(isinstance(one, statements.MarkStatements) for one in shell.ast_transformers)
     recorder.install(shell)
+
+
+@before_312
+def test_code_of_earlier_statements_keeps_its_address(profile, shell):
+    """The shell drops a statement's code when it is done; samples in the kernel know code by address alone."""
+    shell.user_ns["here"] = lambda: id(sys._getframe(1).f_code)
+    recording = profile("seen = [here()]\n" + "seen.append(here())\n" * 20)
+    assert recording.result.success
+    assert len(set(shell.user_ns["seen"])) == 21

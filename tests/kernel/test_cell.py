@@ -210,3 +210,11 @@ def test_a_silent_cell_runs_unprofiled(kernel):
     assert reply.status == "ok"
     assert reply.outputs == []
     assert kernel.value("silently") == "1"
+
+
+def test_the_sidecar_is_no_part_of_the_cell(kernel):
+    """It is a child of the kernel's process, and children are followed."""
+    reply = kernel.run("%%inferscope\nimport subprocess\nsubprocess.run(['sleep', '0.05'])\n")
+    assert reply.status == "ok"
+    names = kernel.value("[t['name'] for t in __import__('inferscope').last().summary['host']['threads']]")
+    assert "inferscope-side" not in names, names

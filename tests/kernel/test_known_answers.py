@@ -107,7 +107,7 @@ for step in range(40):
         ("gil_wait",),
         setup="""
 import hashlib, threading
-buffer = bytes(1 << 16)
+buffer = bytes(1 << 19)
 """,
         source="""
 running = True

@@ -67,6 +67,8 @@ def test_reports_hold_no_path_of_this_machine(executed: nbformat.NotebookNode) -
     outputs = json.dumps([outputs for _, outputs in profiled(executed)])
     assert str(ROOT) not in outputs
     assert str(Path.home()) + "/" not in outputs
+    assert sys.base_prefix not in outputs
+    assert not re.search(r"/site-packages/|/lib/python3", outputs)
 
 
 def test_the_preprocessing_line_is_named(executed: nbformat.NotebookNode) -> None:

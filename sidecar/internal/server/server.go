@@ -257,8 +257,9 @@ func sentence(err error) string { return "The sidecar could not read a message: 
 func (s *server) hello(c *conn, e wire.Envelope) {
 	if e.Type != wire.Name(wire.Hello{}) {
 		s.log.printf("%s (process %d): %.40q before Hello", c.id, c.peer.PID, e.Type)
+		// Not closed: a client whose connection was renewed under it says Hello next, and
+		// that must not go into a connection that is going down. The limit for Hello holds.
 		s.reply(c, e.Seq, wire.Error{Code: wire.CodeHello, Message: "The connection was not opened with Hello."})
-		_ = c.Close()
 		return
 	}
 	m, err := e.Decode()

@@ -325,7 +325,8 @@ func TestEveryWaitIsSeen(t *testing.T) {
 	main := mainThread(t, tl)
 	slept, unbroken := 0, int64(0)
 	for i := range main.Sched.Off {
-		if main.Sched.On[i]-main.Sched.Off[i] >= 4_900_000 {
+		// Where the kernel hid the switch back, the end is worked out from CPU time and may be some 100 us early.
+		if main.Sched.On[i]-main.Sched.Off[i] >= 4_500_000 {
 			slept++
 		}
 		if i > 0 {

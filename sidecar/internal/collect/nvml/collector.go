@@ -5,6 +5,7 @@ package nvml
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -27,6 +28,7 @@ const maxDevices = 16
 // first Begin and stays until Close.
 type Collector struct {
 	mu      sync.Mutex
+	load    func() nvml.Interface
 	lib     nvml.Interface
 	devices []device
 	err     error
@@ -41,11 +43,13 @@ type device struct {
 	name   string
 	mig    bool
 	gpm    bool
-	limitW float64
+	// reasons says why clocks are lowered; nil where the driver cannot tell.
+	reasons func() (uint64, nvml.Return)
+	limitW  float64
 }
 
 // New makes the collector without loading anything.
-func New() *Collector { return &Collector{} }
+func New() *Collector { return &Collector{load: func() nvml.Interface { return nvml.New() }} }
 
 // Name is "nvml".
 func (c *Collector) Name() string { return "nvml" }
@@ -63,15 +67,19 @@ func (c *Collector) open() error {
 		return c.err
 	}
 	c.tried = true
-	c.lib = nvml.New()
-	if ret := c.lib.Init(); ret != nvml.SUCCESS {
-		c.lib = nil
+	lib := c.load()
+	if ret := lib.Init(); ret != nvml.SUCCESS {
 		c.err = fmt.Errorf("no NVIDIA driver answers (%s)", describe(ret))
 		return c.err
 	}
+	c.lib = lib
 	count, ret := c.lib.DeviceGetCount()
-	if ret != nvml.SUCCESS || count == 0 {
+	switch {
+	case ret != nvml.SUCCESS:
 		c.err = fmt.Errorf("the NVIDIA driver shows no device (%s)", describe(ret))
+		return c.err
+	case count == 0:
+		c.err = errors.New("the NVIDIA driver shows no device")
 		return c.err
 	}
 	for i := range min(count, maxDevices) {
@@ -111,8 +119,17 @@ func open(lib nvml.Interface, handle nvml.Device, index int) device {
 	if limit, ret := handle.GetEnforcedPowerLimit(); ret == nvml.SUCCESS {
 		d.limitW = float64(limit) / 1000
 	}
-	if support, ret := lib.GpmQueryDeviceSupport(handle); ret == nvml.SUCCESS {
-		d.gpm = support.IsSupportedDevice != 0 && !d.mig
+	// A call to a function that the installed driver does not have yet would end this process.
+	has := func(symbol string) bool { return lib.Extensions().LookupSymbol(symbol) == nil }
+	if has("nvmlGpmMetricsGet") && has("nvmlGpmQueryDeviceSupport") {
+		if support, ret := lib.GpmQueryDeviceSupport(handle); ret == nvml.SUCCESS {
+			d.gpm = support.IsSupportedDevice != 0 && !d.mig
+		}
+	}
+	if has("nvmlDeviceGetCurrentClocksEventReasons") {
+		d.reasons = handle.GetCurrentClocksEventReasons
+	} else if has("nvmlDeviceGetCurrentClocksThrottleReasons") {
+		d.reasons = handle.GetCurrentClocksThrottleReasons
 	}
 	return d
 }

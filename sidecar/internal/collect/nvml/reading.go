@@ -3,6 +3,7 @@ package nvml
 import (
 	"encoding/binary"
 	"fmt"
+	"os"
 
 	"github.com/NVIDIA/go-nvml/pkg/nvml"
 
@@ -107,6 +108,22 @@ func (r *reading) power() (float64, bool) {
 	return float64(mw) / 1000, ret == nvml.SUCCESS
 }
 
+func (r *reading) throttle() {
+	if r.reasons == nil {
+		return
+	}
+	reasons, ret := r.reasons()
+	if ret != nvml.SUCCESS {
+		return
+	}
+	r.n.throttle++
+	for _, t := range throttles {
+		if reasons&t.bit != 0 {
+			r.hits[t.name]++
+		}
+	}
+}
+
 func (r *reading) sample(now int64) {
 	power, util, mem := -1.0, -1.0, int64(-1)
 	if u, ret := r.handle.GetUtilizationRates(); ret == nvml.SUCCESS {
@@ -130,14 +147,7 @@ func (r *reading) sample(now int64) {
 			r.out.SMClockMinMHz = mhz
 		}
 	}
-	if reasons, ret := r.handle.GetCurrentClocksEventReasons(); ret == nvml.SUCCESS {
-		r.n.throttle++
-		for _, t := range throttles {
-			if reasons&t.bit != 0 {
-				r.hits[t.name]++
-			}
-		}
-	}
+	r.throttle()
 	if celsius, ret := r.handle.GetTemperature(nvml.TEMPERATURE_GPU); ret == nvml.SUCCESS {
 		r.out.TemperatureMaxC = max(r.out.TemperatureMaxC, float64(celsius))
 	}
@@ -174,12 +184,7 @@ func (r *reading) end(b *timeline.Builder) timeline.Sensors {
 		out.Throttled[name] = float64(hits) / float64(r.n.throttle)
 	}
 	if list, ret := r.handle.GetComputeRunningProcesses(); ret == nvml.SUCCESS {
-		out.OtherProcesses = 0
-		for _, p := range list {
-			if p.Pid != r.pid {
-				out.OtherProcesses++
-			}
-		}
+		out.OtherProcesses = others(list, r.pid, procDirectory)
 	}
 	out.GPM = r.metrics()
 	for _, column := range []struct {
@@ -194,6 +199,27 @@ func (r *reading) end(b *timeline.Builder) timeline.Sensors {
 		}
 	}
 	return *out
+}
+
+const procDirectory = "/proc"
+
+// others counts the processes but pid, -1 when that cannot be told: in a container
+// the driver may name processes by ids that mean nothing here.
+func others(list []nvml.ProcessInfo, pid uint32, proc string) int {
+	count := 0
+	foreign := false
+	for _, p := range list {
+		if p.Pid == pid {
+			return len(list) - 1
+		}
+		_, err := os.Stat(fmt.Sprintf("%s/%d", proc, p.Pid))
+		foreign = foreign || err != nil
+		count++
+	}
+	if foreign {
+		return -1
+	}
+	return count
 }
 
 // metrics are the hardware's averages since begin; nil for a cell shorter than GPM can see.

@@ -455,6 +455,9 @@ int seed_tasks(struct bpf_iter__task *ctx)
 
 	if (!task)
 		return 0;
+	/* Who reads the iterator is the observer: a child of the profiled process, not a part of it. */
+	if (task->tgid == bpf_get_current_task_btf()->tgid)
+		return 0;
 	state = state_of(task);
 	if (state && state->seeded)
 		return 0;

@@ -1,0 +1,4 @@
+package attribution
+
+// Own is own, for tests outside of the package.
+var Own = own
