@@ -8,9 +8,10 @@ VENVS := .venvs
 DEV := $(VENVS)/py312-ipy9/bin
 GO ?= go
 CC ?= cc
-# NVML is reached through cgo; its Go binding still offers what NVIDIA has deprecated, which the compiler tells.
+# NVML is reached through cgo and bound when its library is opened; its Go binding still offers what NVIDIA has deprecated.
 export CGO_ENABLED := 1
 export CGO_CFLAGS ?= -O2 -g -Wno-deprecated-declarations
+export CGO_LDFLAGS ?= -O2 -g -Wl,-z,lazy
 NOTEBOOK ?= notebooks/inference_on_cpu.ipynb
 
 .PHONY: help

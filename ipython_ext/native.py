@@ -64,9 +64,14 @@ def _tool(command: str, what: str, hint: str) -> list[str]:
 
 
 def _run(what: str, *command: str) -> None:
-    # NVML's library is opened at run time through cgo. go-nvml still offers what NVML has deprecated, which gcc tells.
-    quiet = f"{os.environ.get('CGO_CFLAGS', '-O2 -g')} -Wno-deprecated-declarations"
-    environment = {**os.environ, "CGO_ENABLED": "1", "CGO_CFLAGS": quiet}
+    # NVML's library is opened at run time through cgo: its functions must be bound lazily, also where the linker's default
+    # is not to. go-nvml still offers what NVML has deprecated, which gcc tells.
+    environment = {
+        **os.environ,
+        "CGO_ENABLED": "1",
+        "CGO_CFLAGS": f"{os.environ.get('CGO_CFLAGS', '-O2 -g')} -Wno-deprecated-declarations",
+        "CGO_LDFLAGS": f"{os.environ.get('CGO_LDFLAGS', '-O2 -g')} -Wl,-z,lazy",
+    }
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise BuildError(f"Building {what} failed: {' '.join(command)}\n{done.stdout}{done.stderr}".rstrip())
