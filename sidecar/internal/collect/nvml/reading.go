@@ -32,16 +32,15 @@ type reading struct {
 	device
 	pid uint32
 
-	first   counters
-	samples int64
-	sums    struct{ util, memUtil, power, clock float64 }
-	n       struct{ util, power, clock, throttle int64 }
-	out     timeline.Sensors
-	hits    map[string]int64
-	times   []int64
-	powers  []float64
-	utils   []float64
-	mems    []float64
+	first  counters
+	sums   struct{ util, memUtil, power, clock float64 }
+	n      struct{ util, power, clock, throttle int64 }
+	out    timeline.Sensors
+	hits   map[string]int64
+	times  []int64
+	powers []float64
+	utils  []float64
+	mems   []float64
 
 	gpmStart nvml.GpmSample
 	gpmAt    int64
