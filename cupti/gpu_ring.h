@@ -37,7 +37,8 @@ struct gpu_ring_header {
     uint64_t discarded; /* activity buffers thrown away for lack of memory */
     uint32_t state;     /* enum gpu_ring_state */
     uint32_t reserved1;
-    uint64_t reserved2[2];
+    uint64_t unnamed; /* times that a name was not sent because there are too many */
+    uint64_t reserved2;
     /* Consumer's cache line. */
     uint64_t tail;
     uint64_t reserved3[7];
@@ -51,6 +52,7 @@ _Static_assert(offsetof(struct gpu_ring_header, lost) == 80, "header.lost");
 _Static_assert(offsetof(struct gpu_ring_header, invalid) == 88, "header.invalid");
 _Static_assert(offsetof(struct gpu_ring_header, discarded) == 96, "header.discarded");
 _Static_assert(offsetof(struct gpu_ring_header, state) == 104, "header.state");
+_Static_assert(offsetof(struct gpu_ring_header, unnamed) == 112, "header.unnamed");
 _Static_assert(offsetof(struct gpu_ring_header, head) == 64, "head on its own line");
 _Static_assert(offsetof(struct gpu_ring_header, tail) == 128, "tail on its own line");
 

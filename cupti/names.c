@@ -29,7 +29,10 @@ uint32_t names_intern(struct names *names, struct ring *ring, const char *text) 
         if (names->hash[slot] == h) return names->id[slot];
         slot = (slot + 1) & (NAMES_SLOTS - 1);
     }
-    if (names->count >= NAMES_SLOTS / 4 * 3) return 0;
+    if (names->count >= NAMES_SLOTS / 4 * 3) {
+        ring_count(&ring->header->unnamed, 1);
+        return 0;
+    }
     if (!ring_write_name(ring, names->count + 1, text)) return 0;
     names->hash[slot] = h;
     names->id[slot] = ++names->count;

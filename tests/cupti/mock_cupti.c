@@ -12,6 +12,7 @@
  *   MOCK_CUPTI_BROKEN   1: the walk stops at that record
  *   MOCK_CUPTI_DROPPED  records that each buffer is said to have lost
  *   MOCK_CUPTI_EXTRA    1: a set of memory and a copy between devices, which the recordings do not have
+ *   MOCK_CUPTI_NAMES    1: every kernel has a name of its own
  *   MOCK_CUPTI_WORKERS  how many threads deliver buffers; 1, and at most 4
  *   MOCK_CUPTI_SLOW_MS  how long a flush takes besides */
 #define _GNU_SOURCE
@@ -285,7 +286,7 @@ uint64_t mock_cupti_replay(const char *path, int count) {
     if (error != 0) return 0;
     uint64_t shift = now() - recording.stamp, last = 0, last_call = 0;
     uint32_t correlation = 0, most = 0;
-    int operations = 0, every = setting("MOCK_CUPTI_ZERO"), alien = setting("MOCK_CUPTI_ALIEN") || setting("MOCK_CUPTI_BROKEN");
+    int operations = 0, various = setting("MOCK_CUPTI_NAMES"), every = setting("MOCK_CUPTI_ZERO"), alien = setting("MOCK_CUPTI_ALIEN") || setting("MOCK_CUPTI_BROKEN");
     for (int round = 0; round < count; round++) {
         const uint8_t *at = recording.record;
         uint64_t end_of_round = 0;
@@ -318,6 +319,8 @@ uint64_t mock_cupti_replay(const char *path, int count) {
             if (kind == KERNEL) {
                 uint64_t index = u64(record + 104);
                 char *name = index > 0 ? recording.text[index - 1] : NULL;
+                /* CUPTI's names live as long as the module that has the kernel: these for ever. */
+                if (various && asprintf(&name, "kernel %d of round %d", (int)i, round) < 0) name = NULL;
                 memcpy(record + 104, &name, sizeof name);
             }
             if (!is_call && kind != SYNC && kind != OVERHEAD && every > 0 && ++operations % every == 0) {

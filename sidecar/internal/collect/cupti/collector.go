@@ -191,6 +191,7 @@ func (s *Session) Finish(timeline.Interval) error {
 	add(last.lost, "GPU records were dropped by CUPTI")
 	add(last.invalid+s.decoder.invalid, "GPU records had no valid times and were left out")
 	add(last.discarded, "buffers of GPU records were thrown away for lack of memory")
+	add(last.unnamed, "GPU records have no name: there are too many different ones")
 	add(s.decoder.early, "GPU records came before their clock was known")
 	add(s.decoder.excess, "GPU records beyond the number that is kept")
 	if last.state == stateOn {

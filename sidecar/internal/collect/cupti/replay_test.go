@@ -434,3 +434,22 @@ func TestMemoryIsBounded(t *testing.T) {
 		t.Errorf("%d of %d kernels, %d buffers thrown away", kernels, 50*200, found)
 	}
 }
+
+func TestTooManyNames(t *testing.T) {
+	p := start(t, "adds", false, "MOCK_CUPTI_NAMES=1")
+	const rounds = 250
+	tl, _ := capture(t, newCollector(t), p, rounds)
+	o := &tl.Devices[0].Ops
+	found := map[timeline.NameID]int64{}
+	for _, name := range o.Name {
+		found[name]++
+	}
+	unnamed := found[0]
+	if o.Len() != rounds*200 || len(found) < 40_000 || int64(o.Len()) != int64(len(found)-1)+unnamed {
+		t.Errorf("%d kernels, %d names, %d without", o.Len(), len(found), unnamed)
+	}
+	// The device's own name came last and found no room either.
+	if lost := losses(tl)["GPU records have no name: there are too many different ones"]; unnamed == 0 || lost != unnamed+1 {
+		t.Errorf("%d without a name, the loss says %d", unnamed, lost)
+	}
+}

@@ -28,6 +28,7 @@ const (
 	offInvalid     = 88
 	offDiscarded   = 96
 	offState       = 104
+	offUnnamed     = 112
 	offTail        = 128
 	offEnd         = 192
 )
@@ -147,14 +148,14 @@ func (r *ring) word(offset int) *atomic.Uint64 {
 
 // counters are what the producer could not deliver, and its state.
 type counters struct {
-	dropped, lost, invalid, discarded int64
-	state                             uint32
+	dropped, lost, invalid, discarded, unnamed int64
+	state                                      uint32
 }
 
 func (r *ring) counters() (c counters, err error) {
 	err = guard(func() {
 		read := func(offset int) int64 { return int64(min(r.word(offset).Load(), 1<<62)) }
-		c = counters{read(offDropped), read(offLost), read(offInvalid), read(offDiscarded),
+		c = counters{read(offDropped), read(offLost), read(offInvalid), read(offDiscarded), read(offUnnamed),
 			(*atomic.Uint32)(unsafe.Pointer(&r.mem[offState])).Load()}
 	})
 	return c, err
