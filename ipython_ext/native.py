@@ -45,14 +45,15 @@ def build(output: Path = OUTPUT) -> list[Path]:
     # Each is written beside and renamed: a running sidecar or kernel keeps the old one.
     sidecar, shim = output / SIDECAR, output / SHIM
     fresh = output / f".new-{os.getpid()}"
-    flags = f"-s -w -X main.version={version()}"
-    package = "./sidecar/cmd/inferscope-sidecar"
-    _run("the sidecar", *go, "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", str(fresh), package)
-    fresh.replace(sidecar)
+    # The shim first: where the C compiler does not work, its own words are the clearest.
     c_flags = ["-std=c11", "-O2", "-Wall", "-Wextra", "-shared", "-fPIC", "-fvisibility=hidden", "-Wl,-z,relro,-z,now"]
     sources = [str(source) for source in sorted((ROOT / "cupti").glob("*.c"))]
     _run("the shim", *cc, *c_flags, "-o", str(fresh), *sources, "-ldl", "-lpthread")
     fresh.replace(shim)
+    flags = f"-s -w -X main.version={version()}"
+    package = "./sidecar/cmd/inferscope-sidecar"
+    _run("the sidecar", *go, "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", str(fresh), package)
+    fresh.replace(sidecar)
     return [sidecar, shim]
 
 
