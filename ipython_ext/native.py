@@ -65,8 +65,8 @@ def _tool(command: str, what: str, hint: str) -> list[str]:
 
 
 def _run(what: str, *command: str) -> None:
-    # NVML's library is opened at run time through cgo: its functions must be bound lazily, also where the linker's default
-    # is not to. go-nvml still offers what NVML has deprecated, which gcc tells.
+    # NVML's library is opened at run time through cgo: its functions must be bound lazily, also where the linker's
+    # default is not to. go-nvml still offers what NVML has deprecated, which gcc tells.
     environment = {
         **os.environ,
         "CGO_ENABLED": "1",

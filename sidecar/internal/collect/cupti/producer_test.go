@@ -48,7 +48,7 @@ func TestMain(m *testing.M) {
 func compile(t testing.TB) string {
 	t.Helper()
 	once.Do(func() {
-		if compiled.dir, compiled.err = os.MkdirTemp("", "inferscope-cupti-test-"); compiled.err != nil {
+		if compiled.dir, compiled.err = os.MkdirTemp("", "cupti-test-"); compiled.err != nil {
 			return
 		}
 		sources, err := filepath.Glob(root + "/cupti/*.c")
