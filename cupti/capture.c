@@ -160,7 +160,8 @@ static int fail(struct inferscope_outcome *outcome, const char *step, int error)
 
 static const uint32_t device_kinds[] = {ABI_KIND_CONCURRENT_KERNEL, ABI_KIND_MEMCPY, ABI_KIND_MEMSET, ABI_KIND_MEMCPY2,
                                         ABI_KIND_OVERHEAD};
-static const uint32_t call_kinds[] = {ABI_KIND_RUNTIME, ABI_KIND_DRIVER, ABI_KIND_SYNCHRONIZATION};
+/* Not ABI_KIND_SYNCHRONIZATION: its records repeat what those of the calls say. */
+static const uint32_t call_kinds[] = {ABI_KIND_RUNTIME, ABI_KIND_DRIVER};
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 
 static int call_kinds_in_use(void) { return shim.options.correlation != INFERSCOPE_CORRELATION_NONE; }

@@ -151,7 +151,11 @@ func (t *ThreadBuilder) build(l limits, fix *repairs, freed *garbage) Thread {
 		name = t.comm
 	}
 	out := Thread{PID: t.pid, TID: t.tid, Name: name, Main: t.main, Python: t.python, CPUNs: t.cpuNs}
-	out.Sched = t.sched.build(l, t.known, fix, freed)
+	var beside int64
+	out.Sched, beside = t.sched.build(l, t.known, fix, freed)
+	if out.CPUNs >= 0 {
+		out.CPUNs = max(out.CPUNs-beside, 0)
+	}
 	out.Lines = t.lines.build(l, freed)
 	out.Samples = t.samples.build(l, fix, freed)
 	out.Samples.PeriodNs = max(t.periodNs, 0)
@@ -169,7 +173,8 @@ func ended(end int64, window Interval) int64 {
 	return end
 }
 
-func (s *schedTable) build(l limits, known Interval, fix *repairs, freed *garbage) Sched {
+// build makes the table, and says how long the thread ran beside the window while it was known.
+func (s *schedTable) build(l limits, known Interval, fix *repairs, freed *garbage) (Sched, int64) {
 	order := s.runs.order(&s.off, freed)
 	out := Sched{
 		Off: s.off.take(order, freed), Wake: s.wake.take(order, freed), On: s.on.take(order, freed),
@@ -187,6 +192,7 @@ func (s *schedTable) build(l limits, known Interval, fix *repairs, freed *garbag
 			known.End = max(known.End, ended(on, w))
 		}
 	}
+	beside := ranBeside(&out, known, w)
 	known = Interval{max(known.Start, w.Start), min(known.End, w.End)}
 	if known.End < known.Start {
 		known.End = known.Start
@@ -244,7 +250,25 @@ func (s *schedTable) build(l limits, known Interval, fix *repairs, freed *garbag
 	}
 	out.Off, out.Wake, out.On, out.Reason = out.Off[:n], out.Wake[:n], out.On[:n], out.Reason[:n]
 	out.Syscall, out.Waker, out.Stack = out.Syscall[:n], out.Waker[:n], out.Stack[:n]
-	return out
+	return out, beside
+}
+
+// ranBeside is how long a thread ran while it was known, before and after the window.
+func ranBeside(s *Sched, known, w Interval) int64 {
+	beside := func(start, end int64) int64 {
+		start, end = max(start, known.Start), min(end, known.End)
+		return max(min(end, w.Start)-start, 0) + max(end-max(start, w.End), 0)
+	}
+	total, since := int64(0), known.Start
+	for i := range s.Off {
+		total += beside(since, s.Off[i])
+		on := s.On[i]
+		if on == 0 || on == Open {
+			return total
+		}
+		since = max(since, on)
+	}
+	return total + beside(since, known.End)
 }
 
 func (t *lineTable) build(l limits, freed *garbage) Lines {

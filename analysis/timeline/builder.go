@@ -178,7 +178,8 @@ func (t *ThreadBuilder) SetPython() {
 	t.python = true
 }
 
-// SetCPU gives the CPU time in ns that the kernel accounts to the thread within the window.
+// SetCPU gives the CPU time in ns that the kernel accounts to the thread over the
+// time given to SetKnown; Build takes off what the thread ran beside the window.
 func (t *ThreadBuilder) SetCPU(ns int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

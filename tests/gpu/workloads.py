@@ -50,7 +50,8 @@ WORKLOADS = (
     Workload(
         "torch_backward",
         "torch",
-        "import torch\nmodel = torch.nn.Sequential(torch.nn.Linear(512, 512), torch.nn.ReLU(), torch.nn.Linear(512, 512)).cuda()\n"
+        "import torch\nmodel = torch.nn.Sequential("
+        "torch.nn.Linear(512, 512), torch.nn.ReLU(), torch.nn.Linear(512, 512)).cuda()\n"
         "x = torch.randn(64, 512, device='cuda')\nopt = torch.optim.SGD(model.parameters(), lr=0.01)",
         "for step in range(20):\n    opt.zero_grad(set_to_none=False)\n    loss = model(x).square().mean()\n"
         "    loss.backward()\n    opt.step()\ntorch.cuda.synchronize()\n",
@@ -67,20 +68,23 @@ WORKLOADS = (
         "torch",
         "import torch\nx = torch.randn(512, 512, device='cuda')\nside = torch.cuda.Stream()",
         "for step in range(50):\n    y = x @ x\n    event = torch.cuda.Event()\n    event.record()\n"
-        "    with torch.cuda.stream(side):\n        side.wait_event(event)\n        z = y + 1\ntorch.cuda.synchronize()\n",
+        "    with torch.cuda.stream(side):\n        side.wait_event(event)\n        z = y + 1\n"
+        "torch.cuda.synchronize()\n",
     ),
     Workload(
         "torch_loader",
         "torch",
         "import torch\nfrom torch.utils.data import DataLoader, TensorDataset\n"
-        "loader = DataLoader(TensorDataset(torch.randn(512, 128)), batch_size=32, num_workers=2, persistent_workers=True)\n"
+        "data = TensorDataset(torch.randn(512, 128))\n"
+        "loader = DataLoader(data, batch_size=32, num_workers=2, persistent_workers=True)\n"
         "w = torch.randn(128, 128, device='cuda')",
         "for (batch,) in loader:\n    out = batch.to('cuda') @ w\ntorch.cuda.synchronize()\n",
     ),
     Workload(
         "torch_compile",
         "torch",
-        "import torch\nx = torch.randn(1024, 1024, device='cuda')\n@torch.compile\ndef f(x):\n    return torch.sin(x) * 2 + torch.cos(x)",
+        "import torch\nx = torch.randn(1024, 1024, device='cuda')\n"
+        "@torch.compile\ndef f(x):\n    return torch.sin(x) * 2 + torch.cos(x)",
         "for step in range(50):\n    y = f(x)\ntorch.cuda.synchronize()\n",
     ),
     Workload(

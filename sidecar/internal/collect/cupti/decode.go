@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ianlancetaylor/demangle"
+
 	"github.com/inferscope/inferscope/analysis/timeline"
 )
 
@@ -191,14 +193,26 @@ func (d *decoder) thread(tid uint32) timeline.ThreadID {
 	return id
 }
 
-// cleanName drops the version that CUPTI appends to a function ("cudaMalloc_v3020").
+// cleanName makes a C++ kernel's name readable, and drops the version that CUPTI
+// appends to a function ("cudaMalloc_v3020").
 func cleanName(name string) string {
+	if strings.HasPrefix(name, "_Z") && len(name) <= maxMangled {
+		// A name that is none comes back as it was. The limit bounds what a hostile one unfolds to.
+		return demangle.Filter(name, demangle.MaxLength(maxMangledBits))
+	}
 	at := strings.LastIndex(name, "_v")
 	if at < 0 || !strings.HasPrefix(name, "cu") || len(name)-at < 6 || strings.Trim(name[at+2:], "0123456789") != "" {
 		return name
 	}
 	return name[:at]
 }
+
+// maxMangled is the longest name that is demangled, and maxMangledBits the logarithm of
+// the longest result: 4 KiB, which is what the timeline keeps of a name.
+const (
+	maxMangled     = 4096
+	maxMangledBits = 12
+)
 
 func (d *decoder) clock(monotonic, cupti, bound int64) {
 	offset := cupti - monotonic

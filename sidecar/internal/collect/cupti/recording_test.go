@@ -67,7 +67,7 @@ func readRecording(t testing.TB, path string) recording {
 		i64 := func(at int) int64 { return int64(le.Uint64(r[at:])) }
 		switch kind := le.Uint32(r); kind {
 		case 10:
-			out.ops = append(out.ops, recordedOp{kind: timeline.OpKernel, name: texts[i64(104)-1], ns: i64(24) - i64(16),
+			out.ops = append(out.ops, recordedOp{kind: timeline.OpKernel, name: cleanName(texts[i64(104)-1]), ns: i64(24) - i64(16),
 				stream: le.Uint32(r[48:]), graph: i64(144) != 0, correlation: le.Uint32(r[92:])})
 		case 1:
 			out.ops = append(out.ops, recordedOp{kind: timeline.OpMemcpy, bytes: i64(8), ns: i64(24) - i64(16), copy: r[4], from: r[5],
