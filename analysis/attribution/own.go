@@ -15,7 +15,7 @@ var ownModules = map[string]bool{
 	"cell.py": true, "client.py": true, "collection.py": true, "columns.py": true, "display.py": true, "errors.py": true,
 	"functions.py": true, "gc_events.py": true, "gpu.py": true, "gpu_capture.py": true, "line_state.py": true, "lines.py": true, "magic.py": true,
 	"options.py": true, "recorder.py": true, "result.py": true, "sampling.py": true, "sidecar.py": true,
-	"statements.py": true, "transform.py": true,
+	"statements.py": true, "threads.py": true, "transform.py": true,
 }
 
 // own says that a file is part of InferScope itself, which runs inside of the cell:
@@ -39,7 +39,7 @@ func OwnThreads(tl *timeline.Timeline) []bool {
 	out := make([]bool, len(tl.Threads))
 	for id := 1; id < len(tl.Threads); id++ {
 		t := &tl.Threads[id]
-		out[id] = !t.Main && (strings.HasPrefix(t.Name, "inferscope") || beganInOwn(tl, t.Sched.Stack) || beganInOwn(tl, t.Samples.Stack))
+		out[id] = !t.Main && (strings.HasPrefix(t.Name, timeline.OwnThreadPrefix) || beganInOwn(tl, t.Sched.Stack) || beganInOwn(tl, t.Samples.Stack))
 	}
 	return out
 }

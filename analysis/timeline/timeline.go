@@ -90,6 +90,10 @@ const (
 	NumSampleKinds
 )
 
+// OwnThreadPrefix begins the name of every thread of InferScope's own, by Python and by
+// the kernel: such a thread is no part of what is profiled.
+const OwnThreadPrefix = "inferscope"
+
 // Thread is one host thread: a track of the timeline.
 type Thread struct {
 	// PID and TID are ids in the profiled process's own pid namespace.

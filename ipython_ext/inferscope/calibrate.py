@@ -24,7 +24,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from . import _wire
+from . import _wire, threads
 
 # The keys of Calibration.fields, as in sidecar/wire/calibration.go.
 TSTATE_SLOT = "tstate_slot"
@@ -397,7 +397,6 @@ class _Probe:
         self.go_on = threading.Event()
         self.tstate = 0
         self.pthread = 0
-        self.thread = threading.Thread(target=self._run, name="inferscope-calibrate", daemon=True)
 
     def _run(self) -> None:
         _outer(self._stop_here)
@@ -409,7 +408,7 @@ class _Probe:
         self.go_on.wait(5)
 
     def start(self) -> None:
-        self.thread.start()
+        self.thread: threading.Thread = threads.start("calibrate", self._run)
         if not self.ready.wait(5):
             raise _DoubtError("a thread did not start")
 

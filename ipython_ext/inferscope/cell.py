@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from . import display
+from . import display, threads
 from .errors import InferScopeError, OptionError
 from .options import CellOptions, parse
 from .result import Result
@@ -205,7 +205,7 @@ class Profiler:
 
     def start(self) -> None:
         """Start the sidecar, and get ready in the background for the first cell; returns at once."""
-        threading.Thread(target=self._warm, name="inferscope-warm", daemon=True).start()
+        threads.start("warm", self._warm)
 
     def status(self) -> str:
         """The text of `%inferscope` on its own."""

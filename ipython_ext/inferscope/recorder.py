@@ -17,7 +17,7 @@ from time import monotonic_ns
 from types import FrameType
 from typing import TYPE_CHECKING, Protocol
 
-from . import _wire, api, lines, statements
+from . import _wire, api, lines, statements, threads
 from .columns import Outbox, Send
 from .functions import Functions
 from .gc_events import GCEvents
@@ -31,6 +31,7 @@ _TICK_S = 0.05
 _SEND_TIMEOUT_S = 2.0
 
 _MONITORING = sys.version_info >= (3, 12)
+_FOREIGN: type[threading.Thread] | tuple[()] = getattr(threading, "_DummyThread", ())
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ class Recorder:
         self._stopped = True
         interrupt: BaseException | None = None
         self._end.set()
-        for step in [*(part.stop for part in reversed(self._parts)), self._join, self._flush]:
+        for step in [*(part.stop for part in reversed(self._parts)), self._join, self._name_threads, self._flush]:
             try:
                 step()
             except Exception as error:
@@ -153,8 +154,7 @@ class Recorder:
             self._lose(f"{what} could not be recorded: {error!r}")
 
     def _start_worker(self) -> None:
-        self._worker = threading.Thread(target=self._run, name="inferscope-recorder", daemon=True)
-        self._worker.start()
+        self._worker = threads.start("recorder", self._run)
 
     def _start_gc(self) -> None:
         self._gc = GCEvents(self._outbox)
@@ -190,10 +190,18 @@ class Recorder:
             try:
                 if self._lines is not None:
                     self._lines.tick(monotonic_ns())
+                self._name_threads()
                 self._outbox.flush()
             except Exception as error:
                 self._lose(f"recording went wrong: {error!r}")
                 return
+
+    def _name_threads(self) -> None:
+        """Say what the threads are called: also those that run no code of the cell, or end before it does."""
+        for thread in threading.enumerate():
+            # One that Python did not start has a better name in the kernel than "Dummy-1".
+            if thread.native_id is not None and not isinstance(thread, _FOREIGN):
+                self._outbox.name_thread(thread.native_id, thread.name)
 
     def _join(self) -> None:
         if self._worker is not None:

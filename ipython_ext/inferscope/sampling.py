@@ -15,7 +15,7 @@ import time
 from contextlib import suppress
 from types import CodeType, FrameType
 
-from . import _wire
+from . import _wire, threads
 from .columns import CELL_FILE, Outbox, SampleRow
 
 # timeline.SampleKind: the thread ran, or it did not.
@@ -23,7 +23,6 @@ _ON_CPU, _WAITING = 4, 5
 _DEEPEST = 64
 # Samples made up after the lock was held for long: at most those of so many seconds at once.
 _LONGEST_GAP_NS = 20_000_000_000
-_OWN_THREADS = "inferscope"
 # The lock changes hands every 5 ms while several threads want it.
 _LATE_NS = 50_000_000
 
@@ -62,8 +61,7 @@ class Sampler:
 
     def start(self) -> None:
         """Begin."""
-        self._worker = threading.Thread(target=self._run, name="inferscope-sampler", daemon=True)
-        self._worker.start()
+        self._worker = threads.start("sampler", self._run)
 
     def stop(self) -> None:
         """End; returns when the thread is gone."""
@@ -109,7 +107,7 @@ class Sampler:
                 known = names.get(ident)
                 name = known.name if known is not None else ""
                 tid = known.native_id if known is not None else None
-                thread = self._threads[ident] = _Thread(ident, tid, ident == own or name.startswith(_OWN_THREADS))
+                thread = self._threads[ident] = _Thread(ident, tid, ident == own or name.startswith(threads.PREFIX))
                 if tid is not None and not thread.skip:
                     self._outbox.name_thread(tid, name)
             if thread.skip or thread.tid is None:

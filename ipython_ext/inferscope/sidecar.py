@@ -24,6 +24,7 @@ import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import threads
 from .errors import InferScopeError
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ class _Process:
         self.connection: Connection | None = None
         self.failure: InferScopeError | None = None
         _processes.add(self)
-        threading.Thread(target=self._start, name="inferscope-start", daemon=True).start()
+        threads.start("start", self._start)
 
     @property
     def pid(self) -> int | None:
@@ -200,7 +201,8 @@ class _Process:
             readiness, token = self._launch()
             from .client import Connection
 
-            connection = Connection(readiness["endpoint"], token, self._pidfd, self.death, timeout=10.0)
+            with threads.own_zmq():
+                connection = Connection(readiness["endpoint"], token, self._pidfd, self.death, timeout=10.0)
             with self._lock:
                 if not self._ended:
                     self.connection, connection = connection, None  # type: ignore[assignment]

@@ -1,10 +1,16 @@
 package procfs
 
-import "fmt"
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/inferscope/inferscope/analysis/timeline"
+)
 
 // switchCount adds up the context switches of all threads of a process, and its
 // CPU time by memory node. The kernel keeps both a thread; those of an ended
-// thread are kept up to the last look at it.
+// thread are kept up to the last look at it. InferScope's own threads in the
+// process are left out.
 type switchCount struct {
 	pid     int
 	nodes   *nodes
@@ -25,6 +31,7 @@ type threadCount struct {
 	ticks                            int64
 	seen                             bool
 	ended                            bool
+	own                              bool
 }
 
 func newSwitchCount(pid int, n *nodes) switchCount {
@@ -65,17 +72,27 @@ func (c *switchCount) scan() {
 			c.threads[tid] = t
 		}
 		t.voluntary, t.involuntary, t.seen = v, n, true
-		if c.cpuByNode != nil {
+		// A thread has its creator's name until it gives itself its own. The first one is the
+		// program's, whatever it is called.
+		t.own = tid != int32(c.pid) && ownName(text)
+		if c.cpuByNode != nil && !t.own {
 			c.cpuOf(tid, t)
 		}
 	}
 	for _, t := range c.threads {
 		if !t.seen && !t.ended {
 			t.ended = true
-			c.ended++
+			if !t.own {
+				c.ended++
+			}
 		}
 	}
 	c.begun = true
+}
+
+// ownName says whether a thread's status, which begins with its name, names it as InferScope's.
+func ownName(status []byte) bool {
+	return bytes.HasPrefix(status, []byte("Name:\t"+timeline.OwnThreadPrefix))
 }
 
 // cpuOf adds what a thread used since the last look to the node it is on now.
@@ -101,6 +118,9 @@ func (c *switchCount) totals() (voluntary, involuntary int64) {
 		return -1, -1
 	}
 	for _, t := range c.threads {
+		if t.own {
+			continue
+		}
 		voluntary += max(t.voluntary-t.firstVoluntary, 0)
 		involuntary += max(t.involuntary-t.firstInvoluntary, 0)
 	}

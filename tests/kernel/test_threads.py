@@ -1,0 +1,59 @@
+"""Threads are called what the program calls them, and InferScope's own are no part of the program."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+
+def summary(kernel):
+    return json.loads(eval(kernel.value("__import__('json').dumps(__import__('inferscope').last().summary)")))
+
+
+def profiled(kernel, body):
+    reply = kernel.run("%%inferscope\n" + body)
+    assert (reply.status, reply.said, len(reply.reports)) == ("ok", [], 1), reply
+    return reply
+
+
+def test_names_of_threads_that_run_no_line_of_the_cell(kernel):
+    profiled(
+        kernel,
+        "import threading, time\n"
+        "ended = threading.Thread(target=time.sleep, args=(0.3,), name='napper')\n"
+        "left = threading.Thread(target=time.sleep, args=(30,), name='sleeper', daemon=True)\n"
+        "for thread in ended, left: thread.start()\n"
+        "ended.join()",
+    )
+    names = {thread["name"] for thread in summary(kernel)["host"]["threads"]}
+    assert {"napper", "sleeper"} <= names
+
+
+@pytest.mark.parametrize("options", ["", " --no-ebpf"])
+def test_own_threads_are_named_in_the_kernel_too(kernel, options):
+    before = kernel.value("sorted(__import__('os').listdir('/proc/self/task'))")
+    profiled_cell = (
+        f"%%inferscope{options}\n"
+        "import os, time\n"
+        "time.sleep(0.1)\n"
+        "for task in os.listdir('/proc/self/task'):\n"
+        "    print(task, open(f'/proc/self/task/{task}/comm').read().strip(), sep=':')"
+    )
+    comms = dict(line.split(":", 1) for line in kernel.run(profiled_cell).stdout.splitlines())
+    started = {comm for task, comm in comms.items() if task not in eval(before)}
+    assert "inferscope-reco" in started
+    assert all(comm.startswith("inferscope") for comm in started), started
+    assert list(comms.values()).count("inferscope-zmq") == 2
+    assert not [t for t in summary(kernel)["host"]["threads"] if t["name"].startswith("inferscope")]
+
+
+def test_an_ordinary_cell_loses_nothing(kernel):
+    if os.geteuid() != 0:
+        pytest.skip("eBPF needs root or capabilities; this user has none")
+    if not Path("/sys/kernel/btf/vmlinux").exists():
+        pytest.skip("this kernel has no BTF")
+    profiled(kernel, "import time\ntime.sleep(0.3)\ntotal = sum(range(1000))")
+    assert summary(kernel)["losses"] == []
