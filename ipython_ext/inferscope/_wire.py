@@ -239,6 +239,8 @@ class Start(_Struct):
         main_tid: The system thread id of the thread that runs the cell, in the process's own pid namespace.
         source: The cell's text as the user sees it, first line included.
         cell_file: The file name of the cell's compiled code; frames with it belong to the cell.
+        line_offset: Added to a line of the cell's compiled code to give the line that the user sees: other than 0
+            below cell magics that run their body. Lines in Events have it already.
         cell_name: A title ("In [3]").
         calibration: Lets the kernel-side sampler walk Python frames; Valid is false when it could not be made.
     """
@@ -247,6 +249,7 @@ class Start(_Struct):
     main_tid: int
     source: str
     cell_file: str
+    line_offset: int
     cell_name: str
     execution_count: int
     calibration: Calibration
@@ -259,6 +262,7 @@ class Start(_Struct):
         main_tid: int = 0,
         source: str = "",
         cell_file: str = "",
+        line_offset: int = 0,
         cell_name: str = "",
         execution_count: int = 0,
         calibration: Calibration | None = None,
@@ -268,6 +272,7 @@ class Start(_Struct):
         _set(self, "main_tid", main_tid)
         _set(self, "source", source)
         _set(self, "cell_file", cell_file)
+        _set(self, "line_offset", line_offset)
         _set(self, "cell_name", cell_name)
         _set(self, "execution_count", execution_count)
         _set(self, "calibration", Calibration() if calibration is None else calibration)
@@ -846,6 +851,7 @@ _FIELDS: dict[type[Any], tuple[tuple[str, _Shape], ...]] = {
         ("main_tid", int),
         ("source", str),
         ("cell_file", str),
+        ("line_offset", int),
         ("cell_name", str),
         ("execution_count", int),
         ("calibration", Calibration),

@@ -27,7 +27,7 @@ from . import display, threads
 from .errors import InferScopeError, OptionError
 from .options import CellOptions, parse
 from .result import Result
-from .transform import directive_line
+from .transform import directive_line, timed_offset
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -178,7 +178,7 @@ class Profiler:
             return
         with self._failures_are_sentences(collection):
             self._own(collection)
-            collection.start(self._connect(), _TIMED_FILE)
+            collection.start(self._connect(), _TIMED_FILE, timed_offset(collection.source))
 
     def restore_history(self, arguments: str) -> None:
         """Let `In` hold the directive that the user typed, not the call that replaced it."""

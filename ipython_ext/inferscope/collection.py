@@ -7,7 +7,7 @@ import threading
 import time
 import uuid
 from contextlib import suppress
-from types import FrameType
+from types import CodeType, FrameType
 from typing import TYPE_CHECKING
 
 from . import _wire, gpu
@@ -34,6 +34,7 @@ class Collection:
 
     Attributes:
         options: The user's choices.
+        source: The cell's text as the user sees it.
         attached: Whether `attach` was called: the cell's own code runs.
         thread: The identity of the thread that runs the cell.
     """
@@ -43,38 +44,49 @@ class Collection:
         self.attached = False
         self.thread = threading.get_ident()
         # Notebooks may hold lone surrogates, which no message can.
-        self._source = source.encode("utf-8", "replace").decode("utf-8")
+        self.source = source.encode("utf-8", "replace").decode("utf-8")
         self._execution_count = execution_count
         self._wire_options = _wire.Options(
             ebpf=options.ebpf, gpu=options.gpu, sample_hz=options.hz, functions=options.functions
         )
         self._connection: Connection | None = None
         self._cell_file = ""
+        self._offset = 0
         self._cell_id = ""
         self._need_samples = False
         self._gpu_ring = ""
         self._capture: Capture | None = None
         self._recorder: Recorder | None = None
         self._begin = 0
+        # The code that waits on the stack below the request. Kept alive, its addresses are not
+        # given to code of the cell: the kernel-side sampler knows code by its address.
+        self._codes: list[CodeType] = []
 
-    def start(self, connection: Connection, cell_file: str) -> None:
+    def start(self, connection: Connection, cell_file: str, line_offset: int) -> None:
         """Ask the sidecar to collect.
 
         Args:
             connection: The sidecar; used until the collection ends.
             cell_file: The file name of the cell's compiled code.
+            line_offset: Added to a line of that code to give the line the user sees.
 
         Raises:
             InferScopeError: The sidecar refused or did not answer.
         """
         cell_id = uuid.uuid4().hex
-        self._connection, self._cell_file, self._cell_id = connection, cell_file, cell_id
+        frame: FrameType | None = sys._getframe()
+        while frame is not None:
+            self._codes.append(frame.f_code)
+            frame = frame.f_back
+        self._connection, self._cell_id = connection, cell_id
+        self._cell_file, self._offset = cell_file, line_offset
         reply = connection.request(
             _wire.Start(
                 cell_id=cell_id,
                 main_tid=threading.get_native_id(),
-                source=self._source,
+                source=self.source,
                 cell_file=cell_file,
+                line_offset=line_offset,
                 cell_name=f"In [{self._execution_count}]",
                 execution_count=self._execution_count,
                 calibration=_calibration(self._wire_options),
@@ -91,15 +103,16 @@ class Collection:
 
         Args:
             connection: The sidecar, for a collection that must start anew
-                because the cell's code turned out to have another file name.
+                because the cell's code turned out to be elsewhere than expected.
             frame: The cell's own frame.
             line: The visible line that `frame` executes.
         """
-        if self._connection is not None and frame.f_code.co_filename != self._cell_file:
+        place = frame.f_code.co_filename, line - frame.f_lineno
+        if self._connection is not None and place != (self._cell_file, self._offset):
             self._request_cancel()
             self._connection = None
         if self._connection is None:
-            self.start(connection, frame.f_code.co_filename)
+            self.start(connection, *place)
         assert self._connection is not None
         self.attached = True
         if self.options.gpu:
@@ -108,10 +121,10 @@ class Collection:
         self._recorder = Recorder(
             self._cell_id,
             self._connection.send,
-            self._source,
+            self.source,
             self._wire_options,
             self._need_samples,
-            line - frame.f_lineno,
+            self._offset,
         )
         self._recorder.start(frame)
         self._begin = time.monotonic_ns()

@@ -85,6 +85,26 @@ def directive_line(source: str) -> int:
     return 0
 
 
+def timed_offset(source: str) -> int:
+    """How many lines of `source` the body that its last `%%time` runs leaves out above its first line.
+
+    That is what a line of the body's code lacks of the line the user sees: the body has
+    the directive, above the magic or below, and IPython strips blank lines above its code.
+    """
+    lines = source.splitlines()
+    timed = directive = 0
+    for number, line in enumerate(lines, 1):
+        if _DIRECTIVE.match(line):
+            directive = number
+        elif line.startswith("%%") and _name(line) == "time":
+            timed = number
+        elif not _is_blank(line) and not line.startswith("%%"):
+            break
+    if directive <= timed:  # the directive is put on the line below the magic
+        return max(timed - 1, 0)
+    return timed + next((n for n, line in enumerate(lines[timed:]) if line.strip()), 0)
+
+
 def is_begin(node: ast.stmt) -> bool:
     """Whether a statement of a transformed cell is the call that begins profiling."""
     return isinstance(node, ast.Expr) and ast.unparse(node.value).startswith(_call("begin", "")[:-3])

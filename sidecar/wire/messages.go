@@ -52,6 +52,9 @@ type Start struct {
 	Source string `msgpack:"source"`
 	// CellFile is the file name of the cell's compiled code; frames with it belong to the cell.
 	CellFile string `msgpack:"cell_file"`
+	// LineOffset is added to a line of the cell's compiled code to give the line that the
+	// user sees: other than 0 below cell magics that run their body. Lines in Events have it already.
+	LineOffset int `msgpack:"line_offset"`
 	// CellName is a title ("In [3]").
 	CellName       string `msgpack:"cell_name"`
 	ExecutionCount int    `msgpack:"execution_count"`

@@ -6,7 +6,7 @@ import ast
 
 import pytest
 
-from inferscope.transform import directive_line, is_begin, transform
+from inferscope.transform import directive_line, is_begin, timed_offset, transform
 
 CELLS = [
     "%%inferscope\nx = 1\n",
@@ -72,3 +72,21 @@ def test_the_call_is_recognised():
     begin = ast.parse("".join(transform(split("%%inferscope -q\nx\n")))).body
     assert [is_begin(node) for node in begin] == [True, False]
     assert not is_begin(ast.parse("begin('')").body[0])
+
+
+@pytest.mark.parametrize(
+    ("cell", "offset"),
+    [
+        ("%%time\n%%inferscope\nx\n", 1),
+        ("%%time\n\n \n%%inferscope\nx\n", 3),
+        ("%%time\n\n# c\n\n%%inferscope\nx\n", 2),
+        ("%%inferscope\n%%time\nx\n", 1),
+        ("# c\n%%inferscope\n\n%%time\n\nx\n%%time\n", 3),
+        ("%%capture\n%%time\n%%inferscope\nx\n", 2),
+        ("%%capture\n%%inferscope\n%%time\nx\n", 2),
+        ("%%inferscope\nx\n", 0),
+        ("", 0),
+    ],
+)
+def test_offset_of_a_timed_body(cell, offset):
+    assert timed_offset(cell) == offset

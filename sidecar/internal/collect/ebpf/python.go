@@ -8,6 +8,7 @@ import (
 	"unicode/utf16"
 
 	"github.com/inferscope/inferscope/analysis/timeline"
+	"github.com/inferscope/inferscope/sidecar/wire"
 )
 
 // codeObject is what is kept of a Python code object.
@@ -119,7 +120,9 @@ func decodeText(raw []byte, kind uint64) string {
 type pythonFrames struct {
 	layout   *layout
 	cellFile string
-	builder  *timeline.Builder
+	// offset turns a line of the cell's code into the one that the user sees.
+	offset  int
+	builder *timeline.Builder
 
 	codes  map[codeKey]*codeObject // nil for what could not be read
 	frames map[frameKey]timeline.FrameID
@@ -140,8 +143,8 @@ type frameKey struct {
 	frame probePyFrame
 }
 
-func newPythonFrames(l *layout, cellFile string, b *timeline.Builder) *pythonFrames {
-	return &pythonFrames{layout: l, cellFile: cellFile, builder: b,
+func newPythonFrames(l *layout, start wire.Start, b *timeline.Builder) *pythonFrames {
+	return &pythonFrames{layout: l, cellFile: start.CellFile, offset: start.LineOffset, builder: b,
 		codes: map[codeKey]*codeObject{}, frames: map[frameKey]timeline.FrameID{}}
 }
 
@@ -199,16 +202,30 @@ func (f *pythonFrames) stack(p *process, frames []probePyFrame) timeline.StackID
 	return f.builder.Stack(f.ids)
 }
 
+// maxLine is the largest line of a cell that is believed.
+const maxLine = 1 << 26
+
+// visibleLine is the line of the cell that the user sees; 0, as for no line, when there is none such.
+func visibleLine(line int32, offset int) int32 {
+	if line <= 0 || offset < -maxLine || offset > maxLine {
+		return 0
+	}
+	if visible := int(line) + offset; visible > 0 && visible <= maxLine {
+		return int32(visible)
+	}
+	return 0
+}
+
 func (f *pythonFrames) frame(p *process, c *codeObject, frame probePyFrame) timeline.FrameID {
 	key := frameKey{p.pid, frame}
 	if id, ok := f.frames[key]; ok {
 		return id
 	}
-	file := c.file
+	file, line := c.file, f.line(c, frame)
 	if c.cell {
-		file = timeline.CellFile
+		file, line = timeline.CellFile, visibleLine(line, f.offset)
 	}
-	id := f.builder.Frame(timeline.Frame{Func: f.builder.Name(c.name), File: f.builder.Name(file), Line: f.line(c, frame)})
+	id := f.builder.Frame(timeline.Frame{Func: f.builder.Name(c.name), File: f.builder.Name(file), Line: line})
 	f.frames[key] = id
 	return id
 }

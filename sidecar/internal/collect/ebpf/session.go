@@ -78,7 +78,7 @@ func newSession(c *Collector, target collect.Target, offset int64, b *timeline.B
 		s.hz = min(asked, maxSampleHz)
 	}
 	s.hz = max(s.hz, 0)
-	s.python = newPythonFrames(&s.layout, target.Start.CellFile, b)
+	s.python = newPythonFrames(&s.layout, target.Start, b)
 	return s
 }
 
