@@ -9,6 +9,7 @@ import datetime
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from dataclasses import asdict
@@ -20,6 +21,8 @@ from record import Measure
 BENCH = Path(__file__).resolve().parent
 RESULTS = BENCH / "results"
 NOT_BENCHMARKS = {"all", "record"}
+# Left out of a run of all where there is no GPU.
+NEED_GPU = {"gpu_launch_cost"}
 
 HEADER = """# Benchmarks
 
@@ -47,7 +50,13 @@ def machine() -> dict[str, str]:
         platform.machine(),
     )
     memory = int(Path("/proc/meminfo").read_text().split("MemTotal:")[1].split()[0]) / 2**20
-    go = subprocess.run(["go", "env", "GOVERSION"], capture_output=True, text=True, check=False).stdout.strip()
+    go = "none"
+    if shutil.which("go"):
+        go = subprocess.run(["go", "env", "GOVERSION"], capture_output=True, text=True, check=False).stdout.strip()
+    gpu = ""
+    if shutil.which("nvidia-smi"):
+        command = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+        gpu = subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()[0]
     return {
         "processor": f"{os.cpu_count()} x {processor}",
         "memory": f"{memory:.0f} GiB",
@@ -55,7 +64,7 @@ def machine() -> dict[str, str]:
         "python": platform.python_version(),
         "go": go.removeprefix("go"),
         "user": "root" if os.geteuid() == 0 else "unprivileged",
-    }
+    } | ({"gpu": gpu} if gpu else {})
 
 
 def run(name: str, command: list[str]) -> dict[str, Any]:
@@ -109,7 +118,8 @@ def table() -> str:
 def main() -> int:
     """Runs the benchmarks named on the command line, or all; 1 when one failed or missed a budget."""
     available = benchmarks()
-    chosen = sys.argv[1:] or list(available)
+    left_out = set() if any(Path("/dev").glob("nvidia[0-9]*")) else NEED_GPU
+    chosen = sys.argv[1:] or [name for name in available if name not in left_out]
     unknown = [name for name in chosen if name not in available]
     if unknown:
         print(f"no benchmark {', '.join(unknown)}; there are: {', '.join(available)}", file=sys.stderr)
