@@ -48,7 +48,7 @@ var importRules = []importRule{
 	// A collector knows the timeline it fills, the request it serves and how to read /proc, and no other collector.
 	{folder: "sidecar/internal/collect", own: []string{"analysis/timeline", "sidecar/wire", "sidecar/internal/clock",
 		"sidecar/internal/collect", "sidecar/internal/collect/procfs/..."},
-		others: []string{"github.com/cilium/ebpf", "golang.org/x/sys", "golang.org/x/sync", "github.com/NVIDIA/go-nvml"},
+		others: []string{"github.com/cilium/ebpf", "golang.org/x/sys", "golang.org/x/sync", "github.com/NVIDIA/go-nvml", "github.com/ianlancetaylor/demangle"},
 		tests:  []string{"analysis/..."}},
 	// Exact totals of functions have no track in the timeline.
 	{folder: "sidecar/internal/collect/python", own: []string{"analysis/timeline", "analysis/result", "sidecar/wire",
