@@ -1,7 +1,7 @@
 """What capture costs a loop of nothing but launches, while it is on and after the cell. Needs a GPU and PyTorch.
 
 The loop is the worst case: ``torch.add`` on 64 x 64 elements, some 10 us of host time a launch. Each round runs the
-loop bare, with a capture, bare again, and with torch.profiler in a child process of its own (its residue would stay here).
+loop bare, with a capture, bare again, and with torch.profiler in a process of its own, since its residue would stay.
 Times are CPU times of the launching thread; the ratio is against the mean of the bare loops around.
 """
 
