@@ -143,7 +143,8 @@ func Host(tl *timeline.Timeline, opts Options) *Attribution {
 		modules: make([]timeline.NameID, 1), moduleID: map[timeline.NameID]int32{},
 	}
 	a.frames = indexStacks(tl, a.directive)
-	a.kernelSamples = fromOutside(&a.main.Samples)
+	// With perf events, the process's own samples are the only ones; what they executed was found out later.
+	a.kernelSamples = tl.Rung != timeline.RungPerf && fromOutside(&a.main.Samples)
 	for n := range a.callKinds {
 		a.callKinds[n] = kindIndex[syscallKind(SyscallName(opts.Arch, int16(n)))]
 	}

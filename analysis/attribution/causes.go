@@ -109,6 +109,8 @@ func (a *attributor) detail(key groupKey) string {
 			return "on the CPU, between two samples"
 		case key.kind == kFault && call == "":
 			return in("first touch of new memory")
+		case key.kind == kSyscall && call == "":
+			return in("which one was not seen; page faults count too")
 		case key.kind == kNative:
 			return in(phrase.Library(a.tl.Names.String(a.modules[key.module])))
 		case key.kind == kPython && timeline.SampleKind(key.reason) == timeline.SampleOnCPU:
@@ -133,7 +135,7 @@ func (a *attributor) threadName(id timeline.ThreadID) string {
 	t := &a.tl.Threads[id]
 	name := t.Name
 	if a.own[id] {
-		name = "InferScope"
+		name = OwnName
 	}
 	if name == "" {
 		name = "thread " + itoa(int64(t.TID))

@@ -18,6 +18,9 @@ var ownModules = map[string]bool{
 	"statements.py": true, "threads.py": true, "transform.py": true,
 }
 
+// OwnName is how a thread of InferScope's own is called where the program had to wait for it.
+const OwnName = "InferScope"
+
 // own says that a file is part of InferScope itself, which runs inside of the cell:
 // what it costs is reported as overhead, and no function of the user's is called by its name.
 func own(file string) bool {

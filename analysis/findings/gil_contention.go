@@ -1,6 +1,7 @@
 package findings
 
 import (
+	"github.com/inferscope/inferscope/analysis/attribution"
 	"github.com/inferscope/inferscope/analysis/phrase"
 	"github.com/inferscope/inferscope/analysis/result"
 )
@@ -14,7 +15,7 @@ var gilContention = Rule{
 	Bad: "Only one thread of a process runs Python at a time. Each hand-over may take a switch interval of 5 " +
 		"ms, so a busy background thread can slow the main one down by much more than its own share of work.",
 	Silent: "It is silent below 5% of the cell's wall or 20 ms, summed over all lines, because a GIL wait strikes" +
-		" whichever line is executing. It does not speak of threads that only wait for each other's locks.",
+		" whichever line is executing. It does not speak of InferScope's own threads, nor of threads that only wait for each other's locks.",
 	Do: "Move the busy thread's work to a process, or into code that releases the GIL, or do it before or " +
 		"after the cell.",
 	Change:   "take the other thread off the GIL",
@@ -25,7 +26,8 @@ with ProcessPoolExecutor(1) as pool:
     pool.submit(crunch, data)`,
 	Test: func(r *Rule, e *Evidence) []result.Finding {
 		c := e.of(result.CauseGIL)
-		if !e.worth(c.Ns) {
+		// The wait for InferScope's own sampling is part of its overhead; no change to the program ends it.
+		if !e.worth(c.Ns) || c.Thread == attribution.OwnName {
 			return nil
 		}
 		text := "The main thread waited " + e.took(c.Ns) + " for the GIL" + waits(c)

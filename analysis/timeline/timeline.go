@@ -77,7 +77,8 @@ const (
 	SamplePython SampleKind = iota
 	// SampleNative: user mode, in any other mapping (an extension module, a BLAS).
 	SampleNative
-	// SampleSyscall: kernel mode on behalf of a system call; its number is in the row.
+	// SampleSyscall: kernel mode on behalf of a system call; its number is in the row. -1 is
+	// a source that sees neither which, nor whether it was a page fault.
 	SampleSyscall
 	// SampleFault: kernel mode in a page fault (no system call).
 	SampleFault

@@ -42,6 +42,16 @@ type Collector interface {
 	Close() error
 }
 
+// Witness is a Session that saw what threads executed without seeing their Python
+// stacks. Samples of the stacks, taken in the process, get from it what they cannot tell.
+type Witness interface {
+	// Executing is what a thread of the profiled process executed at a moment,
+	// CLOCK_MONOTONIC ns, and the file of that code; SampleSyscall, without a file, says
+	// that it was in the kernel, be it for a page fault. False when nothing is known. It
+	// may be called once Finish has returned.
+	Executing(tid int32, at int64) (timeline.SampleKind, timeline.NameID, bool)
+}
+
 // Session is one cell's collection by one source. It drains its own buffers in
 // the background, into the builder, so that memory stays bounded and nothing is
 // overwritten.

@@ -126,6 +126,9 @@ func (s *Service) Start(ctx context.Context, peer server.Peer, m wire.Start) (wi
 	if one != nil {
 		c.sessions = append(c.sessions, one)
 		needSamples = !(rung == timeline.RungEBPF && m.Calibration.Valid)
+		if w, ok := one.(collect.Witness); ok {
+			c.python.ClassifyBy(w)
+		}
 	}
 	c.builder.SetRung(rung)
 	s.cell = c

@@ -130,8 +130,11 @@ func (e *events) wait(ms int) {
 
 // drain appends all records of all buffers, those of one CPU in order.
 func (e *events) drain(into []record) (records []record, malformed int64) {
-	for _, r := range e.rings {
-		_, bad := r.drain(func(rec record) { into = append(into, rec) })
+	for i, r := range e.rings {
+		_, bad := r.drain(func(rec record) {
+			rec.cpu = int32(e.cpus[i])
+			into = append(into, rec)
+		})
 		malformed += bad
 	}
 	return into, malformed

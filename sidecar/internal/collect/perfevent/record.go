@@ -27,6 +27,8 @@ type record struct {
 	time     int64
 	kind     kind
 	pid, tid int32
+	// cpu is the CPU that wrote it; drain knows.
+	cpu int32
 	// preempted says of switchedOut that the thread still wanted the CPU.
 	preempted bool
 	// parent is the process and thread that made the one that forked speaks of.

@@ -15,7 +15,7 @@ const (
 	rereadAfter = 64
 )
 
-// sampleStore keeps, until the end of the cell, where in user mode threads ran.
+// sampleStore keeps, until the end of the cell, what threads executed.
 type sampleStore struct {
 	period  int64 // ns
 	main    threadKey
@@ -23,6 +23,7 @@ type sampleStore struct {
 	layouts map[int32]*layout
 	n       int
 	dropped int64
+	silent  []int64 // scratch
 }
 
 // threadSamples are the samples of one thread, in order of time.
@@ -31,6 +32,11 @@ type threadSamples struct {
 	kind   []timeline.SampleKind
 	module []timeline.NameID
 	python bool
+
+	// timers are those of each CPU that the thread was on; it runs on cpu since, 0 when it does not run.
+	timers map[int32]*timer
+	cpu    int32
+	since  int64
 }
 
 // layout is the executable memory of one process.
@@ -43,17 +49,116 @@ func newSampleStore(period int64, main threadKey) sampleStore {
 	return sampleStore{period: period, main: main, threads: map[threadKey]*threadSamples{}, layouts: map[int32]*layout{}}
 }
 
+func (s *sampleStore) thread(key threadKey) *threadSamples {
+	t := s.threads[key]
+	if t == nil {
+		t = &threadSamples{timers: map[int32]*timer{}}
+		s.threads[key] = t
+	}
+	return t
+}
+
+// switchedIn is told that a thread runs from now on.
+func (s *sampleStore) switchedIn(key threadKey, at int64, cpu int32) {
+	t := s.thread(key)
+	t.since, t.cpu = at, cpu
+}
+
+// switchedOut is told that a thread stops to run on a CPU.
+func (s *sampleStore) switchedOut(key threadKey, at int64, cpu int32) {
+	t := s.thread(key)
+	if one := s.ran(t, at, cpu); one != nil {
+		one.leave()
+	}
+	t.since = 0
+}
+
+// ran notes that a thread ran on a CPU up to now, with the periods in which the kernel
+// was at work for it. It returns the timer of that CPU; nil when the store is full or nothing is sampled.
+func (s *sampleStore) ran(t *threadSamples, at int64, cpu int32) *timer {
+	if s.period <= 0 {
+		return nil
+	}
+	one := t.timers[cpu]
+	if one == nil {
+		one = &timer{left: s.period}
+		t.timers[cpu] = one
+	}
+	if t.since == 0 || cpu != t.cpu { // when it came to this CPU is not known
+		t.since, t.cpu, one.unsure = at, cpu, true
+		return one
+	}
+	s.silent = one.advance(t.since, at, s.period, s.silent)
+	t.since = at
+	for _, end := range s.silent {
+		if s.n >= maxSamples {
+			s.dropped++
+			continue
+		}
+		s.n++
+		t.time, t.kind, t.module = append(t.time, end), append(t.kind, timeline.SampleSyscall), append(t.module, 0)
+	}
+	return one
+}
+
+// takeBack drops the last rows of a thread that say that the kernel was at work.
+func (s *sampleStore) takeBack(t *threadSamples, rows int) {
+	n := len(t.time)
+	for ; rows > 0 && n > 0 && t.kind[n-1] == timeline.SampleSyscall; rows-- {
+		n--
+	}
+	s.n -= len(t.time) - n
+	t.time, t.kind, t.module = t.time[:n], t.kind[:n], t.module[:n]
+}
+
+// checkKernel compares the time in which a thread is taken to have been in the kernel with
+// the kernel's own account of it, which is coarse. Where far less is accounted, something
+// else held back the samples, and none of it is believed.
+func (s *sampleStore) checkKernel(key threadKey, accountedNs int64) {
+	const coarse = 30e6
+	t := s.threads[key]
+	if t == nil {
+		return
+	}
+	rows := int64(0)
+	for _, k := range t.kind {
+		if k == timeline.SampleSyscall {
+			rows++
+		}
+	}
+	if rows*s.period <= accountedNs*3/2+coarse {
+		return
+	}
+	n := 0
+	for i, k := range t.kind {
+		if k != timeline.SampleSyscall {
+			t.time[n], t.kind[n], t.module[n] = t.time[i], k, t.module[i]
+			n++
+		}
+	}
+	s.n -= len(t.time) - n
+	t.time, t.kind, t.module = t.time[:n], t.kind[:n], t.module[:n]
+}
+
+// lost is told that samples are missing.
+func (s *sampleStore) lost() {
+	for _, t := range s.threads {
+		for _, one := range t.timers {
+			one.unsure = true
+		}
+	}
+}
+
 // add keeps one sample.
-func (s *sampleStore) add(b *timeline.Builder, key threadKey, at int64, ip uint64) {
+func (s *sampleStore) add(b *timeline.Builder, key threadKey, at int64, cpu int32, ip uint64) {
+	t, l := s.thread(key), s.layouts[key.pid]
+	one := s.ran(t, at, cpu)
+	if one != nil {
+		s.takeBack(t, one.sampled(s.period))
+	}
 	if s.n >= maxSamples {
 		s.dropped++
 		return
-	}
-	s.n++
-	t, l := s.threads[key], s.layouts[key.pid]
-	if t == nil {
-		t = &threadSamples{}
-		s.threads[key] = t
 	}
 	if l == nil {
 		l = &layout{}
@@ -66,6 +171,7 @@ func (s *sampleStore) add(b *timeline.Builder, key threadKey, at int64, ip uint6
 			kind, t.python = timeline.SamplePython, true
 		}
 	}
+	s.n++
 	t.time, t.kind, t.module = append(t.time, at), append(t.kind, kind), append(t.module, module)
 }
 
@@ -104,8 +210,8 @@ func (s *sampleStore) write(b *timeline.Builder) {
 	}
 }
 
-// at is what a thread executed in user mode at a moment: the sample nearest to
-// it, if there is one within a period.
+// at is what a thread executed at a moment: the sample nearest to it, if there is one
+// within a period.
 func (s *sampleStore) at(key threadKey, at int64) (timeline.SampleKind, timeline.NameID, bool) {
 	t := s.threads[key]
 	if t == nil {

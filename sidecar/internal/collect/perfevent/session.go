@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/inferscope/inferscope/analysis/timeline"
 	"github.com/inferscope/inferscope/sidecar/internal/clock"
+	"github.com/inferscope/inferscope/sidecar/internal/collect"
 	"github.com/inferscope/inferscope/sidecar/internal/collect/procfs"
 )
 
@@ -84,23 +86,24 @@ func (s *session) seed(pid int) error {
 func (s *session) observe(pid, tid int32) {
 	at := s.clock.Now()
 	t := s.thread(pid, tid)
-	state, comm, ok := stateOf(pid, tid)
+	stat, ok := statOf(pid, tid)
 	if !ok {
 		t.begin(at, false, false)
 		return
 	}
-	t.begin(at, state != 'R', false)
-	t.name(s.b, comm)
+	t.begin(at, stat.State != 'R', false)
+	t.name(s.b, stat.Comm)
+	t.systemTicks, t.hasTicks = stat.SystemTicks, true
 	t.account, t.hasAccount = accountOf(pid, tid)
 }
 
-func stateOf(pid, tid int32) (state byte, comm string, ok bool) {
+func statOf(pid, tid int32) (procfs.Stat, bool) {
 	text, err := readAll(fmt.Sprintf("/proc/%d/task/%d/stat", pid, tid))
 	if err != nil {
-		return 0, "", false
+		return procfs.Stat{}, false
 	}
 	stat, err := procfs.ParseStat(text)
-	return stat.State, stat.Comm, err == nil
+	return stat, err == nil
 }
 
 func accountOf(pid, tid int32) (procfs.Schedstat, bool) {
@@ -192,6 +195,7 @@ func (s *session) handle(r *record) {
 	at := r.time + s.clock.FromKernel
 	if r.kind == lost {
 		s.lost += int64(r.count)
+		s.samples.lost()
 		return
 	}
 	t := s.threads[threadKey{r.pid, r.tid}]
@@ -206,18 +210,21 @@ func (s *session) handle(r *record) {
 		t = s.thread(r.pid, r.tid)
 		// Whatever it did before its first record is not known.
 		t.begin(at, r.kind == forked || r.kind == switchedIn, r.kind == forked)
+		t.hasTicks = r.kind == forked
 	}
 	switch r.kind {
 	case switchedOut:
 		if at >= t.since {
 			t.switchOut(at, r.preempted)
+			s.samples.switchedOut(threadKey{r.pid, r.tid}, at, r.cpu)
 		}
 	case switchedIn:
 		if at >= t.since {
 			t.switchIn(at)
+			s.samples.switchedIn(threadKey{r.pid, r.tid}, at, r.cpu)
 		}
 	case sampled:
-		s.samples.add(s.b, threadKey{r.pid, r.tid}, at, r.ip)
+		s.samples.add(s.b, threadKey{r.pid, r.tid}, at, r.cpu, r.ip)
 	case forked:
 		if parent := s.threads[threadKey{r.parentPID, r.parentTID}]; parent != nil {
 			t.name(s.b, parent.comm)
@@ -291,6 +298,12 @@ func (s *session) write(end int64) {
 				afterWake += max(now.DelayNs-t.account.DelayNs-t.queued, 0)
 			}
 		}
+		if stat, ok := statOf(t.pid, t.tid); ok && t.hasTicks && t.until == 0 {
+			s.samples.checkKernel(threadKey{t.pid, t.tid}, (stat.SystemTicks-t.systemTicks)*int64(time.Second)/procfs.TicksPerSecond)
+		}
+		if strings.HasPrefix(t.comm, timeline.OwnThreadPrefix) {
+			continue // no wait of the program's
+		}
 		explained += t.explainedNs
 		unexplained += t.unexplainedNs
 	}
@@ -328,10 +341,9 @@ func (s *session) write(end int64) {
 	}
 }
 
-// Executing is what a thread of the profiled process executed in user mode at a
-// moment, once Finish has returned: the interpreter or other code, and the file
-// of that code. It lets samples that another source took of the thread's Python
-// stack tell Python from native code. False when no sample of ours is near.
+var _ collect.Witness = (*session)(nil)
+
+// Executing implements collect.Witness. False when no sample is near: the thread was not running.
 func (s *session) Executing(tid int32, at int64) (timeline.SampleKind, timeline.NameID, bool) {
 	return s.samples.at(threadKey{s.main, tid}, at)
 }

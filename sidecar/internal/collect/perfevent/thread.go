@@ -51,6 +51,9 @@ type thread struct {
 	// schedstat is the thread's account at the beginning, where it could be read.
 	account    procfs.Schedstat
 	hasAccount bool
+	// systemTicks is its time in the kernel at the beginning, where it could be read.
+	systemTicks int64
+	hasTicks    bool
 }
 
 // look is what a look found, and between which moments.

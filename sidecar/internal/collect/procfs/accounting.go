@@ -22,8 +22,8 @@ const (
 	// stolenShare is the part of the cell's time, as a divisor, from which CPU time
 	// taken by the hypervisor is told.
 	stolenShare = 50
-	// ticksPerSecond is the unit of the CPU times in stat (USER_HZ).
-	ticksPerSecond = 100
+	// TicksPerSecond is the unit of the CPU times in stat (USER_HZ).
+	TicksPerSecond = 100
 )
 
 // Accounting is the collector of what the kernel counts for the process as a
@@ -295,7 +295,7 @@ func (s *accounting) placement(p *timeline.Process) {
 // cpuSplit is the CPU time in user and in kernel mode between two readings. The
 // sum is exact; the shares come from stat, which counts in ticks of 10 ms.
 func cpuSplit(begin, end totals) (user, system int64) {
-	const tickNs = int64(time.Second) / ticksPerSecond
+	const tickNs = int64(time.Second) / TicksPerSecond
 	u := max(end.stat.UserTicks-begin.stat.UserTicks, 0)
 	k := max(end.stat.SystemTicks-begin.stat.SystemTicks, 0)
 	if begin.cpuNs < 0 || end.cpuNs < 0 {

@@ -31,5 +31,5 @@ func parseStolen(text []byte) (int64, error) {
 		}
 		ticks = v
 	}
-	return min(ticks, 1<<33) * int64(time.Second) / ticksPerSecond, nil
+	return min(ticks, 1<<33) * int64(time.Second) / TicksPerSecond, nil
 }

@@ -166,9 +166,32 @@ func (s *Session) samples(c wire.SampleColumns, names *names) {
 		}
 		t.SetPython()
 		t.SetSamplePeriod(c.PeriodNs)
+		if s.witness != nil && kind == timeline.SampleOnCPU {
+			s.waiting = append(s.waiting, sampleRow{t, at, stack})
+			continue
+		}
 		t.AppendSample(at, kind, -1, stack, 0)
 	}
 	s.refuse(what, refused)
+}
+
+// sampleRow is a sample of a thread that ran.
+type sampleRow struct {
+	thread *thread
+	at     int64
+	stack  timeline.StackID
+}
+
+// classify hands on the samples that have waited for the witness.
+func (s *Session) classify() {
+	for _, r := range s.waiting {
+		kind, module, ok := s.witness.Executing(r.thread.tid, r.at)
+		if !ok {
+			kind, module = timeline.SampleOnCPU, 0
+		}
+		r.thread.AppendSample(r.at, kind, -1, r.stack, module)
+	}
+	s.waiting = nil
 }
 
 // maxFrames is the deepest stack that is read.

@@ -6,6 +6,7 @@ package python
 import (
 	"github.com/inferscope/inferscope/analysis/result"
 	"github.com/inferscope/inferscope/analysis/timeline"
+	"github.com/inferscope/inferscope/sidecar/internal/collect"
 	"github.com/inferscope/inferscope/sidecar/wire"
 )
 
@@ -29,11 +30,15 @@ type Session struct {
 	totals  map[functionKey]*result.FunctionStat
 	order   []functionKey
 	refused map[string]int64
+	// witness tells what samples cannot; those that need it wait for Finish.
+	witness collect.Witness
+	waiting []sampleRow
 }
 
 // thread is what the session keeps of one thread.
 type thread struct {
 	*timeline.ThreadBuilder
+	tid int32
 	// lastLine is the time of the latest line event.
 	lastLine int64
 }
@@ -54,6 +59,10 @@ func NewSession(pid int32, b *timeline.Builder) *Session {
 		refused: map[string]int64{},
 	}
 }
+
+// ClassifyBy has w tell what code a thread executed where a sample only says that it
+// ran. w is asked by Finish. It must be called before the first Add.
+func (s *Session) ClassifyBy(w collect.Witness) { s.witness = w }
 
 // Add takes in one message. Rows that make no sense are left out and counted; see Finish.
 func (s *Session) Add(m wire.Events) {
@@ -78,8 +87,10 @@ func (s *Session) Add(m wire.Events) {
 	s.functions(m.Calls, m.Strings)
 }
 
-// Finish adds what was refused to the builder's losses. The session is over afterwards.
+// Finish asks the witness, if there is one, which must have finished; and adds what
+// was refused to the builder's losses. The session is over afterwards.
 func (s *Session) Finish() {
+	s.classify()
 	for _, what := range kinds {
 		if n := s.refused[what]; n > 0 {
 			s.builder.AddLoss(timeline.Loss{Source: source, Count: n,
@@ -119,7 +130,7 @@ func (s *Session) thread(tid int64) *thread {
 	if len(s.threads) >= maxThreads {
 		return nil
 	}
-	t := &thread{ThreadBuilder: s.builder.Thread(s.pid, id)}
+	t := &thread{ThreadBuilder: s.builder.Thread(s.pid, id), tid: id}
 	s.threads[id] = t
 	return t
 }

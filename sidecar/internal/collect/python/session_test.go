@@ -121,6 +121,52 @@ func TestRowsOfEveryKindArrive(t *testing.T) {
 	}
 }
 
+// onlyAt is a witness that saw a thread at one moment.
+type onlyAt struct {
+	tid    int32
+	at     int64
+	module timeline.NameID
+}
+
+func (o onlyAt) Executing(tid int32, at int64) (timeline.SampleKind, timeline.NameID, bool) {
+	return timeline.SampleNative, o.module, tid == o.tid && at == o.at
+}
+
+// A witness says what code ran, for samples that only know that some did.
+func TestWitnessClassifiesSamples(t *testing.T) {
+	b := timeline.NewBuilder()
+	s := NewSession(7, b)
+	s.ClassifyBy(onlyAt{tid: 9, at: 205, module: b.Name("libblas.so")})
+	s.Add(wire.Events{Strings: []string{"f", "a.py"}, Samples: wire.SampleColumns{PeriodNs: 5, TID: le32(9, 9, 9, 8),
+		Time: le64(200, 205, 205, 205), Kind: []byte{4, 4, 5, 4}, Stack: le32(0, 0, 0, 0), Frames: le32(0, 1, 3, -1)}})
+	s.Finish()
+	tl := b.Build(window)
+	if err := tl.Check(); err != nil {
+		t.Fatal(err)
+	}
+	type row struct {
+		at     int64
+		kind   timeline.SampleKind
+		module string
+	}
+	for tid, want := range map[int32][]row{
+		9: {{200, timeline.SampleOnCPU, ""}, {205, timeline.SampleWaiting, ""}, {205, timeline.SampleNative, "libblas.so"}},
+		8: {{205, timeline.SampleOnCPU, ""}},
+	} {
+		got := []row{}
+		samples := find(t, tl, tid).Samples
+		for i := range samples.Time {
+			got = append(got, row{samples.Time[i], samples.Kind[i], tl.Names.String(samples.Module[i])})
+			if samples.Stack[i] == 0 {
+				t.Errorf("thread %d: sample %d lost its stack", tid, i)
+			}
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("thread %d: %v, want %v", tid, got, want)
+		}
+	}
+}
+
 func TestTotalsAreCumulative(t *testing.T) {
 	row := func(calls int64, off byte) wire.Events {
 		return wire.Events{Strings: []string{"f", "a.py"}, Calls: wire.FunctionColumns{Function: le32(0), File: le32(1),
