@@ -39,7 +39,7 @@ func TestEveryModuleOfThePackageIsOwn(t *testing.T) {
 	if seen < 10 {
 		t.Fatalf("only %d modules", seen)
 	}
-	for _, file := range []string{"/home/me/inferscope/train.py", "/home/me/work/lines.py", "lines.py", "<cell>", ""} {
+	for _, file := range []string{"/home/me/inferscope/train.py", "/home/me/project/lines.py", "lines.py", "<cell>", ""} {
 		if attribution.Own(file) {
 			t.Errorf("%q is taken for ours", file)
 		}
