@@ -77,7 +77,8 @@ enum gpu_record_type {
     GPU_RECORD_MEMSET = 6,
     GPU_RECORD_API = 7,
     GPU_RECORD_SYNC = 8,
-    GPU_RECORD_OVERHEAD = 9
+    GPU_RECORD_OVERHEAD = 9,
+    GPU_RECORD_WINDOW = 10
 };
 
 /* Text: head.name is the id that it defines; length bytes follow, padded. */
@@ -209,5 +210,23 @@ struct gpu_record_overhead {
     uint32_t thread;
 };
 _Static_assert(sizeof(struct gpu_record_overhead) == 32, "overhead");
+
+/* A stretch in which everything was captured. A capture that is whole from its beginning to its end has none; one that
+ * the overhead governor cut into windows has one for each, and what lies between them was not seen. Unlike all others its
+ * times are CLOCK_MONOTONIC of the producer. */
+struct gpu_record_window {
+    struct gpu_record head;
+    uint64_t start;
+    uint64_t end;
+    uint64_t launches;     /* calls that launched kernels or graphs within it */
+    uint64_t first_kernel; /* the driver's running number of the first and the last kernel launched by a call of its own */
+    uint64_t last_kernel;  /* (not by a graph): what is missing in between two windows was not seen. 0: not known */
+};
+_Static_assert(sizeof(struct gpu_record_window) == 48, "window");
+_Static_assert(offsetof(struct gpu_record_window, start) == 8, "window.start");
+_Static_assert(offsetof(struct gpu_record_window, end) == 16, "window.end");
+_Static_assert(offsetof(struct gpu_record_window, launches) == 24, "window.launches");
+_Static_assert(offsetof(struct gpu_record_window, first_kernel) == 32, "window.first_kernel");
+_Static_assert(offsetof(struct gpu_record_window, last_kernel) == 40, "window.last_kernel");
 
 #endif

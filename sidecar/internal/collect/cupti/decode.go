@@ -24,11 +24,13 @@ const (
 	recordAPI      = 7
 	recordSync     = 8
 	recordOverhead = 9
+	recordWindow   = 10
 )
 
 // recordBytes is the least size of each type.
 var recordBytes = [...]int{recordPad: 8, recordName: 16, recordClock: 32, recordDevice: 40, recordKernel: 72,
-	recordMemcpy: 56, recordMemset: 48, recordAPI: 40, recordSync: 40, recordOverhead: 32}
+	recordMemcpy: 56, recordMemset: 48, recordAPI: 40, recordSync: 40, recordOverhead: 32,
+	recordWindow: 48}
 
 // What a hostile producer can make us allocate is bounded.
 const (
@@ -111,6 +113,8 @@ func (d *decoder) record(r []byte) error {
 		return nil
 	case recordSync:
 		return nil // its call is recorded too
+	case recordWindow:
+		return nil
 	}
 	start, end := int64(le.Uint64(r[8:]))-d.offset, int64(le.Uint64(r[16:]))-d.offset
 	switch {

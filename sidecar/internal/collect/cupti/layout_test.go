@@ -38,12 +38,12 @@ func TestLayoutOfTheHeader(t *testing.T) {
 		"GPU_RING_IDLE": stateIdle, "GPU_RING_ARMED": stateArmed, "GPU_RING_ON": stateOn, "GPU_RING_ENDED": stateEnded,
 		"GPU_RECORD_PAD": recordPad, "GPU_RECORD_NAME": recordName, "GPU_RECORD_CLOCK": recordClock, "GPU_RECORD_DEVICE": recordDevice,
 		"GPU_RECORD_KERNEL": recordKernel, "GPU_RECORD_MEMCPY": recordMemcpy, "GPU_RECORD_MEMSET": recordMemset,
-		"GPU_RECORD_API": recordAPI, "GPU_RECORD_SYNC": recordSync, "GPU_RECORD_OVERHEAD": recordOverhead,
+		"GPU_RECORD_API": recordAPI, "GPU_RECORD_SYNC": recordSync, "GPU_RECORD_OVERHEAD": recordOverhead, "GPU_RECORD_WINDOW": recordWindow,
 		"gpu_record_name": recordBytes[recordName], "gpu_record_clock": recordBytes[recordClock],
 		"gpu_record_device": recordBytes[recordDevice], "gpu_record_kernel": recordBytes[recordKernel],
 		"gpu_record_memcpy": recordBytes[recordMemcpy], "gpu_record_memset": recordBytes[recordMemset],
 		"gpu_record_api": recordBytes[recordAPI], "gpu_record_sync": recordBytes[recordSync],
-		"gpu_record_overhead": recordBytes[recordOverhead],
+		"gpu_record_overhead": recordBytes[recordOverhead], "gpu_record_window": recordBytes[recordWindow],
 
 		"gpu_ring_header.version": offVersion, "gpu_ring_header.header_bytes": offHeaderBytes, "gpu_ring_header.capacity": offCapacity,
 		"gpu_ring_header.head": offHead, "gpu_ring_header.dropped": offDropped, "gpu_ring_header.lost": offLost,
@@ -58,7 +58,8 @@ func TestLayoutOfTheHeader(t *testing.T) {
 		"gpu_record_memcpy.correlation": 40, "gpu_record_memcpy.copy_kind": 44, "gpu_record_memcpy.src_kind": 45,
 		"gpu_record_memcpy.dst_kind": 46, "gpu_record_memset.bytes": 24, "gpu_record_memset.device": 32,
 		"gpu_record_memset.stream": 36, "gpu_record_memset.correlation": 40, "gpu_record_api.thread": 24,
-		"gpu_record_api.correlation": 28,
+		"gpu_record_api.correlation": 28, "gpu_record_window.start": 8, "gpu_record_window.end": 16, "gpu_record_window.launches": 24,
+		"gpu_record_window.first_kernel": 32, "gpu_record_window.last_kernel": 40,
 	}
 	for name, value := range decoder {
 		if got, ok := header[name]; !ok || got != value {
