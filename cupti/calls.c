@@ -12,7 +12,7 @@ static const char *const begins[] = {
     "cudaStreamWaitEvent", "cudaEventRecord", "cudaGraphLaunch", "cudaGraphInstantiate", "cudaGraphExecUpdate",
     "cudaGraphUpload", "cudaMemPrefetch", "cudaModule", "cudaLibraryLoad", "cudaStreamBeginCapture", "cudaStreamEndCapture",
     "cudaMemPool", "cudaDeviceReset",
-    "cuLaunch", "cuMemcpy", "cuMemset", "cuMemAlloc", "cuMemFree", "cuMemHostAlloc", "cuMemHostRegister",
+    "cuStreamBeginCapture", "cuStreamEndCapture", "cuLaunch", "cuMemcpy", "cuMemset", "cuMemAlloc", "cuMemFree", "cuMemHostAlloc", "cuMemHostRegister",
     "cuCtxSynchronize", "cuStreamSynchronize", "cuEventSynchronize", "cuStreamWaitEvent", "cuEventRecord", "cuGraphLaunch",
     "cuGraphInstantiate", "cuGraphExecUpdate", "cuGraphUpload", "cuMemPrefetch", "cuModuleLoad", "cuLibraryLoad", "cuLink",
     "cuMemMap", "cuMemUnmap", "cuMemCreate", "cuMemRelease", "cuCtxCreate", "cuDevicePrimaryCtxRetain", "cuInit"};
@@ -27,6 +27,22 @@ static int wanted(const char *name) {
     return 0;
 }
 
+static int has(const char *name, const char *prefix) { return strncmp(name, prefix, strlen(prefix)) == 0; }
+
+/* The runtime's launch functions launch through the driver's, and the callback of those is the cheaper one. */
+static uint8_t use_of(const char *name, int driver) {
+    if (!wanted(name)) return 0;
+    uint8_t use = CALL_WANTED;
+    const char *rest = name + strlen(driver ? "cu" : "cuda");
+    if (driver || !has(rest, "LaunchKernel")) use |= CALL_LOGGED;
+    if (has(rest, "LaunchHostFunc")) return use;
+    if (has(rest, "Launch") || has(rest, "GraphLaunch")) use |= CALL_LAUNCHES | CALL_WORKS;
+    if (has(rest, "Memcpy") || has(rest, "Memset") || has(rest, "MemPrefetch")) use |= CALL_WORKS;
+    if (has(rest, "StreamBeginCapture")) use |= CALL_BEGINS_CAPTURE;
+    if (has(rest, "StreamEndCapture")) use |= CALL_ENDS_CAPTURE;
+    return use;
+}
+
 static uint32_t domain(int driver) { return driver ? ABI_DOMAIN_DRIVER : ABI_DOMAIN_RUNTIME; }
 
 void calls_prepare(struct calls *calls, const struct cupti *cupti) {
@@ -36,7 +52,7 @@ void calls_prepare(struct calls *calls, const struct cupti *cupti) {
             const char *name = NULL;
             if (cupti->GetCallbackName(domain(d), cbid, &name) != ABI_SUCCESS || name == NULL) continue;
             calls->text[d][cbid] = name;
-            calls->wanted[d][cbid] = (uint8_t)wanted(name);
+            calls->use[d][cbid] = use_of(name, d);
             calls->count[d] = cbid + 1;
         }
     }
@@ -47,7 +63,7 @@ void calls_silence_noise(const struct calls *calls, const struct cupti *cupti) {
         int (*enable)(uint32_t, uint8_t) = d ? cupti->ActivityEnableDriverApi : cupti->ActivityEnableRuntimeApi;
         if (enable == NULL) continue;
         for (uint32_t cbid = 1; cbid < calls->count[d]; cbid++)
-            if (calls->text[d][cbid] != NULL && !calls->wanted[d][cbid]) enable(cbid, 0);
+            if (calls->text[d][cbid] != NULL && !(calls->use[d][cbid] & CALL_WANTED)) enable(cbid, 0);
     }
 }
 

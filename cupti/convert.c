@@ -9,7 +9,22 @@ static uint32_t name_of(struct sink *sink, const char *text) { return names_inte
 
 static int plausible(uint64_t start, uint64_t end) { return start != 0 && end >= start; }
 
+static void worked(struct sink *sink, uint32_t device) {
+    if (device < 64) sink->devices |= (uint64_t)1 << device;
+}
+
+static void number(struct numbering *n, const struct abi_kernel *k) {
+    uint64_t id = (uint64_t)k->grid_id;
+    if (k->graph_node != 0 || k->grid_id <= 0) return;
+    if (n->last != 0 && n->context != k->context) n->mixed = 1;
+    n->context = k->context;
+    if (n->first == 0 || id < n->first) n->first = id;
+    if (id > n->last) n->last = id;
+}
+
 static void convert_kernel(struct sink *sink, const struct abi_kernel *k) {
+    number(&sink->numbers, k);
+    worked(sink, k->device);
     struct gpu_record_kernel out = {
         .head = {GPU_RECORD_KERNEL, sizeof out, k->name ? name_of(sink, k->name) : 0},
         .start = k->start, .end = k->end, .device = k->device, .stream = k->stream,
@@ -27,6 +42,7 @@ static void convert_memcpy(struct sink *sink, const struct abi_memcpy *m) {
         .head = {GPU_RECORD_MEMCPY, sizeof out, 0}, .start = m->start, .end = m->end, .bytes = m->bytes,
         .device = m->device, .stream = m->stream, .correlation = m->correlation,
         .copy_kind = m->copy_kind, .src_kind = m->src_kind, .dst_kind = m->dst_kind};
+    worked(sink, m->device);
     convert_put(sink, &out);
 }
 
@@ -36,6 +52,8 @@ static void convert_peer(struct sink *sink, const struct abi_memcpy_peer *m) {
         .device = m->device, .stream = m->stream, .correlation = m->correlation,
         .copy_kind = m->copy_kind, .src_kind = m->src_kind, .dst_kind = m->dst_kind,
         .peer = 1, .src_device = m->src_device, .dst_device = m->dst_device};
+    worked(sink, m->src_device);
+    worked(sink, m->dst_device);
     convert_put(sink, &out);
 }
 
@@ -46,7 +64,7 @@ static void convert_memset(struct sink *sink, const struct abi_memset *m) {
     convert_put(sink, &out);
 }
 
-static void convert_api(struct sink *sink, const struct abi_api *a) {
+void convert_call(struct sink *sink, const struct abi_api *a) {
     int is_driver = a->kind == ABI_KIND_DRIVER;
     const char *text = NULL;
     uint32_t id = calls_name(&sink->calls, is_driver, a->cbid, &text);
@@ -91,7 +109,7 @@ static int convert(struct sink *sink, const struct abi_record *record, size_t le
     case ABI_KIND_MEMCPY2: WITH(struct abi_memcpy_peer, convert_peer); break;
     case ABI_KIND_MEMSET: WITH(struct abi_memset, convert_memset); break;
     case ABI_KIND_DRIVER:
-    case ABI_KIND_RUNTIME: WITH(struct abi_api, convert_api); break;
+    case ABI_KIND_RUNTIME: WITH(struct abi_api, convert_call); break;
     case ABI_KIND_SYNCHRONIZATION: WITH(struct abi_sync, convert_sync); break;
     case ABI_KIND_OVERHEAD: WITH(struct abi_overhead, convert_overhead); break;
     default: break; /* a kind that somebody else enabled */

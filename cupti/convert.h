@@ -7,16 +7,28 @@
 #include "names.h"
 #include "ring.h"
 
+/* The driver's running numbers of the kernels launched by a call of their own, since numbers was last cleared. They go on
+ * when nothing is captured, a sequence a context: with two contexts they say nothing. */
+struct numbering {
+    uint64_t first, last;
+    uint32_t context, mixed;
+};
+
 /* Where records go. */
 struct sink {
     struct ring ring;
     struct names names;
     struct calls calls;
     uint64_t written; /* records of this capture that found room */
+    struct numbering numbers;
+    uint64_t devices; /* a bit for each that worked, of the first 64 */
 };
 
 /* Copies one activity buffer into the ring, which must be open, and publishes it. What cannot be read is counted. */
 void convert_buffer(struct sink *sink, const struct cupti *cupti, uint8_t *buffer, size_t valid);
+
+/* Appends a host call. */
+void convert_call(struct sink *sink, const struct abi_api *call);
 
 /* Appends a record of the ring. */
 void convert_put(struct sink *sink, const void *record);

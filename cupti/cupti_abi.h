@@ -35,6 +35,9 @@ enum {
 /* CUpti_CallbackDomain */
 enum { ABI_DOMAIN_DRIVER = 1, ABI_DOMAIN_RUNTIME = 2 };
 
+/* CUpti_ApiCallbackSite */
+enum { ABI_SITE_ENTER = 0, ABI_SITE_EXIT = 1 };
+
 /* CUpti_ActivityAttribute */
 enum {
     ABI_ATTR_DEVICE_BUFFER_SIZE = 0,
@@ -179,12 +182,29 @@ struct abi_overhead {
 };
 _Static_assert(offsetof(struct abi_overhead, start) == 24, "overhead.start");
 
+/* CUpti_CallbackData, whole. */
+struct abi_callback {
+    int32_t site;
+    const char *function;
+    const void *parameters;
+    void *returned; /* at the exit: of the function's result, an int for the driver and the runtime */
+    const char *symbol;
+    void *context;
+    uint32_t context_uid;
+    uint64_t *correlation_data;
+    uint32_t correlation;
+};
+_Static_assert(offsetof(struct abi_callback, returned) == 24, "callback.functionReturnValue");
+_Static_assert(offsetof(struct abi_callback, context_uid) == 48, "callback.contextUid");
+_Static_assert(offsetof(struct abi_callback, correlation) == 64, "callback.correlationId");
+
 /* Any record: the kind comes first in all of them. */
 struct abi_record {
     uint32_t kind;
 };
 
 typedef void (*abi_buffer_request)(uint8_t **buffer, size_t *size, size_t *max_records);
+typedef void (*abi_callback_function)(void *user, int32_t domain, uint32_t cbid, const void *data);
 typedef void (*abi_buffer_complete)(void *context, uint32_t stream, uint8_t *buffer, size_t size, size_t valid);
 
 #endif

@@ -60,6 +60,10 @@ const char *cupti_find(struct cupti *cupti, const char *const *candidates) {
     NEED(GetResultString);
     MAY(ActivityRegisterTimestampCallback);
     MAY(Finalize);
+    MAY(Subscribe);
+    MAY(Unsubscribe);
+    MAY(EnableCallback);
+    MAY(GetDeviceId);
 #undef NEED
 #undef MAY
     if (!ok) return "the CUPTI library lacks functions that are needed";

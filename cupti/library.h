@@ -25,6 +25,10 @@ struct cupti {
     int (*GetResultString)(int result, const char **text);
     int (*ActivityRegisterTimestampCallback)(uint64_t (*clock)(void)); /* optional */
     int (*Finalize)(void);                                             /* optional */
+    int (*Subscribe)(void **subscriber, abi_callback_function, void *user); /* optional, as the three below */
+    int (*Unsubscribe)(void *subscriber);
+    int (*EnableCallback)(uint32_t enable, void *subscriber, uint32_t domain, uint32_t cbid);
+    int (*GetDeviceId)(void *context, uint32_t *device);
 };
 
 /* The driver's functions. */

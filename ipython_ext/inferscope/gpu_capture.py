@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,9 +18,14 @@ from pathlib import Path
 
 from . import _wire, gpu
 from .gpu import shim_path
+from .gpu_devices import DeviceWatch, MultiGpuError
+
+__all__ = ["Capture", "CaptureSummary", "MultiGpuError", "candidates"]
 
 _INJECTION = "CUDA_INJECTION64_PATH"
 _MULTIPLE_SUBSCRIBERS = 39
+# What capture may cost a cell, as a share of its time, before it goes on in windows.
+DEFAULT_BUDGET = 0.05
 # The device is waited for in slices, so that an interrupt gets through, and not for ever.
 _DRAIN_SLICE_MS = 50
 _DRAIN_SECONDS = 60.0
@@ -35,6 +41,9 @@ class _Options(ctypes.Structure):
         ("max_buffers", ctypes.c_uint32),
         ("correlation", ctypes.c_uint32),
         ("drain_ms", ctypes.c_uint32),
+        ("budget_ppm", ctypes.c_uint32),
+        ("devices_fd", ctypes.c_int32),
+        ("run_soon", ctypes.c_void_p),
     ]
 
 
@@ -53,10 +62,13 @@ class _Outcome(ctypes.Structure):
         ("start_cost_ns", ctypes.c_uint64),
         ("stop_cost_ns", ctypes.c_uint64),
         ("busy", ctypes.c_uint32),
-        ("reserved", ctypes.c_uint32),
+        ("windows", ctypes.c_uint32),
         ("step", ctypes.c_char * 48),
         ("detail", ctypes.c_char * 208),
         ("library", ctypes.c_char * 512),
+        ("worked", ctypes.c_uint64),
+        ("ungoverned", ctypes.c_uint32),
+        ("records_used", ctypes.c_uint32),
     ]
 
 
@@ -69,12 +81,16 @@ class CaptureSummary:
         losses: What was not seen, for the report.
         records: How many records were written.
         stop_ns: What ending the capture took, the wait for the device included.
+        windows: Into how many windows the overhead governor cut the capture; 0 when it was whole.
+        devices: The devices that worked, by CUDA's ordinal.
     """
 
     started: bool = False
     losses: list[_wire.Loss] = field(default_factory=list)
     records: int = 0
     stop_ns: int = 0
+    windows: int = 0
+    devices: tuple[int, ...] = ()
 
 
 class Capture:
@@ -82,11 +98,23 @@ class Capture:
 
     Args:
         finalize: Take CUPTI out of the process at the end, where that is safe.
+        budget: The share of the cell's time that capture may cost. When it would cost more, capture goes on in windows,
+            if `begin` is called on the process's main thread; 0 captures the cell whole, whatever that costs.
+        several_devices: Let the cell use more than one device. Otherwise `MultiGpuError` is raised in it.
         shim: Another shim library than the package's own.
     """
 
-    def __init__(self, *, finalize: bool = True, shim: Path | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        finalize: bool = True,
+        budget: float = DEFAULT_BUDGET,
+        several_devices: bool = False,
+        shim: Path | None = None,
+    ) -> None:
         self._finalize = finalize
+        self._budget = budget
+        self._watch = None if several_devices else DeviceWatch()
         self._path = shim or shim_path()
         self._library: ctypes.CDLL | None = None
         self._why = ""
@@ -123,7 +151,13 @@ class Capture:
         self._arm()
         paths = [os.fsencode(path) for path in candidates()]
         array = (ctypes.c_char_p * (len(paths) + 1))(*paths, None)
-        options = _Options(size=ctypes.sizeof(_Options), finalize=int(self._finalize))
+        options = _Options(
+            size=ctypes.sizeof(_Options),
+            finalize=int(self._finalize),
+            budget_ppm=int(self._budget * 1e6),
+            devices_fd=self._watch.start(library) if self._watch is not None else -1,
+            run_soon=_run_soon(),
+        )
         begin = library.inferscope_capture_begin
         if begin(os.fsencode(ring_path), array, ctypes.byref(options), ctypes.byref(outcome)) != 0:
             self._why = _explain(outcome)
@@ -143,6 +177,8 @@ class Capture:
             return CaptureSummary(losses=[_loss(f"GPU capture did not end well: {error!r}")])
         finally:
             self._disarm()
+            if self._watch is not None:
+                self._watch.stop()
 
     def _end(self, library: ctypes.CDLL) -> CaptureSummary:
         start = time.monotonic_ns()
@@ -164,7 +200,16 @@ class Capture:
                     " GPU work of this cell was not captured, that of the next cell will be"
                 )
             )
-        return CaptureSummary(bool(outcome.started), losses, outcome.records, stop_ns)
+        if outcome.ungoverned:
+            losses.append(_loss(_UNGOVERNED[outcome.ungoverned]))
+        return CaptureSummary(
+            started=bool(outcome.started),
+            losses=losses,
+            records=outcome.records,
+            stop_ns=stop_ns,
+            windows=outcome.windows,
+            devices=tuple(device for device in range(64) if outcome.worked >> device & 1),
+        )
 
     def _arm(self) -> None:
         """Let CUDA's initialisation tell the shim, unless another tool asked for that first."""
@@ -181,6 +226,19 @@ class Capture:
 
 
 _IDLE, _ON = 0, 2
+# enum inferscope_ungoverned
+_OVER_BUDGET = "GPU capture cost more than its budget and could not be cut into windows: "
+_UNGOVERNED = {
+    1: _OVER_BUDGET + "several threads use CUDA at the same time",
+    2: _OVER_BUDGET + "CUPTI may not be taken out of this process",
+}
+
+
+def _run_soon() -> int | None:
+    """Python's way to call a C function between two instructions of the main thread; None on another thread."""
+    if threading.current_thread() is not threading.main_thread():
+        return None
+    return ctypes.cast(ctypes.pythonapi.Py_AddPendingCall, ctypes.c_void_p).value
 
 
 def _load(path: Path) -> ctypes.CDLL:
@@ -192,6 +250,9 @@ def _load(path: Path) -> ctypes.CDLL:
     library.inferscope_capture_begin.argtypes = (ctypes.c_char_p, ctypes.c_void_p, ctypes.POINTER(_Options), outcome)
     library.inferscope_capture_drain.argtypes = (ctypes.c_uint32,)
     library.inferscope_capture_end.argtypes = (outcome,)
+    library.inferscope_capture_worked.argtypes = ()
+    library.inferscope_capture_worked.restype = ctypes.c_uint64
+    library.inferscope_device_name.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int)
     return library
 
 

@@ -5,18 +5,21 @@
  *   set NAME VALUE      the environment
  *   cuda                maps libcuda         init    initialises it, as a framework does at its first use
  *   cupti               maps libcupti, as a framework does; otherwise the shim opens it when it needs it
+ *   govern PPM          the overhead budget of the next capture; 0, as at first, captures whole
  *   begin RING BUFFER_BYTES MAX_BUFFERS DRAIN_MS
- *   replay FILE COUNT   does the recorded work  ->  when the device will be done, CLOCK_MONOTONIC
+ *   replay FILE COUNT   does the recorded work  ->  when the device will be done, CLOCK_MONOTONIC. After each time what the
+ *                       governor asked for is done, as an interpreter does between two instructions
  *   drain MS | end | state | release
  *   fork                forks in the middle of whatever goes on; the child uses everything and exits  ->  its status
  *   pid                 its process id
  *   retained            references to contexts that were not given back
  *
- * begin and end answer "RESULT STARTED FINALIZED BUSY RECORDS ERROR STEP|DETAIL|LIBRARY". */
+ * begin and end answer "RESULT STARTED FINALIZED BUSY RECORDS ERROR WINDOWS UNGOVERNED WORKED STEP|DETAIL|LIBRARY". */
 #define _GNU_SOURCE
 #include "capture.h"
 
 #include <dlfcn.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,8 +57,17 @@ static void find(void *library, const char *name, void *slot) {
 }
 
 static void answer(int result, const struct inferscope_outcome *o) {
-    printf("%d %u %u %u %llu %d %s|%s|%s\n", result, o->started, o->finalized, o->busy, (unsigned long long)o->records,
-           o->cupti_error, o->step, o->detail, o->library);
+    printf("%d %u %u %u %llu %d %u %u %llu %s|%s|%s\n", result, o->started, o->finalized, o->busy, (unsigned long long)o->records,
+           o->cupti_error, o->windows, o->ungoverned, (unsigned long long)o->worked, o->step, o->detail, o->library);
+}
+
+typedef int (*pending_function)(void *);
+static _Atomic(pending_function) pending;
+
+static int run_soon(pending_function function, void *argument) {
+    (void)argument; /* the shim's is NULL */
+    pending_function none = NULL;
+    return atomic_compare_exchange_strong(&pending, &none, function) ? 0 : -1;
 }
 
 static void open_cuda(const char *path) {
@@ -67,8 +79,14 @@ static void open_cuda(const char *path) {
 
 static uint64_t replay(const char *cupti, const char *file, int count) {
     if (f.replay == NULL) find(open_library(cupti), "mock_cupti_replay", &f.replay);
-    uint64_t end = f.replay(file, count);
-    if (f.busy_until != NULL) f.busy_until(end);
+    uint64_t end = 0;
+    for (int i = 0; i < count; i++) {
+        end = f.replay(file, 1);
+        if (end == 0) break;
+        if (f.busy_until != NULL) f.busy_until(end);
+        pending_function now = atomic_exchange(&pending, NULL);
+        if (now != NULL) now(NULL);
+    }
     return end;
 }
 
@@ -95,6 +113,7 @@ int main(int argc, char **argv) {
     const char *const candidates[] = {"/nonexistent/libcupti.so.12", argv[3], NULL};
     char line[2048], command[32], a[1024], b[1024];
     static char file[1024];
+    unsigned budget = 0;
     while (fgets(line, sizeof line, stdin) != NULL) {
         unsigned bytes = 0, buffers = 0, drain = 0;
         struct inferscope_outcome outcome;
@@ -113,10 +132,14 @@ int main(int argc, char **argv) {
         } else if (strcmp(command, "cupti") == 0) {
             find(open_library(argv[3]), "mock_cupti_replay", &f.replay);
             puts("ok");
+        } else if (strcmp(command, "govern") == 0) {
+            budget = (unsigned)atoi(a);
+            puts("ok");
         } else if (strcmp(command, "begin") == 0) {
             sscanf(line, "%*s %*s %u %u %u", &bytes, &buffers, &drain);
             struct inferscope_options options = {.size = sizeof options, .finalize = 1, .buffer_bytes = bytes,
-                                                 .max_buffers = buffers, .drain_ms = drain};
+                                                 .max_buffers = buffers, .drain_ms = drain, .budget_ppm = budget, .devices_fd = -1,
+                                                 .run_soon = run_soon};
             int result = f.begin(a, candidates, &options, &outcome);
             answer(result, &outcome);
         } else if (strcmp(command, "replay") == 0) {

@@ -72,7 +72,7 @@ static void drain(void) {
     while (reader.tail < head) {
         struct gpu_record record;
         memcpy(&record, reader.data + (reader.tail & (CAPACITY - 1)), sizeof record);
-        if (record.size < 8 || record.size % 8 != 0 || record.type > GPU_RECORD_OVERHEAD) {
+        if (record.size < 8 || record.size % 8 != 0 || record.type > GPU_RECORD_WINDOW) {
             reader.corrupt = 1;
             return;
         }
@@ -126,7 +126,7 @@ static void fork_child(void) {
 /* One capture; returns how many kernels, copies and calls were delivered, counting those that did not fit. */
 static uint64_t cycle(const char *ring, const char *cupti, int kernels) {
     const char *const candidates[] = {cupti, NULL};
-    struct inferscope_options options = {.size = sizeof options, .finalize = 1, .buffer_bytes = 1 << 16, .max_buffers = 256};
+    struct inferscope_options options = {.size = sizeof options, .finalize = 1, .buffer_bytes = 1 << 16, .max_buffers = 256, .devices_fd = -1};
     struct inferscope_outcome outcome, other;
     CHECK(inferscope_capture_begin(ring, candidates, &options, &outcome) == 0);
     CHECK(inferscope_capture_state() == 2);
@@ -153,11 +153,54 @@ static uint64_t cycle(const char *ring, const char *cupti, int kernels) {
     CHECK(outcome.finalized + other.finalized == 1);
     CHECK(reader.header->state == GPU_RING_ENDED && reader.header->invalid == 0);
     uint64_t written = 0;
-    for (int type = GPU_RECORD_CLOCK; type <= GPU_RECORD_OVERHEAD; type++) written += reader.kinds[type];
+    for (int type = GPU_RECORD_CLOCK; type <= GPU_RECORD_WINDOW; type++) written += reader.kinds[type];
     CHECK(written == outcome.records + other.records);
     if (reader.header->dropped == 0 && reader.header->discarded == 0)
         CHECK(reader.kinds[GPU_RECORD_KERNEL] == (uint64_t)kernels * ROUNDS * LAUNCHERS);
     return written + reader.header->dropped;
+}
+
+typedef int (*pending_function)(void *);
+static _Atomic(pending_function) pending;
+
+static int run_soon(pending_function function, void *argument) {
+    (void)argument;
+    atomic_store(&pending, function);
+    return 0;
+}
+
+static void *launch_governed(void *unused) {
+    (void)unused;
+    for (int i = 0; i < 300; i++) {
+        CHECK(replay(recording, 1) != 0);
+        pending_function now = atomic_exchange(&pending, NULL);
+        if (now != NULL) CHECK(now(NULL) == 0);
+        /* Others may look at any time. */
+        (void)inferscope_capture_worked();
+    }
+    return NULL;
+}
+
+/* A capture that the governor cuts as often as it can, with a fork in the middle. */
+static void cycle_governed(const char *ring, const char *cupti) {
+    const char *const candidates[] = {cupti, NULL};
+    struct inferscope_options options = {.size = sizeof options, .finalize = 1, .budget_ppm = 1000, .devices_fd = -1, .run_soon = run_soon};
+    struct inferscope_outcome outcome;
+    CHECK(inferscope_capture_begin(ring, candidates, &options, &outcome) == 0);
+    atomic_store(&stop, 0);
+    pthread_t launcher, consumer;
+    CHECK(pthread_create(&consumer, NULL, consume, NULL) == 0);
+    CHECK(pthread_create(&launcher, NULL, launch_governed, NULL) == 0);
+    fork_child();
+    pthread_join(launcher, NULL);
+    CHECK(inferscope_capture_end(&outcome) == 0);
+    pending_function late = atomic_exchange(&pending, NULL);
+    if (late != NULL) CHECK(late(NULL) == 0); /* of a capture that is over */
+    atomic_store(&stop, 1);
+    pthread_join(consumer, NULL);
+    drain();
+    CHECK(!reader.corrupt && outcome.finalized && outcome.windows >= 1 && outcome.worked == 1);
+    CHECK(reader.kinds[GPU_RECORD_WINDOW] == outcome.windows || reader.header->dropped > 0);
 }
 
 int main(int argc, char **argv) {
@@ -174,5 +217,6 @@ int main(int argc, char **argv) {
         if (i % 2 == 1) inferscope_capture_release();
         reset_ring();
     }
+    cycle_governed(argv[4], argv[2]);
     return 0;
 }

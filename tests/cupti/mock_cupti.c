@@ -13,6 +13,8 @@
  *   MOCK_CUPTI_DROPPED  records that each buffer is said to have lost
  *   MOCK_CUPTI_EXTRA    1: a set of memory and a copy between devices, which the recordings do not have
  *   MOCK_CUPTI_NAMES    1: every kernel has a name of its own
+ *   MOCK_CUPTI_DEVICES  the work is done by this many devices in turn, a replayed round each
+ *   MOCK_CUPTI_SUBSCRIBER  set: somebody else has subscribed
  *   MOCK_CUPTI_WORKERS  how many threads deliver buffers; 1, and at most 4
  *   MOCK_CUPTI_SLOW_MS  how long a flush takes besides */
 #define _GNU_SOURCE
@@ -25,7 +27,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MEMCPY = 1, MEMSET = 2, DRIVER = 4, RUNTIME = 5, KERNEL = 10, OVERHEAD = 17, PEER = 22, SYNC = 38, ALIEN = 47 };
+#include "mock_callbacks.h"
+#include "mock_recording.h"
+
 enum { KINDS = 64, CBIDS = 2048, SLOTS = 64, QUEUE = 4096 };
 
 typedef void (*request_function)(uint8_t **, size_t *, size_t *);
@@ -58,15 +62,6 @@ static _Atomic(uintptr_t) registered_clock;
 static _Atomic int enabled[KINDS];
 static _Atomic int silent[2][CBIDS];
 
-static struct {
-    uint8_t *bytes;
-    size_t size;
-    char path[512];
-    uint64_t stamp;
-    uint32_t strings, calls, records;
-    char **text;
-    const uint8_t *call, *record;
-} recording;
 static pthread_mutex_t loading = PTHREAD_MUTEX_INITIALIZER;
 
 static int setting(const char *name) {
@@ -92,22 +87,6 @@ static uint64_t now(void) {
     if (is_setting("MOCK_CUPTI_CLOCK", "counter")) return clock_ns(CLOCK_MONOTONIC) * 3;
     return clock_ns(CLOCK_REALTIME);
 }
-
-static uint32_t u32(const uint8_t *at) {
-    uint32_t value;
-    memcpy(&value, at, sizeof value);
-    return value;
-}
-
-static uint64_t u64(const uint8_t *at) {
-    uint64_t value;
-    memcpy(&value, at, sizeof value);
-    return value;
-}
-
-static void put64(uint8_t *at, uint64_t value) { memcpy(at, &value, sizeof value); }
-
-static void put32(uint8_t *at, uint32_t value) { memcpy(at, &value, sizeof value); }
 
 /* The size of a record of each kind in the layout in use; 0 for kinds that do not exist here. */
 static size_t layout(uint32_t kind) {
@@ -223,36 +202,6 @@ __attribute__((constructor)) static void prepare(void) {
     for (int i = 0; i < SLOTS; i++) pthread_mutex_init(&slots[i].lock, NULL);
 }
 
-/* Reads a recording as record.py describes it; it stays loaded, since names point into it. */
-static int load(const char *path) {
-    if (recording.bytes != NULL) return strcmp(path, recording.path) == 0 ? 0 : -1;
-    FILE *file = fopen(path, "rb");
-    if (file == NULL || fseek(file, 0, SEEK_END) != 0) return -1;
-    recording.size = (size_t)ftell(file);
-    rewind(file);
-    recording.bytes = malloc(recording.size);
-    size_t read = fread(recording.bytes, 1, recording.size, file);
-    fclose(file);
-    const uint8_t *at = recording.bytes;
-    if (read != recording.size || memcmp(at, "CUPTIREC", 8) != 0 || u32(at + 8) != 1) return -1;
-    recording.stamp = u64(at + 16);
-    recording.strings = u32(at + 24);
-    recording.text = calloc(recording.strings, sizeof *recording.text);
-    at += 28;
-    for (uint32_t i = 0; i < recording.strings; i++) {
-        uint32_t length = u32(at);
-        recording.text[i] = strndup((const char *)at + 4, length);
-        at += 4 + length;
-    }
-    recording.calls = u32(at);
-    recording.call = at + 4;
-    at += 4 + (size_t)recording.calls * 12;
-    recording.records = u32(at);
-    recording.record = at + 4;
-    snprintf(recording.path, sizeof recording.path, "%s", path);
-    return 0;
-}
-
 static void emit_extra(uint64_t start) {
     uint8_t set[104] = {0}, peer[112] = {0};
     put32(set, MEMSET);
@@ -276,72 +225,104 @@ static void emit_extra(uint64_t start) {
     if (atomic_load(&enabled[PEER])) emit(peer, layout(PEER));
 }
 
-/* For tests: does the recorded work count times, on this thread and from now on, as far as its records are switched on. It
- * returns when the last recorded call would have, with the time at which the device will be done (CLOCK_MONOTONIC), or
- * with 0 when the recording cannot be read. */
+static uint64_t until(uint64_t stamp) {
+    uint64_t present = now();
+    for (; present != 0 && present < stamp; present = now()) {
+        struct timespec rest = {(time_t)((stamp - present) / 1000000000u), (long)((stamp - present) % 1000000000u)};
+        if (stamp - present > 200000) nanosleep(&rest, NULL);
+    }
+    return present;
+}
+
+static _Atomic uint64_t numbered; /* kernels launched by a call of their own, so far in this process */
+
+/* What one call of the recording needs to be made again. */
+struct remake {
+    const uint8_t *record; /* shifted in time, on this process */
+    uint32_t correlation, device;
+    uint64_t begun;
+};
+
+static void remake_call(void *argument) {
+    struct remake *call = argument;
+    int driver = u32(call->record) == DRIVER;
+    uint32_t cbid = u32(call->record + 4);
+    call->begun = fire_call(driver ? DRIVER_DOMAIN : RUNTIME_DOMAIN, cbid, call_name(driver, cbid), call->correlation, call->device, u64(call->record + 8),
+              u64(call->record + 16), until);
+    if (atomic_load(&enabled[u32(call->record)]) && !atomic_load(&silent[driver][cbid % CBIDS])) emit(call->record, layout(u32(call->record)));
+}
+
+/* For tests: does the recorded work count times, on this thread and at the recorded pace, as far as its records and callbacks
+ * are switched on; what was recorded on other threads is done by one other. It returns when the last recorded call does, with
+ * the time at which the device will be done (CLOCK_MONOTONIC), or with 0 when the recording cannot be read. */
 uint64_t mock_cupti_replay(const char *path, int count) {
     pthread_mutex_lock(&loading);
     int error = load(path);
+    if (error == 0 && recording.in_order == NULL) order();
     pthread_mutex_unlock(&loading);
     if (error != 0) return 0;
-    uint64_t shift = now() - recording.stamp, last = 0, last_call = 0;
-    uint32_t correlation = 0, most = 0;
+    uint64_t shift = now() - recording.stamp, last = 0;
+    static _Atomic uint32_t correlations;
+    static _Atomic int rounds; /* of all replays */
+    uint32_t most = 0;
     int operations = 0, various = setting("MOCK_CUPTI_NAMES"), every = setting("MOCK_CUPTI_ZERO"), alien = setting("MOCK_CUPTI_ALIEN") || setting("MOCK_CUPTI_BROKEN");
+    uint32_t devices = (uint32_t)setting("MOCK_CUPTI_DEVICES");
+    for (uint32_t i = 0; i < recording.records; i++) {
+        int link = link_offset(u32(recording.in_order[i]));
+        if (link != 0 && u32(recording.in_order[i] + link) > most) most = u32(recording.in_order[i] + link);
+    }
     for (int round = 0; round < count; round++) {
-        const uint8_t *at = recording.record;
         uint64_t end_of_round = 0;
+        int number = atomic_fetch_add(&rounds, 1);
+        uint32_t correlation = atomic_fetch_add(&correlations, most);
+        uint32_t device = devices > 0 ? (uint32_t)number % devices : 0;
         for (uint32_t i = 0; i < recording.records; i++) {
-            uint32_t size = u32(at), kind = u32(at + 4);
+            const uint8_t *from = recording.in_order[i];
+            uint32_t size = u32(from - 4), kind = u32(from);
             if (alien && i == recording.records / 2) {
                 uint8_t other[64] = {ALIEN};
                 emit(other, layout(ALIEN));
             }
             uint8_t record[256];
             memset(record, 0xee, sizeof record);
-            memcpy(record, at + 4, size);
-            at += 4 + size;
-            int time = start_offset(kind), is_call = kind == RUNTIME || kind == DRIVER;
+            memcpy(record, from, size);
+            int time = start_offset(kind), link = link_offset(kind);
             uint64_t start = u64(record + time) + shift, end = u64(record + time + 8) + shift;
             end_of_round = end > end_of_round ? end : end_of_round;
             put64(record + time, start);
             put64(record + time + 8, end);
-            int link = is_call ? 32 : kind == KERNEL ? 92 : kind == MEMCPY ? 44 : kind == SYNC ? 24 : 0;
-            if (link != 0) {
-                uint32_t id = u32(record + link);
-                most = id > most ? id : most;
-                put32(record + link, id + correlation);
-            }
-            if (is_call) {
-                last_call = end > last_call ? end : last_call;
-                if (u32(record + 28) == u32(record + 24)) put32(record + 28, (uint32_t)gettid());
+            if (link != 0) put32(record + link, u32(record + link) + correlation);
+            if (is_call(record)) {
+                /* The main thread's id is that of its process. */
+                int foreign = u32(record + 28) != u32(record + 24);
                 put32(record + 24, (uint32_t)getpid());
+                if (!foreign) put32(record + 28, (uint32_t)gettid());
+                struct remake call = {record, u32(record + 32), device, 0};
+                struct errand errand = {remake_call, &call};
+                if (foreign) send_helper(&errand);
+                else remake_call(&call);
+                /* A thread that was kept waiting does all that follows later. */
+                if (call.begun > start) shift += call.begun - start;
+                continue;
             }
             if (kind == KERNEL) {
                 uint64_t index = u64(record + 104);
                 char *name = index > 0 ? recording.text[index - 1] : NULL;
                 /* CUPTI's names live as long as the module that has the kernel: these for ever. */
-                if (various && asprintf(&name, "kernel %d of round %d", (int)i, round) < 0) name = NULL;
+                if (various && asprintf(&name, "kernel %d of round %d", (int)i, number) < 0) name = NULL;
                 memcpy(record + 104, &name, sizeof name);
+                if (device > 0) put32(record + 40, device);
+                if (u64(record + 144) == 0) put64(record + 96, 1 + atomic_fetch_add(&numbered, 1));
             }
-            if (!is_call && kind != SYNC && kind != OVERHEAD && every > 0 && ++operations % every == 0) {
+            if (kind != SYNC && kind != OVERHEAD && every > 0 && ++operations % every == 0) {
                 put64(record + time, 0);
                 put64(record + time + 8, 0);
             }
-            uint32_t cbid = u32(record + 4);
-            if (!atomic_load(&enabled[kind])) continue;
-            if (is_call && atomic_load(&silent[kind == DRIVER][cbid % CBIDS])) continue;
-            emit(record, layout(kind));
+            if (atomic_load(&enabled[kind])) emit(record, layout(kind));
         }
         if (setting("MOCK_CUPTI_EXTRA")) emit_extra(end_of_round - 5000);
         last = end_of_round;
         shift += end_of_round - (recording.stamp + shift);
-        correlation += most;
-        most = 0;
-    }
-    uint64_t present = now();
-    if (last_call > present) {
-        struct timespec rest = {(time_t)((last_call - present) / 1000000000u), (long)((last_call - present) % 1000000000u)};
-        nanosleep(&rest, NULL);
     }
     return last - now() + clock_ns(CLOCK_MONOTONIC);
 }
@@ -424,13 +405,8 @@ int cuptiGetCallbackName(uint32_t domain, uint32_t cbid, const char **name) {
     pthread_mutex_lock(&loading);
     int error = path != NULL ? load(path) : recording.bytes == NULL;
     pthread_mutex_unlock(&loading);
-    for (uint32_t i = 0; error == 0 && i < recording.calls; i++) {
-        const uint8_t *call = recording.call + (size_t)i * 12;
-        if (u32(call) != (domain == 1 ? 1u : 2u) || u32(call + 4) != cbid) continue;
-        *name = recording.text[u32(call + 8)];
-        return 0;
-    }
-    return 1;
+    *name = error == 0 ? call_name(domain == DRIVER_DOMAIN, cbid) : NULL;
+    return *name == NULL;
 }
 
 int cuptiGetResultString(int result, const char **text) {
@@ -454,5 +430,6 @@ int cuptiFinalize(void) {
     atomic_store(&registered_clock, 0);
     for (int i = 0; i < KINDS; i++) atomic_store(&enabled[i], 0);
     for (int i = 0; i < 2 * CBIDS; i++) atomic_store(&silent[i / CBIDS][i % CBIDS], 0);
+    forget_callbacks();
     return 0;
 }

@@ -250,6 +250,112 @@ def test_missing_or_other_shim(in_process: Program, tmp_path: Path) -> None:
         assert said["after"] is None
 
 
+def test_governor_decides(tmp_path: Path) -> None:
+    program = tmp_path / "governor"
+    sources = (HERE / "governor_test.c", ROOT / "cupti/governor.c")
+    compile_c(
+        "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-I", ROOT / "cupti", *sources, "-o", program
+    )
+    done = subprocess.run([program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+TWO_DEVICES = {"MOCK_CUPTI_DEVICES": "2", "MOCK_CUDA_DEVICES": "2"}
+
+
+def test_second_device_stops_the_cell(in_process: Program) -> None:
+    body = (
+        CUDA_IN_USE
+        + """
+capture.begin(str(ring))
+try:
+    for step in range(10_000): work()
+except gpu_capture.MultiGpuError as error:
+    said["error"], said["of"] = str(error), error.devices
+summary = capture.end()
+said["devices"] = summary.devices
+tell(summary)
+"""
+    )
+    said = in_process(body, **TWO_DEVICES)
+    assert said["of"] == said["devices"] == [0, 1]
+    assert "0 (NVIDIA H100 80GB HBM3) and 1 (NVIDIA H100 80GB HBM3)" in said["error"]
+    assert 'multi_gpu = "allow"' in said["error"]
+    assert said["losses"] == []
+
+
+def test_several_devices_may_be_allowed(in_process: Program) -> None:
+    body = (
+        CUDA_IN_USE
+        + """
+capture = gpu_capture.Capture(shim=shim, several_devices=True)
+capture.begin(str(ring)); work(); work(); work()
+summary = capture.end(); said["devices"] = summary.devices
+"""
+    )
+    assert in_process(body, **TWO_DEVICES) == {"devices": [0, 1]}
+
+
+def test_second_device_at_the_very_end_is_no_error_of_the_next_cell(in_process: Program) -> None:
+    body = (
+        CUDA_IN_USE
+        + """
+import threading
+watched = []
+for attempt in range(50):
+    capture = gpu_capture.Capture(shim=shim)
+    capture.begin(str(ring))
+    try:
+        work(); work()
+    except gpu_capture.MultiGpuError:
+        watched.append(attempt)
+    capture.end()
+    for quiet in range(1000): pass
+said["threads"] = sorted(thread.name for thread in threading.enumerate())
+"""
+    )
+    assert in_process(body, **TWO_DEVICES) == {"threads": ["MainThread"]}
+
+
+def test_capture_is_cut_into_windows(in_process: Program) -> None:
+    body = (
+        CUDA_IN_USE
+        + """
+import time
+for budget in (0.01, 0.0):
+    capture = gpu_capture.Capture(shim=shim, budget=budget)
+    capture.begin(str(ring))
+    until = time.monotonic() + 1.0
+    while time.monotonic() < until: work()
+    summary = capture.end()
+    said[str(budget)] = [summary.windows > 0, [loss.reason for loss in summary.losses]]
+"""
+    )
+    assert in_process(body) == {"0.01": [True, []], "0.0": [False, []]}
+
+
+def test_several_threads_keep_a_capture_whole(in_process: Program) -> None:
+    body = (
+        CUDA_IN_USE
+        + """
+import threading, time
+capture = gpu_capture.Capture(shim=shim, budget=0.001)
+capture.begin(str(ring))
+until = time.monotonic() + 1.0
+def launch():
+    while time.monotonic() < until: work()
+threads = [threading.Thread(target=launch) for _ in range(2)]
+for thread in threads: thread.start()
+launch()
+for thread in threads: thread.join()
+tell(capture.end())
+"""
+    )
+    said = in_process(body)
+    assert len(said["losses"]) == 1
+    assert "several threads" in said["losses"][0]
+
+
 def test_no_ring_no_capture(in_process: Program) -> None:
     body = CUDA_IN_USE + "capture.begin(''); tell(capture.end())"
     assert in_process(body) == {"started": False, "records": 0, "losses": []}

@@ -166,8 +166,8 @@ func (p *producer) do(format string, args ...any) string {
 
 // outcome is struct inferscope_outcome.
 type outcome struct {
-	result, started, finalized, busy, records, cuptiError int
-	step, detail, library                                 string
+	result, started, finalized, busy, records, cuptiError, windows, ungoverned, worked int
+	step, detail, library                                                              string
 }
 
 func (p *producer) outcome(format string, args ...any) outcome {
@@ -175,11 +175,11 @@ func (p *producer) outcome(format string, args ...any) outcome {
 	answer := p.do(format, args...)
 	var o outcome
 	var rest string
-	numbers := strings.SplitN(answer, " ", 7)
-	if len(numbers) == 7 {
-		rest = numbers[6]
+	numbers := strings.SplitN(answer, " ", 10)
+	if len(numbers) == 10 {
+		rest = numbers[9]
 	}
-	if _, err := fmt.Sscan(answer, &o.result, &o.started, &o.finalized, &o.busy, &o.records, &o.cuptiError); err != nil {
+	if _, err := fmt.Sscan(answer, &o.result, &o.started, &o.finalized, &o.busy, &o.records, &o.cuptiError, &o.windows, &o.ungoverned, &o.worked); err != nil {
 		p.t.Fatalf("%q: %v", answer, err)
 	}
 	texts := strings.SplitN(rest, "|", 3)
