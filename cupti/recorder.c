@@ -27,6 +27,8 @@ static struct {
     int log_on, kinds_on;
     int64_t offset; /* CUPTI's clock minus CLOCK_MONOTONIC at the first CLOCK record */
     int has_offset;
+    uint64_t lost;     /* what CUPTI says that it dropped since it was switched on; guarded by `records` */
+    int was_finalized; /* once in this process */
     _Atomic uint64_t touched; /* devices that the log told of */
     _Atomic int told;         /* of a second one */
 } rec = {.records = PTHREAD_MUTEX_INITIALIZER, .devices_fd = -1};
@@ -78,7 +80,7 @@ static void buffer_complete(void *context, uint32_t stream, uint8_t *buffer, siz
         drain_log();
         if (!buffers_is_discard(buffer)) convert_buffer(&rec.sink, &rec.cupti, buffer, valid);
         else if (valid > 0) ring_count(&header->discarded, 1);
-        if (lost > 0) ring_count(&header->lost, lost);
+        rec.lost += lost;
         worked = rec.sink.devices;
     }
     pthread_mutex_unlock(&rec.records);
@@ -280,6 +282,16 @@ int recorder_can_finalize(void) { return rec.cupti.Finalize != NULL && rec.cupti
 
 int recorder_uses_callbacks(void) { return rec.log_on; }
 
+/* After the first cuptiFinalize of a process CUPTI 13.0 says at every later switching off that it dropped one record, while
+ * nothing is missing: on an H100 the numbers of the kernels on both sides of eight windows fitted without a gap, and twenty
+ * captures had all of their kernels and calls. */
+static void count_lost(void) {
+    pthread_mutex_lock(&rec.records);
+    if (rec.active && rec.lost > 0 && !(rec.was_finalized && rec.lost == 1)) ring_count(&rec.sink.ring.header->lost, rec.lost);
+    rec.lost = 0;
+    pthread_mutex_unlock(&rec.records);
+}
+
 int recorder_off(int finalize, struct inferscope_outcome *outcome) {
     int result = 0, error;
     outcome->finalized = 0;
@@ -288,9 +300,14 @@ int recorder_off(int finalize, struct inferscope_outcome *outcome) {
     rec.log_on = 0;
     disable(device_kinds, COUNT(device_kinds));
     if ((error = recorder_flush(1)) != 0) result = recorder_fail(outcome, "flush", error);
-    if (!finalize || !recorder_can_finalize()) return result;
-    if ((error = rec.cupti.Finalize()) != 0) return recorder_fail(outcome, "finalize", error);
-    outcome->finalized = 1;
+    if (!finalize || !recorder_can_finalize()) {
+        count_lost();
+        return result;
+    }
+    error = rec.cupti.Finalize();
+    count_lost();
+    if (error != 0) return recorder_fail(outcome, "finalize", error);
+    outcome->finalized = rec.was_finalized = 1;
     clock_forget();
     buffers_forget();
     return result;

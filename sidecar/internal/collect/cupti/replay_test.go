@@ -419,6 +419,23 @@ func TestFailures(t *testing.T) {
 	}
 }
 
+// TestPhantomDrop: after the first cuptiFinalize of a process CUPTI says of each capture that it dropped one record.
+func TestPhantomDrop(t *testing.T) {
+	p := start(t, "adds", false, "MOCK_CUPTI_DROPPED=1")
+	collector := newCollector(t)
+	tl, _ := capture(t, collector, p, 1)
+	if found := losses(tl)["GPU records were dropped by CUPTI"]; found != 1 {
+		t.Errorf("first capture: %d", found)
+	}
+	tl, _ = capture(t, collector, p, 1)
+	lossless(t, tl)
+	p.do("set MOCK_CUPTI_DROPPED 2")
+	tl, _ = capture(t, collector, p, 1)
+	if found := losses(tl)["GPU records were dropped by CUPTI"]; found != 2 {
+		t.Errorf("third capture: %d", found)
+	}
+}
+
 func TestDeviceThatDoesNotFinish(t *testing.T) {
 	p := start(t, "adds", false, "MOCK_CUDA_HANG_MS=60000")
 	one := begin(t, newCollector(t), p)
