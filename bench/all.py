@@ -20,9 +20,16 @@ from record import Measure
 
 BENCH = Path(__file__).resolve().parent
 RESULTS = BENCH / "results"
-NOT_BENCHMARKS = {"all", "record"}
+NOT_BENCHMARKS = {"all", "kernel", "record"}
 # Left out of a run of all where there is no GPU.
-NEED_GPU = {"gpu_launch_cost"}
+NEED_GPU = {
+    "gpu_capture_kinds",
+    "gpu_governor",
+    "gpu_graph_storm",
+    "gpu_launch_cost",
+    "gpu_models",
+    "gpu_report_time",
+}
 
 HEADER = """# Benchmarks
 
