@@ -137,7 +137,8 @@ def run(kernel: Kernel, case: Case) -> None:
     kernel.run(f"steps = {steps}")
     before = median(runner.plain()[0] for _ in range(3))
     runner.profiled()
-    walls, gpus = [], []
+    walls: list[tuple[float, float]] = []
+    gpus: list[tuple[float, float]] = []
     while len(walls) < MOST_PAIRS and (len(walls) < FEWEST_PAIRS or time.monotonic() - began < CASE_SECONDS):
         order = (runner.plain, runner.profiled) if len(walls) % 2 else (runner.profiled, runner.plain)
         took = {one.__name__: one() for one in order}

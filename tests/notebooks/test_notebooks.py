@@ -98,6 +98,15 @@ def test_the_preprocessing_line_is_named(executed: nbformat.NotebookNode) -> Non
     assert named and int(named.group(1)) == number, text
 
 
+def test_the_loader_line_is_named() -> None:
+    """The training example's slow cell, as it is saved: the GPU waited for the line that runs the loader."""
+    source, outputs = profiled(nbformat.read(ROOT / "notebooks/training_on_gpu.ipynb", as_version=4))[0]
+    number = next(i for i, line in enumerate(source.splitlines(), 1) if "DataLoader(Pictures()" in line)
+    text = report_of(outputs)["text/plain"]
+    named = re.search(r"WHERE THE GPU'S IDLE TIME WENT.*\n.*\bline (\d+)", text)
+    assert named and int(named.group(1)) == number, text
+
+
 def test_the_saved_notebook_shows_its_reports() -> None:
     """The committed file keeps outputs, so that it reads well where nothing runs it."""
     for path in NOTEBOOKS:
