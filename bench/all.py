@@ -1,6 +1,8 @@
 """Runs the benchmarks, keeps their numbers in bench/results, and writes the table bench/README.md.
 
-python bench/all.py [NAME...]
+python bench/all.py [NAME... | --table]
+
+With ``--table`` nothing is run: the table is written anew from what is in bench/results.
 """
 
 from __future__ import annotations
@@ -20,9 +22,16 @@ from record import Measure
 
 BENCH = Path(__file__).resolve().parent
 RESULTS = BENCH / "results"
-NOT_BENCHMARKS = {"all", "record"}
+NOT_BENCHMARKS = {"all", "gpu_session", "kernel", "record"}
 # Left out of a run of all where there is no GPU.
-NEED_GPU = {"gpu_launch_cost"}
+NEED_GPU = {
+    "gpu_capture_kinds",
+    "gpu_governor",
+    "gpu_graph_storm",
+    "gpu_launch_cost",
+    "gpu_models",
+    "gpu_report_time",
+}
 
 HEADER = """# Benchmarks
 
@@ -74,14 +83,22 @@ def run(name: str, command: list[str]) -> dict[str, Any]:
         RuntimeError: It failed, or printed no number.
     """
     print(f"== {name}", file=sys.stderr, flush=True)
-    done = subprocess.run(command, cwd=BENCH.parent, stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode != 0:
-        raise RuntimeError(f"{name} exited with {done.returncode}")
-    measures = [Measure(**json.loads(line)) for line in done.stdout.splitlines() if line.strip()]
+    measures = []
+    with subprocess.Popen(command, cwd=BENCH.parent, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.strip():
+                measures.append(Measure(**json.loads(line)))
+                print(f"   {sentence(measures[-1])}", file=sys.stderr, flush=True)
+    if process.returncode != 0:
+        raise RuntimeError(f"{name} exited with {process.returncode}")
     if not measures:
         raise RuntimeError(f"{name} printed no number")
-    for measure in measures:
-        print(f"   {measure.what}: {measure.value:.4g} {measure.unit} {verdict(measure)}", file=sys.stderr)
+    return record_of(name, measures)
+
+
+def record_of(name: str, measures: list[Measure]) -> dict[str, Any]:
+    """What is kept of a benchmark: its numbers, when and on what they were taken."""
     return {
         "name": name,
         "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
@@ -95,6 +112,11 @@ def verdict(measure: Measure) -> str:
     return {None: "", True: f"(budget {measure.budget}: kept)", False: f"(budget {measure.budget}: MISSED)"}[
         measure.within()
     ]
+
+
+def sentence(measure: Measure) -> str:
+    """One number as it is read, with its budget."""
+    return f"{measure.what}: {measure.value:.4g} {measure.unit} {verdict(measure)}".rstrip()
 
 
 def table() -> str:
@@ -117,6 +139,9 @@ def table() -> str:
 
 def main() -> int:
     """Runs the benchmarks named on the command line, or all; 1 when one failed or missed a budget."""
+    if sys.argv[1:] == ["--table"]:
+        (BENCH / "README.md").write_text(table())
+        return 0
     available = benchmarks()
     left_out = set() if any(Path("/dev").glob("nvidia[0-9]*")) else NEED_GPU
     chosen = sys.argv[1:] or [name for name in available if name not in left_out]

@@ -8,13 +8,9 @@ Inside is measured around the code that the kernel runs, outside from the reques
 from __future__ import annotations
 
 import statistics
-import subprocess
 import sys
-import time
 
-from jupyter_client.kernelspec import KernelSpec
-from jupyter_client.manager import KernelManager
-
+from kernel import Answer, Kernel
 from record import measure, percentile
 
 LOADS = 5
@@ -36,73 +32,37 @@ def measured_run_cell(text):
 """
 
 
-class Kernel:
-    """A kernel of this Python."""
-
-    def __init__(self) -> None:
-        self.manager = KernelManager()
-        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-        self.manager._kernel_spec = KernelSpec(argv=argv, display_name="bench", language="python")
-        # The notice that the kernel's transport is not encrypted goes to stderr.
-        self.manager.start_kernel(stderr=subprocess.DEVNULL)
-        self.client = self.manager.client()
-        self.client.start_channels()
-        self.client.wait_for_ready(timeout=60)
-
-    def run(self, code: str) -> tuple[float, str]:
-        """Runs a cell; returns its seconds from outside and the text of its result."""
-        begin = time.perf_counter()
-        request = self.client.execute(code)
-        result = ""
-        reports = 0
-        while True:
-            message = self.client.get_iopub_msg(timeout=60)
-            if message["parent_header"].get("msg_id") != request:
-                continue
-            kind, content = message["msg_type"], message["content"]
-            if kind == "execute_result":
-                result = content["data"]["text/plain"]
-            reports += kind == "display_data"
-            if kind in ("error", "stream"):
-                raise RuntimeError(f"{code!r} said {content}")
-            if kind == "status" and content["execution_state"] == "idle":
-                seconds = time.perf_counter() - begin
-                break
-        self.client.get_shell_msg(timeout=60)
-        if reports != code.count("%%inferscope"):
-            raise RuntimeError(f"{code!r} showed {reports} reports")
-        return seconds, result
-
-    def close(self) -> None:
-        self.client.stop_channels()
-        self.manager.shutdown_kernel(now=True)
+def run(kernel: Kernel, code: str) -> Answer:
+    """Runs a cell that must show its reports and say nothing else."""
+    answer = kernel.run(code)
+    if answer.stdout or answer.stderr or len(answer.reports) != code.count("%%inferscope"):
+        raise RuntimeError(f"{code!r} showed {answer}")
+    return answer
 
 
 def load_ms() -> list[float]:
     """What %load_ext took, measured inside kernels that were just started."""
     taken = []
     for _ in range(LOADS):
-        kernel = Kernel()
-        taken.append(1e3 * float(kernel.run(LOAD)[1]))
-        kernel.close()
+        with Kernel(quiet=True) as kernel:
+            taken.append(1e3 * float(run(kernel, LOAD).result))
     return taken
 
 
 def cell_ms(pairs: int) -> tuple[list[float], list[float]]:
     """The differences of profiled and plain trivial cells, from outside and inside, in alternating order."""
-    kernel = Kernel()
-    kernel.run("%load_ext inferscope")
-    kernel.run(MEASURED)
-    kernel.run("%%inferscope\n" + BODY)
     outside, inside = [], []
-    for number in range(pairs):
-        codes = ["%%inferscope\n" + BODY, BODY]
-        order = codes if number % 2 else codes[::-1]
-        seconds = {code: kernel.run(code)[0] for code in order}
-        outside.append(1e3 * (seconds[codes[0]] - seconds[codes[1]]))
-        seconds = {code: float(kernel.run(f"measured_run_cell({code!r})")[1]) for code in order}
-        inside.append(1e3 * (seconds[codes[0]] - seconds[codes[1]]))
-    kernel.close()
+    with Kernel(quiet=True) as kernel:
+        run(kernel, "%load_ext inferscope")
+        run(kernel, MEASURED)
+        run(kernel, "%%inferscope\n" + BODY)
+        for number in range(pairs):
+            codes = ["%%inferscope\n" + BODY, BODY]
+            order = codes if number % 2 else codes[::-1]
+            seconds = {code: run(kernel, code).seconds for code in order}
+            outside.append(1e3 * (seconds[codes[0]] - seconds[codes[1]]))
+            seconds = {code: float(run(kernel, f"measured_run_cell({code!r})").result) for code in order}
+            inside.append(1e3 * (seconds[codes[0]] - seconds[codes[1]]))
     return outside, inside
 
 

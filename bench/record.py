@@ -96,6 +96,11 @@ def spread(pairs: Sequence[tuple[float, float]]) -> str:
     return f"{len(ratios)} pairs, middle half {percentile(ratios, 25):.3f} to {percentile(ratios, 75):.3f}"
 
 
+def quartiles(values: Sequence[float]) -> str:
+    """The middle half of some numbers, for a note."""
+    return f"quartiles {percentile(values, 25):.3f} to {percentile(values, 75):.3f}"
+
+
 def say(text: str) -> None:
     """Shows progress without mixing it with the numbers."""
     print(text, file=sys.stderr, flush=True)

@@ -6,6 +6,7 @@ python notebooks/execute.py NOTEBOOK [--html PATH] [--inplace]
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import sys
 import time
@@ -17,6 +18,20 @@ os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+
+
+def missing(path: Path) -> str:
+    """What a notebook needs and this machine does not have, as a sentence; empty when it can run.
+
+    Its metadata name its needs: ``"inferscope": {"needs": ["gpu", "torch"]}``, an NVIDIA GPU and Python modules.
+    """
+    needs = nbformat.read(path, as_version=4).metadata.get("inferscope", {}).get("needs", [])
+    if "gpu" in needs and not any(Path("/dev").glob("nvidia[0-9]*")):
+        return f"{path.name} needs an NVIDIA GPU, and there is no /dev/nvidia0."
+    for module in needs:
+        if module != "gpu" and importlib.util.find_spec(module) is None:
+            return f"{path.name} needs the Python module {module}, which is not installed."
+    return ""
 
 
 def execute(path: Path) -> nbformat.NotebookNode:
@@ -68,6 +83,9 @@ def main() -> int:
     parser.add_argument("--html", type=Path, help="write the executed notebook as a page")
     parser.add_argument("--inplace", action="store_true", help="save the outputs in the notebook")
     arguments = parser.parse_args()
+    if why := missing(arguments.notebook):
+        print(why, file=sys.stderr)
+        return 1
     started = time.monotonic()
     print(f"executing {arguments.notebook} in a kernel of Python {sys.version.split()[0]}", flush=True)
     try:

@@ -302,6 +302,10 @@ def _holder() -> str:
     with suppress(Exception):
         if getattr(sys.modules.get("triton.profiler.flags"), "profiling_on", False):
             return "Proton is active; finalize its session before the cell to see GPU work"
+    with suppress(Exception):
+        jax = sys.modules.get("jax._src.profiler")
+        if jax is not None and jax._profile_state.profile_session is not None:
+            return "a trace of JAX's profiler is active; end it by jax.profiler.stop_trace() to see GPU work"
     return ""
 
 

@@ -178,6 +178,8 @@ CONFLICTS = [
     ("import types; sys.modules['torch'] = types.SimpleNamespace(_C=types.SimpleNamespace(_autograd="
      "types.SimpleNamespace(_profiler_enabled=lambda: True)))", "torch.profiler"),
     ("import types; sys.modules['triton.profiler.flags'] = types.SimpleNamespace(profiling_on=True)", "Proton"),
+    ("import types; sys.modules['jax._src.profiler'] = types.SimpleNamespace(_profile_state="
+     "types.SimpleNamespace(profile_session=object()))", "JAX"),
     ("os.environ['MOCK_CUPTI_ENABLE'] = '39'", "another profiler holds CUPTI"),
 ]  # fmt: skip
 
@@ -198,7 +200,7 @@ def test_odd_modules_do_no_harm(in_process: Program) -> None:
         + """
 class Odd:
     def __getattr__(self, name): raise RuntimeError(name)
-sys.modules["torch"] = sys.modules["triton.profiler.flags"] = Odd()
+sys.modules["torch"] = sys.modules["triton.profiler.flags"] = sys.modules["jax._src.profiler"] = Odd()
 sys.path += [None, 7, "\\0"]
 capture.begin(str(ring)); tell(capture.end())
 """

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import ast
 import importlib.util
 import json
-import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from kernels import Kernel, load
+from kernels import Kernel
+
+from .conftest import READY, keep, needs_gpu, summary_of
 
 HERE = Path(__file__).parent
 spec = importlib.util.spec_from_file_location("workloads", HERE / "workloads.py")
@@ -23,39 +22,7 @@ workloads = importlib.util.module_from_spec(spec)
 sys.modules["workloads"] = workloads
 spec.loader.exec_module(workloads)
 
-REPORTS = os.environ.get("GPU_REPORTS")
-
-
-def has_gpu() -> bool:
-    """Whether the driver shows a device."""
-    return any(Path("/dev").glob("nvidia[0-9]*"))
-
-
-pytestmark = pytest.mark.skipif(not has_gpu(), reason="there is no /dev/nvidia0")
-
-
-@pytest.fixture
-def gpu() -> Iterator[Kernel]:
-    """A kernel of the test's own: what one framework leaves in a process does not reach the next test."""
-    kernel = load(Kernel())
-    yield kernel
-    kernel.close()
-
-
-def summary_of(kernel: Kernel) -> dict[str, Any]:
-    text = ast.literal_eval(kernel.value("__import__('json').dumps(__import__('inferscope').last().summary)"))
-    summary: dict[str, Any] = json.loads(text)
-    return summary
-
-
-def keep(name: str, kernel: Kernel) -> None:
-    """Keep the report where a person can look at it."""
-    if REPORTS:
-        html = ast.literal_eval(kernel.value("__import__('inferscope').last().html"))
-        text = ast.literal_eval(kernel.value("__import__('inferscope').last().text"))
-        Path(REPORTS).mkdir(parents=True, exist_ok=True)
-        (Path(REPORTS) / f"{name}.html").write_text(f"<!doctype html><meta charset=utf-8><body>{html}")
-        (Path(REPORTS) / f"{name}.txt").write_text(text)
+pytestmark = needs_gpu
 
 
 @pytest.mark.parametrize("work", workloads.WORKLOADS, ids=lambda w: w.name)
@@ -83,7 +50,7 @@ def test_counts(gpu: Kernel, work: Any) -> None:
 
 
 def test_twenty_cells_without_a_corrupted_record(gpu: Kernel) -> None:
-    gpu.run("import torch\nx = torch.ones(64, 64, device='cuda')\ntorch.add(x, 1)")
+    gpu.run(READY)
     for _ in range(20):
         reply = gpu.run("%%inferscope\nfor step in range(500):\n    y = torch.add(x, 1)\n")
         assert reply.status == "ok"
@@ -100,61 +67,6 @@ def test_first_use_of_cuda_inside_the_cell(gpu: Kernel) -> None:
     assert reply.status == "ok"
     assert summary_of(gpu)["devices"][0]["kernels"] >= 50
     keep("first_use", gpu)
-
-
-TORCH_PROFILER = """
-with torch.profiler.profile() as p:
-    torch.add(x, 1)
-    torch.cuda.synchronize()
-assert any('elementwise' in e.key for e in p.key_averages()), [e.key for e in p.key_averages()]
-"""
-PROTON = """
-import tempfile, triton.profiler as proton
-name = tempfile.mktemp()
-proton.start(name)
-torch.add(x, 1)
-torch.cuda.synchronize()
-proton.finalize()
-assert 'elementwise' in open(name + '.hatchet').read()
-"""
-READY = "import torch\nx = torch.ones(64, 64, device='cuda')\ntorch.add(x, 1)"
-HUNDRED = "%%inferscope\nfor _ in range(100):\n    y = torch.add(x, 1)\n"
-
-
-def test_torch_profiler_works_after_a_cell_and_a_cell_after_it(gpu: Kernel) -> None:
-    gpu.run(READY)
-    assert gpu.run(HUNDRED).status == "ok"
-    reply = gpu.run(TORCH_PROFILER, timeout=120)
-    assert reply.status == "ok", reply.traceback
-    for _ in range(2):
-        gpu.run(HUNDRED)
-        summary = summary_of(gpu)
-        assert summary["devices"][0]["kernels"] == 100, summary["losses"]
-
-
-def test_proton_works_after_a_cell_as_it_does_after_torch_profiler(gpu: Kernel) -> None:
-    """Proton brings a CUPTI of its own, and CUPTI refuses a second copy once a first was active in a process."""
-    control = load(Kernel())
-    try:
-        control.run(READY)
-        assert control.run(TORCH_PROFILER, timeout=120).status == "ok"
-        expected = control.run(PROTON, timeout=120)
-    finally:
-        control.close()
-    gpu.run(READY)
-    assert gpu.run(HUNDRED).status == "ok"
-    reply = gpu.run(PROTON, timeout=120)
-    assert reply.status == expected.status, (expected.traceback, reply.traceback)
-    gpu.run(HUNDRED)
-    assert summary_of(gpu)["devices"][0]["kernels"] == 100
-
-
-def test_a_cell_inside_torch_profiler_names_the_holder(gpu: Kernel) -> None:
-    gpu.run("import torch\nx = torch.ones(64, 64, device='cuda')\np = torch.profiler.profile()\np.__enter__()")
-    reply = gpu.run("%%inferscope\nfor _ in range(100):\n    y = torch.add(x, 1)\n")
-    assert reply.status == "ok"
-    assert any("torch.profiler" in loss["reason"] for loss in summary_of(gpu)["losses"])
-    assert gpu.run("p.__exit__(None, None, None)").status == "ok"
 
 
 def test_spin_kernel_of_known_length(gpu: Kernel) -> None:

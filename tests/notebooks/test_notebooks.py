@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 import subprocess
@@ -18,9 +19,20 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 pytestmark = pytest.mark.single
 
 
+def missing(path: Path) -> str:
+    """What the notebook needs and this machine lacks, as ``notebooks/execute.py`` finds it."""
+    spec = importlib.util.spec_from_file_location("execute", ROOT / "notebooks/execute.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return str(module.missing(path))
+
+
 @pytest.fixture(scope="module", params=NOTEBOOKS, ids=lambda path: path.stem)
 def executed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> nbformat.NotebookNode:
     """The notebook after ``notebooks/execute.py``, in a folder of its own."""
+    if why := missing(request.param):
+        pytest.skip(why)
     folder = tmp_path_factory.mktemp(request.param.stem)
     copy = folder / request.param.name
     copy.write_bytes(request.param.read_bytes())
@@ -86,9 +98,28 @@ def test_the_preprocessing_line_is_named(executed: nbformat.NotebookNode) -> Non
     assert named and int(named.group(1)) == number, text
 
 
+def test_the_loader_line_is_named() -> None:
+    """The training example's slow cell, as it is saved: the GPU waited for the line that runs the loader."""
+    source, outputs = profiled(nbformat.read(ROOT / "notebooks/training_on_gpu.ipynb", as_version=4))[0]
+    number = next(i for i, line in enumerate(source.splitlines(), 1) if "DataLoader(Pictures()" in line)
+    text = report_of(outputs)["text/plain"]
+    named = re.search(r"WHERE THE GPU'S IDLE TIME WENT.*\n.*\bline (\d+)", text)
+    assert named and int(named.group(1)) == number, text
+
+
 def test_the_saved_notebook_shows_its_reports() -> None:
     """The committed file keeps outputs, so that it reads well where nothing runs it."""
     for path in NOTEBOOKS:
         notebook = nbformat.read(path, as_version=4)
         for _, outputs in profiled(notebook):
             assert "InferScope" in report_of(outputs)["text/html"]
+
+
+def test_a_notebook_whose_needs_are_not_met_says_which(tmp_path: Path) -> None:
+    notebook = nbformat.v4.new_notebook(metadata={"inferscope": {"needs": ["no_such_module"]}})
+    path = tmp_path / "needy.ipynb"
+    nbformat.write(notebook, path)
+    done = subprocess.run([sys.executable, ROOT / "notebooks/execute.py", path], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "needy.ipynb needs the Python module no_such_module, which is not installed.\n"
+    assert missing(path) == done.stderr.strip()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 from types import ModuleType
 
@@ -74,4 +76,50 @@ def test_all_runs_keeps_and_tabulates(tmp_path: Path) -> None:
     again = subprocess.run([sys.executable, tmp_path / "all.py", "good"], capture_output=True, text=True)
     assert again.returncode == 0
     assert "| slow | time |" in (tmp_path / "README.md").read_text()
+    (tmp_path / "results/good.json").unlink()
+    assert subprocess.run([sys.executable, tmp_path / "all.py", "--table"]).returncode == 0
+    assert "| good |" not in (tmp_path / "README.md").read_text()
+    assert "| slow | time |" in (tmp_path / "README.md").read_text()
     assert subprocess.run([sys.executable, tmp_path / "all.py", "nope"], capture_output=True).returncode == 2
+
+
+def test_a_gpu_session_goes_on_after_a_part_that_fails(tmp_path: Path) -> None:
+    """The driver alone, with scripts that stand in the place of the benchmarks."""
+    bench, out = tmp_path / "bench", tmp_path / "out"
+    bench.mkdir()
+    for name in ("all.py", "record.py", "gpu_session.py"):
+        shutil.copy(BENCH / name, bench)
+    number = "import record\nrecord.say('going on')\nrecord.measure('speed', 9, 'ms', '<= 3')\n"
+    (bench / "gpu_models.py").write_text(number)
+    (bench / "gpu_governor.py").write_text(number + "raise SystemExit(4)\n")
+    (bench / "gpu_graph_storm.py").write_text(number + "import signal\nsignal.pause()\n")
+    done = subprocess.run(
+        [sys.executable, bench / "gpu_session.py", "gpu_graph_storm:2", "gpu_governor", "gpu_models:60"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OUT": str(out)},
+    )
+    assert done.returncode == 1, done.stderr
+    summary = [" ".join(line.split()) for line in done.stdout.partition("== summary\n")[2].splitlines()]
+    ends = [line.partition(" s ")[2] for line in summary[::2]]
+    assert ends == ["stopped after 2 s, 1 numbers", "exited with 4, 1 numbers", "ok, 1 numbers"]
+    assert summary[1::2] == ["speed: 9 ms (budget <= 3: MISSED)"] * 3
+    assert (out / "session.log").read_text() == done.stdout
+    numbers = [json.loads(line) for line in (out / "numbers.jsonl").read_text().splitlines()]
+    assert [one["benchmark"] for one in numbers] == ["gpu_graph_storm", "gpu_governor", "gpu_models"]
+    with tarfile.open(out / "results.tar.gz") as archive:
+        # What did not run to its end is no result.
+        assert {"gpu_governor.log", "results/gpu_models.json"} <= set(archive.getnames())
+        assert "results/gpu_governor.json" not in archive.getnames()
+
+
+def test_a_gpu_session_says_which_parts_there_are(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, BENCH / "gpu_session.py", "gpu_nonsense"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OUT": str(tmp_path / "out")},
+    )
+    assert done.returncode == 2
+    assert "there is no part gpu_nonsense; there are: tests, notebook, gpu_" in done.stderr
+    assert not (tmp_path / "out").exists()
