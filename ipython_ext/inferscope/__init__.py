@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from .api import mark_event, scope
+    from .gpu_devices import MultiGpuError
 
-__all__ = ["InferScopeError", "Loss", "Result", "__version__", "last", "mark_event", "scope"]
+__all__ = ["InferScopeError", "Loss", "MultiGpuError", "Result", "__version__", "last", "mark_event", "scope"]
 
 
 def __getattr__(name: str) -> Any:
@@ -26,6 +27,10 @@ def __getattr__(name: str) -> Any:
         from . import api
 
         return getattr(api, name)
+    if name == "MultiGpuError":
+        from .gpu_devices import MultiGpuError  # brings ctypes along
+
+        return MultiGpuError
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
