@@ -53,6 +53,7 @@ var importRules = []importRule{
 	// Exact totals of functions have no track in the timeline.
 	{folder: "sidecar/internal/collect/python", own: []string{"analysis/timeline", "analysis/result", "sidecar/wire",
 		"sidecar/internal/clock", "sidecar/internal/collect"}, tests: []string{"analysis/..."}},
+	{folder: "sidecar/internal/nearest"},
 	{folder: "sidecar", own: []string{"analysis/...", "report/...", "sidecar/..."}, others: []string{"github.com/", "golang.org/x/", "honnef.co/"}},
 
 	{folder: "bench", own: []string{"analysis/...", "report/..."}, others: []string{"golang.org/x/sys"}},
@@ -262,6 +263,7 @@ func TestImportRuleFails(t *testing.T) {
 		{"sidecar/internal/collect/procfs/a.go", `"` + own + `sidecar/internal/collect/ebpf"`, "", "may not import sidecar/internal/collect/ebpf"},
 		{"sidecar/internal/collect/ebpf/a.go", `"` + own + `analysis/verdict"`, "", "may not import analysis/verdict"},
 		{"sidecar/internal/collect/ebpf/a.go", `"` + own + `sidecar/internal/session"`, "", "may not import sidecar/internal/session"},
+		{"sidecar/internal/nearest/a.go", `"` + own + `sidecar/wire"`, "", "may not import sidecar/wire"},
 		{"elsewhere/a.go", `"fmt"`, "", "no import rule"},
 	} {
 		source := "package p\nimport " + test.imports + "\n" + test.body
