@@ -50,8 +50,11 @@ func writeOverview(w io.Writer, width int, commands []Command) {
 	var examples []Example
 	for _, c := range commands {
 		rows = append(rows, [2]string{c.Name, c.Summary})
-		if len(c.Examples) > 0 {
-			examples = append(examples, c.Examples[0])
+		for _, one := range append([]Command{c}, c.Commands...) {
+			if len(one.Examples) > 0 { // a group's are those of its first command
+				examples = append(examples, one.Examples[0])
+				break
+			}
 		}
 	}
 	writeRows(w, rows, width)

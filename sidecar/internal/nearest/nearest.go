@@ -6,13 +6,13 @@ const maxRunes = 64
 
 // Of returns the one of words that is nearest to word, by the number of letters
 // to insert, delete, replace or swap with their neighbour. False when every one
-// differs in more than a third of its letters: then a suggestion would only
+// differs in more than about a quarter of its letters: then a suggestion would only
 // puzzle. Of several that are equally near it is the first.
 func Of(word string, words []string) (string, bool) {
 	best, least := "", -1
 	for _, candidate := range words {
 		d := distance([]rune(word), []rune(candidate))
-		limit := max(len([]rune(candidate)), len([]rune(word)))/3 + 1
+		limit := max(len([]rune(candidate)), len([]rune(word)))/4 + 1
 		if d <= min(limit, len([]rune(candidate))-1) && (least < 0 || d < least) {
 			best, least = candidate, d
 		}
