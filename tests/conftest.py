@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -18,12 +19,17 @@ SINGLE = {"browser", "cupti", "notebooks", "package"}
 # Inherited by every kernel and sidecar of this run, so that they can be told from those of others.
 RUN = uuid.uuid4().hex
 
+_HOMES = tempfile.TemporaryDirectory(prefix="inferscope-test-")
+
 
 def pytest_configure() -> None:
     """Runs before any test module is imported."""
     for name in [name for name in os.environ if name.startswith("INFERSCOPE_")]:
         del os.environ[name]
     os.environ["INFERSCOPE_TEST_RUN"] = RUN
+    # Neither the user's configuration nor what the user keeps is part of a test.
+    for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME"):
+        os.environ[name] = _HOMES.name
     # The kernel of this environment, whatever the user has installed.
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
 

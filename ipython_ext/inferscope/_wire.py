@@ -243,6 +243,9 @@ class Start(_Struct):
             below cell magics that run their body. Lines in Events have it already.
         cell_name: A title ("In [3]").
         calibration: Lets the kernel-side sampler walk Python frames; Valid is false when it could not be made.
+        typed: The settings that the user typed for this cell, by name, as text. The sidecar finds the others.
+        directory: The client's working directory, environ the part of its environment that the configuration
+            depends on, as NAME=value.
     """
 
     cell_id: str
@@ -253,7 +256,9 @@ class Start(_Struct):
     cell_name: str
     execution_count: int
     calibration: Calibration
-    options: Options
+    typed: dict[str, str]
+    directory: str
+    environ: list[str]
 
     def __init__(
         self,
@@ -266,7 +271,9 @@ class Start(_Struct):
         cell_name: str = "",
         execution_count: int = 0,
         calibration: Calibration | None = None,
-        options: Options | None = None,
+        typed: dict[str, str] | None = None,
+        directory: str = "",
+        environ: list[str] | None = None,
     ) -> None:
         _set(self, "cell_id", cell_id)
         _set(self, "main_tid", main_tid)
@@ -276,23 +283,35 @@ class Start(_Struct):
         _set(self, "cell_name", cell_name)
         _set(self, "execution_count", execution_count)
         _set(self, "calibration", Calibration() if calibration is None else calibration)
-        _set(self, "options", Options() if options is None else options)
+        _set(self, "typed", {} if typed is None else typed)
+        _set(self, "directory", directory)
+        _set(self, "environ", [] if environ is None else environ)
 
 
 @dataclass(init=False, eq=False, repr=False, slots=True)
 class Options(_Struct):
-    """Options are the user's choices for one cell.
+    """Options are the settings that count for one cell.
 
     Attributes:
-        ebpf: ebpf, gpu switch those collectors; true by default.
+        ebpf: ebpf, gpu switch those collectors.
         sample_hz: The sampling frequency of running threads.
-        functions: Says that exact function events follow.
+        functions: Says that exact function events are wanted.
+        quiet: Says that the report is not to be shown.
+        multi_gpu: "reject" or "allow": what to do with a cell that uses several GPUs.
+        gpu_budget: How much longer the capture of gpu work may make the cell, as a share.
+        full: Says that all gpu work is captured, whatever it costs.
+        cupti_finalize: Says that CUPTI is to be taken out of the process after the cell.
     """
 
     ebpf: bool
     gpu: bool
     sample_hz: int
     functions: bool
+    quiet: bool
+    multi_gpu: str
+    gpu_budget: float
+    full: bool
+    cupti_finalize: bool
 
     def __init__(
         self,
@@ -301,11 +320,21 @@ class Options(_Struct):
         gpu: bool = False,
         sample_hz: int = 0,
         functions: bool = False,
+        quiet: bool = False,
+        multi_gpu: str = "",
+        gpu_budget: float = 0.0,
+        full: bool = False,
+        cupti_finalize: bool = False,
     ) -> None:
         _set(self, "ebpf", ebpf)
         _set(self, "gpu", gpu)
         _set(self, "sample_hz", sample_hz)
         _set(self, "functions", functions)
+        _set(self, "quiet", quiet)
+        _set(self, "multi_gpu", multi_gpu)
+        _set(self, "gpu_budget", gpu_budget)
+        _set(self, "full", full)
+        _set(self, "cupti_finalize", cupti_finalize)
 
 
 @dataclass(init=False, eq=False, repr=False, slots=True)
@@ -343,12 +372,16 @@ class Started(_Struct):
             frames in this cell.
         gpu_ring: The path of the shared memory that the shim is to fill with GPU records; empty when GPU work is
             not captured in this cell.
+        options: The settings that count for this cell.
+        note: A sentence about what is wrong in the configuration; empty when nothing is.
     """
 
     cell_id: str
     collectors: list[CollectorStatus]
     need_samples: bool
     gpu_ring: str
+    options: Options
+    note: str
 
     def __init__(
         self,
@@ -357,11 +390,15 @@ class Started(_Struct):
         collectors: list[CollectorStatus] | None = None,
         need_samples: bool = False,
         gpu_ring: str = "",
+        options: Options | None = None,
+        note: str = "",
     ) -> None:
         _set(self, "cell_id", cell_id)
         _set(self, "collectors", [] if collectors is None else collectors)
         _set(self, "need_samples", need_samples)
         _set(self, "gpu_ring", gpu_ring)
+        _set(self, "options", Options() if options is None else options)
+        _set(self, "note", note)
 
 
 @dataclass(init=False, eq=False, repr=False, slots=True)
@@ -855,13 +892,20 @@ _FIELDS: dict[type[Any], tuple[tuple[str, _Shape], ...]] = {
         ("cell_name", str),
         ("execution_count", int),
         ("calibration", Calibration),
-        ("options", Options),
+        ("typed", _MapOf(str)),
+        ("directory", str),
+        ("environ", _ListOf(str)),
     ),
     Options: (
         ("ebpf", bool),
         ("gpu", bool),
         ("sample_hz", int),
         ("functions", bool),
+        ("quiet", bool),
+        ("multi_gpu", str),
+        ("gpu_budget", float),
+        ("full", bool),
+        ("cupti_finalize", bool),
     ),
     Calibration: (
         ("valid", bool),
@@ -873,6 +917,8 @@ _FIELDS: dict[type[Any], tuple[tuple[str, _Shape], ...]] = {
         ("collectors", _ListOf(CollectorStatus)),
         ("need_samples", bool),
         ("gpu_ring", str),
+        ("options", Options),
+        ("note", str),
     ),
     Thread: (
         ("tid", int),

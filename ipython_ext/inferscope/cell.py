@@ -294,6 +294,8 @@ class Profiler:
 
     def _finish(self, thread: _Thread, collection: Collection, end: int, outcome: str, error_name: str) -> None:
         global _last
+        if collection.note:
+            thread.pending.append((collection.note, ""))
         try:
             result = collection.finish(end, outcome, error_name)
         except KeyboardInterrupt:

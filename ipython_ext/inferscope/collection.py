@@ -10,7 +10,7 @@ from contextlib import suppress
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING
 
-from . import _wire, gpu
+from . import _wire, configuration, gpu
 from .errors import InferScopeError
 from .gpu_capture import Capture, CaptureSummary
 from .options import CellOptions
@@ -33,7 +33,8 @@ class Collection:
     either `finish` or `cancel`. All on the thread that runs the cell.
 
     Attributes:
-        options: The user's choices.
+        options: The user's choices; once `start` has returned, over what is configured.
+        note: What is wrong in the configuration, a sentence; empty when nothing is.
         source: The cell's text as the user sees it.
         attached: Whether `attach` was called: the cell's own code runs.
         thread: The identity of the thread that runs the cell.
@@ -41,14 +42,13 @@ class Collection:
 
     def __init__(self, options: CellOptions, source: str, execution_count: int) -> None:
         self.options = options
+        self.note = ""
         self.attached = False
         self.thread = threading.get_ident()
         # Notebooks may hold lone surrogates, which no message can.
         self.source = source.encode("utf-8", "replace").decode("utf-8")
         self._execution_count = execution_count
-        self._wire_options = _wire.Options(
-            ebpf=options.ebpf, gpu=options.gpu, sample_hz=options.hz, functions=options.functions
-        )
+        self._settings = _wire.Options()
         self._connection: Connection | None = None
         self._cell_file = ""
         self._offset = 0
@@ -89,11 +89,15 @@ class Collection:
                 line_offset=line_offset,
                 cell_name=f"In [{self._execution_count}]",
                 execution_count=self._execution_count,
-                calibration=_calibration(self._wire_options),
-                options=self._wire_options,
+                calibration=_calibration(self.options),
+                typed=dict(self.options.typed),
+                directory=configuration.directory(),
+                environ=configuration.environ(),
             ),
             _START_TIMEOUT,
         )
+        self._settings, self.note = reply.options, reply.note
+        self.options = self.options.resolved(reply.options)
         self._need_samples = reply.need_samples
         self._gpu_ring = reply.gpu_ring
         self._begin = time.monotonic_ns()
@@ -122,7 +126,7 @@ class Collection:
             self._cell_id,
             self._connection.send,
             self.source,
-            self._wire_options,
+            self._settings,
             self._need_samples,
             self._offset,
         )
@@ -201,7 +205,7 @@ class Collection:
             self._connection.request(_wire.Cancel(cell_id=self._cell_id), _CANCEL_TIMEOUT)
 
 
-def _calibration(options: _wire.Options) -> _wire.Calibration:
+def _calibration(options: CellOptions) -> _wire.Calibration:
     if not options.ebpf:
         return _wire.Calibration(valid=False, why="the kernel-side collector is switched off")
     if sys.platform != "linux":
@@ -214,7 +218,9 @@ def _calibration(options: _wire.Options) -> _wire.Calibration:
 def _gpu_losses(options: CellOptions, captured: bool) -> list[_wire.Loss]:
     if captured or not gpu.probe().in_use:
         return []
-    reason = "GPU work of this process was not captured"
-    if not options.gpu:
-        reason += ": switched off with --no-gpu"
-    return [_wire.Loss(source="cupti", reason=reason)]
+    reason, enable = "GPU work of this process was not captured", ""
+    if not options.gpu and "gpu" in options.typed:
+        reason, enable = f"{reason}: switched off for this cell", "leave out --no-gpu"
+    elif not options.gpu:
+        reason, enable = f"{reason}: switched off in the configuration", "inferscope config show"
+    return [_wire.Loss(source="cupti", reason=reason, enable=enable)]

@@ -5,20 +5,21 @@ from __future__ import annotations
 import argparse
 import keyword
 import shlex
-from dataclasses import dataclass
-from typing import NoReturn
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from . import _settings
+from ._settings import SETTINGS, Setting
 from .errors import OptionError
 
-# The sampling frequency of running threads. A prime, so that it does not beat
-# with timers and loops of the cell.
-DEFAULT_HZ = 499
-_LOWEST_HZ, _HIGHEST_HZ = 1, 10_000
+if TYPE_CHECKING:
+    from . import _wire
 
 
 @dataclass(frozen=True)
 class CellOptions:
-    """The user's choices for one cell.
+    """What counts for one cell: what the user typed, over the configuration.
 
     Attributes:
         output: The name under which the result is stored; None stores nothing.
@@ -27,14 +28,39 @@ class CellOptions:
         functions: Record the calls of the user's own functions exactly.
         hz: Samples a second of each running thread.
         quiet: Show nothing; the result is still in `inferscope.last()`.
+        multi_gpu: "reject" or "allow": what to do with a cell that uses several GPUs.
+        gpu_budget: How much longer the capture of GPU work may make the cell, as a share.
+        full: Capture all GPU work, whatever it costs.
+        cupti_finalize: Take CUPTI out of the process after the cell.
+        typed: The settings that the user typed, by name, as text.
     """
 
     output: str | None = None
-    ebpf: bool = True
-    gpu: bool = True
-    functions: bool = False
-    hz: int = DEFAULT_HZ
-    quiet: bool = False
+    ebpf: bool = _settings.EBPF
+    gpu: bool = _settings.GPU
+    functions: bool = _settings.FUNCTIONS
+    hz: int = _settings.HZ
+    quiet: bool = _settings.QUIET
+    multi_gpu: str = _settings.MULTI_GPU
+    gpu_budget: float = _settings.GPU_BUDGET
+    full: bool = _settings.FULL
+    cupti_finalize: bool = _settings.CUPTI_FINALIZE
+    typed: Mapping[str, str] = field(default_factory=dict)
+
+    def resolved(self, options: _wire.Options) -> CellOptions:
+        """These options with the settings that the sidecar found to count."""
+        return replace(
+            self,
+            ebpf=options.ebpf,
+            gpu=options.gpu,
+            functions=options.functions,
+            hz=options.sample_hz,
+            quiet=options.quiet,
+            multi_gpu=options.multi_gpu,
+            gpu_budget=options.gpu_budget,
+            full=options.full,
+            cupti_finalize=options.cupti_finalize,
+        )
 
 
 def parse(line: str) -> CellOptions:
@@ -42,6 +68,9 @@ def parse(line: str) -> CellOptions:
 
     Args:
         line: The text behind the magic's name.
+
+    Returns:
+        The options, with the defaults where the user typed nothing: what is configured the sidecar knows.
 
     Raises:
         OptionError: The line is not understood; names the nearest option.
@@ -54,14 +83,9 @@ def parse(line: str) -> CellOptions:
     found, unknown = parser.parse_known_args(words)
     if unknown:
         raise OptionError(*_unknown(parser, unknown[0]))
-    return CellOptions(
-        output=found.output,
-        ebpf=found.ebpf,
-        gpu=found.gpu,
-        functions=found.functions,
-        hz=found.hz,
-        quiet=found.quiet,
-    )
+    values: dict[str, Any] = {s.name: getattr(found, s.name) for s in SETTINGS if hasattr(found, s.name)}
+    typed = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in values.items()}
+    return CellOptions(output=found.output, typed=typed, **values)
 
 
 def help_text() -> str:
@@ -79,6 +103,7 @@ class _Parser(argparse.ArgumentParser):
 _SEE_HELP = "See %inferscope --help."
 
 _EPILOG = """\
+The defaults can be changed in a file: see `!inferscope config show`.
 On its own, %inferscope shows what InferScope can see here and how to see more.
 inferscope.last() gives the result of the last profiled cell.
 """
@@ -96,14 +121,28 @@ def _parser() -> _Parser:
     )
     add = parser.add_argument
     add("-o", "--output", metavar="NAME", type=_name, help="store the result as NAME")
-    add("-q", "--quiet", action="store_true", help="show no report; inferscope.last() has it")
-    add("--functions", action="store_true", help="record calls of your own functions exactly")
-    add("--hz", type=_hz, default=DEFAULT_HZ, metavar="N",
-        help=f"samples a second of each running thread (default {DEFAULT_HZ})")  # fmt: skip
-    add("--no-ebpf", dest="ebpf", action="store_false", help="do not use the kernel-side collector")
-    add("--no-gpu", dest="gpu", action="store_false", help="do not use the GPU collectors")
+    for setting in SETTINGS:
+        names = [f"-{setting.short}"] if setting.short else []
+        names.append(f"--{setting.option}")
+        shown = f"{setting.help} (default {setting.default})".replace("%", "%%")
+        if setting.kind == "bool":
+            add(*names, dest=setting.name, action=_Switch, help=shown)
+        else:
+            metavar = "|".join(setting.choices) or "N"
+            add(*names, dest=setting.name, type=_value(setting), metavar=metavar, default=argparse.SUPPRESS, help=shown)
     add("-h", "--help", action="store_true", help="show this text; the cell is not run")
     return parser
+
+
+class _Switch(argparse.Action):
+    """`--NAME` and `--no-NAME`; what is not typed is left to the configuration."""
+
+    def __init__(self, option_strings: list[str], dest: str, help: str) -> None:
+        off = [f"--no-{name[2:]}" for name in option_strings if name.startswith("--")]
+        super().__init__([*option_strings, *off], dest, nargs=0, default=argparse.SUPPRESS, help=help)
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        setattr(namespace, self.dest, not str(option_string).startswith("--no-"))
 
 
 def _name(word: str) -> str:
@@ -112,10 +151,24 @@ def _name(word: str) -> str:
     return word
 
 
-def _hz(word: str) -> int:
-    if not word.isdecimal() or not _LOWEST_HZ <= int(word) <= _HIGHEST_HZ:
-        raise argparse.ArgumentTypeError(f"{word!r} is not a whole number from {_LOWEST_HZ} to {_HIGHEST_HZ}")
-    return int(word)
+def _value(setting: Setting) -> Callable[[str], Any]:
+    """What reads a value of the setting from a word."""
+
+    def read(word: str) -> Any:
+        try:
+            if setting.kind == "choice":
+                value: Any = word
+                right = word in setting.choices
+            else:
+                value = int(word) if setting.kind == "int" else float(word)
+                right = setting.low <= value <= setting.high
+        except ValueError:
+            right = False
+        if not right:
+            raise argparse.ArgumentTypeError(f"{word!r} is not {setting.wants}")
+        return value
+
+    return read
 
 
 def _unknown(parser: _Parser, word: str) -> tuple[str, str]:

@@ -24,15 +24,13 @@ import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import threads
+from . import configuration, threads
 from .errors import InferScopeError
 
 if TYPE_CHECKING:
     from .client import Connection
 
 BINARY_VARIABLE = "INFERSCOPE_SIDECAR"
-# A sidecar that got no message for so long exits.
-DEFAULT_IDLE_SECONDS = 1800.0
 
 _PREFIX = "inferscope-"
 # The socket's path must fit in sun_path, 108 bytes with its end.
@@ -78,12 +76,10 @@ class Sidecar:
 
     Args:
         binary: The program; by default what `find_binary` finds when it is needed.
-        idle_seconds: The sidecar exits after so long without a message; 0 means never.
     """
 
-    def __init__(self, binary: Path | None = None, idle_seconds: float = DEFAULT_IDLE_SECONDS) -> None:
+    def __init__(self, binary: Path | None = None) -> None:
         self._binary = binary
-        self._idle_seconds = idle_seconds
         self._lock = threading.Lock()
         self._process: _Process | None = None
         _sidecars.add(self)
@@ -148,16 +144,15 @@ class Sidecar:
         with self._lock:
             process = self._process
             if process is None or process.over():
-                process = self._process = _Process(self._binary, self._idle_seconds)
+                process = self._process = _Process(self._binary)
             return process
 
 
 class _Process:
     """One sidecar process, from its start to the removal of its directory."""
 
-    def __init__(self, binary: Path | None, idle_seconds: float) -> None:
+    def __init__(self, binary: Path | None) -> None:
         self._binary = binary
-        self._idle_seconds = idle_seconds
         self._popen: subprocess.Popen[bytes] | None = None
         self._directory: str | None = None
         self._directory_lock = -1
@@ -253,7 +248,7 @@ class _Process:
             "token": token.hex(),
             "pid": os.getpid(),
             "dir": self._directory,
-            "idle_seconds": self._idle_seconds,
+            "work_dir": configuration.directory(),
         }
         assert self._popen.stdin is not None
         with contextlib.suppress(BrokenPipeError), self._popen.stdin as stdin:

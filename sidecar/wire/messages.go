@@ -61,18 +61,34 @@ type Start struct {
 	// Calibration lets the kernel-side sampler walk Python frames; Valid is false
 	// when it could not be made.
 	Calibration Calibration `msgpack:"calibration"`
-	Options     Options     `msgpack:"options"`
+	// Typed are the settings that the user typed for this cell, by name, as text. The
+	// sidecar finds the others.
+	Typed map[string]string `msgpack:"typed"`
+	// Directory is the client's working directory, Environ the part of its environment that
+	// the configuration depends on, as NAME=value.
+	Directory string   `msgpack:"directory"`
+	Environ   []string `msgpack:"environ"`
 }
 
-// Options are the user's choices for one cell.
+// Options are the settings that count for one cell.
 type Options struct {
-	// EBPF, GPU switch those collectors; true by default.
+	// EBPF, GPU switch those collectors.
 	EBPF bool `msgpack:"ebpf"`
 	GPU  bool `msgpack:"gpu"`
 	// SampleHz is the sampling frequency of running threads.
 	SampleHz int `msgpack:"sample_hz"`
-	// Functions says that exact function events follow.
+	// Functions says that exact function events are wanted.
 	Functions bool `msgpack:"functions"`
+	// Quiet says that the report is not to be shown.
+	Quiet bool `msgpack:"quiet"`
+	// MultiGPU is "reject" or "allow": what to do with a cell that uses several GPUs.
+	MultiGPU string `msgpack:"multi_gpu"`
+	// GPUBudget is how much longer the capture of GPU work may make the cell, as a share.
+	GPUBudget float64 `msgpack:"gpu_budget"`
+	// Full says that all GPU work is captured, whatever it costs.
+	Full bool `msgpack:"full"`
+	// CUPTIFinalize says that CUPTI is to be taken out of the process after the cell.
+	CUPTIFinalize bool `msgpack:"cupti_finalize"`
 }
 
 // Calibration holds what was measured inside the profiled process about
@@ -96,6 +112,10 @@ type Started struct {
 	// GPURing is the path of the shared memory that the shim is to fill with GPU
 	// records; empty when GPU work is not captured in this cell.
 	GPURing string `msgpack:"gpu_ring"`
+	// Options are the settings that count for this cell.
+	Options Options `msgpack:"options"`
+	// Note is a sentence about what is wrong in the configuration; empty when nothing is.
+	Note string `msgpack:"note"`
 }
 
 // Thread names a thread of the profiled process.

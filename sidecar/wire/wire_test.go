@@ -41,6 +41,8 @@ func fill(v reflect.Value, n *int) {
 			value = -value
 		}
 		v.SetInt(value)
+	case reflect.Float64:
+		v.SetFloat(float64(*n) / 8)
 	case reflect.String:
 		v.SetString(fmt.Sprintf("text %d <é☃𝄞>", *n))
 	case reflect.Slice:

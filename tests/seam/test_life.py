@@ -244,8 +244,11 @@ def test_a_crash_is_told_with_its_reason(sidecar: Sidecar, connection: Connectio
     assert "panic: the stub was told to crash in a goroutine" in caught.value.hint
 
 
-def test_an_idle_one_ends_and_the_next_connection_starts_another(stub: Path, temporary: Path) -> None:
-    sidecar = Sidecar(stub, idle_seconds=0.05)
+def test_an_idle_one_ends_and_the_next_connection_starts_another(
+    stub: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STUB_IDLE", "50ms")
+    sidecar = Sidecar(stub)
     sidecar.connection(PATIENCE)
     process = sidecar._process
     assert process is not None and process.pid is not None
@@ -253,7 +256,7 @@ def test_an_idle_one_ends_and_the_next_connection_starts_another(stub: Path, tem
     assert list(temporary.iterdir()) == []
     assert not sidecar.alive()
     other = Sidecar(stub)
-    sidecar._idle_seconds = 0
+    monkeypatch.delenv("STUB_IDLE")
     assert sidecar.connection(PATIENCE).request(_wire.StatusRequest(), PATIENCE).pid == sidecar.pid
     sidecar.shutdown()
     other.shutdown()

@@ -30,6 +30,8 @@ class Filler:
         if hint is int:
             value = 1 << (n * 7) % 62
             return -value if n % 2 == 0 else value
+        if hint is float:
+            return n / 8
         if hint is str:
             return f"text {n} <é☃𝄞>"
         if hint is bytes:

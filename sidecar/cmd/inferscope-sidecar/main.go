@@ -1,45 +1,50 @@
-// Command inferscope-sidecar collects around the cells of one Python process and
-// analyses what it collected. The extension starts it; a user has no reason to.
+// Command inferscope-sidecar is two programs in one file. As `inferscope-sidecar
+// serve`, started by the extension, it collects around the cells of one Python
+// process and analyses what it collected. As `inferscope`, which the Python entry
+// becomes, it is the command line.
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
+	"os/signal"
 
+	"golang.org/x/sys/unix"
+
+	"github.com/inferscope/inferscope/sidecar/internal/command"
 	"github.com/inferscope/inferscope/sidecar/internal/server"
 )
 
 // version is set at build time with -ldflags "-X main.version=...".
 var version = "0.1.0.dev0"
 
-const usage = `usage: inferscope-sidecar serve      serve the process that started this one; reads its start-up line from standard input
-       inferscope-sidecar version    print the version
-`
-
-// Exit codes: 0 after an orderly end, 1 when serving was not possible, 2 on bad usage.
 func main() {
+	// The extension starts the file by its path. Whoever types `inferscope serve` has no line for its standard input.
+	if os.Args[0] != "inferscope" && len(os.Args) == 2 && os.Args[1] == "serve" {
+		os.Exit(serve())
+	}
 	os.Exit(run(os.Args[1:]))
 }
 
-func run(args []string) int {
-	if len(args) != 1 {
-		fmt.Fprint(os.Stderr, usage)
-		return 2
+// serve returns 0 after an orderly end, 1 when serving was not possible.
+func serve() int {
+	if err := server.RunProcess(version, newHandler); err != nil {
+		fmt.Fprintf(os.Stderr, "inferscope-sidecar: %v\n", err)
+		return 1
 	}
-	switch args[0] {
-	case "serve":
-		if err := server.RunProcess(version, newHandler); err != nil {
-			fmt.Fprintf(os.Stderr, "inferscope-sidecar: %v\n", err)
-			return 1
-		}
-		return 0
-	case "version":
-		fmt.Println(version)
-		return 0
-	case "-h", "--help", "help":
-		fmt.Print(usage)
-		return 0
+	return 0
+}
+
+// run returns the exit code of the command line.
+func run(words []string) int {
+	env, err := command.ProcessEnv(version)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "inferscope: %v\n", err)
+		return command.ExitFailed
 	}
-	fmt.Fprintf(os.Stderr, "inferscope-sidecar: unknown command %q\n%s", args[0], usage)
-	return 2
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // the second signal ends a command that does not listen
+	return command.Main(ctx, env, words)
 }

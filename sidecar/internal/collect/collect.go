@@ -20,6 +20,8 @@ type Target struct {
 	UID uint32
 	// Start is what the client asked for.
 	Start wire.Start
+	// Options are the settings that count for the cell.
+	Options wire.Options
 }
 
 // Collector is one source of events. It is created once a sidecar and reused

@@ -27,8 +27,8 @@ type Boot struct {
 	// Dir is the sidecar's own directory, made by the client with mode 0700. The
 	// sidecar removes it with everything in it when it exits.
 	Dir string `json:"dir"`
-	// IdleSeconds without a message end the sidecar; 0 means never.
-	IdleSeconds float64 `json:"idle_seconds"`
+	// WorkDir is the client's working directory; the sidecar's own is the root.
+	WorkDir string `json:"work_dir"`
 }
 
 // Readiness is what the sidecar tells the client: one line of JSON on standard
@@ -77,9 +77,9 @@ const exitGrace = 1500 * time.Millisecond
 // RunProcess is the life of the sidecar's process: it reads Boot from standard
 // input, serves, reports readiness on standard output, and cleans up. It returns
 // when the client asked for the end or died, on SIGTERM or SIGINT, or when nothing
-// happened for the idle time. newHandler gets the sidecar's directory; a handler
-// that is an io.Closer is closed at the end, for which it has closePatience.
-func RunProcess(version string, newHandler func(dir string) (Handler, error)) error {
+// happened for the idle time of a handler that is an Idler. A handler that is an
+// io.Closer is closed at the end, for which it has closePatience.
+func RunProcess(version string, newHandler func(Boot) (Handler, error)) error {
 	err := runProcess(version, newHandler)
 	if err != nil {
 		// Nobody listens any more if the sidecar had been ready.
@@ -88,7 +88,7 @@ func RunProcess(version string, newHandler func(dir string) (Handler, error)) er
 	return err
 }
 
-func runProcess(version string, newHandler func(dir string) (Handler, error)) error {
+func runProcess(version string, newHandler func(Boot) (Handler, error)) error {
 	boot, token, err := readBoot(os.Stdin)
 	if err != nil {
 		return err
@@ -114,7 +114,7 @@ func runProcess(version string, newHandler func(dir string) (Handler, error)) er
 	return err
 }
 
-func serveBoot(boot Boot, token []byte, version string, newHandler func(dir string) (Handler, error)) error {
+func serveBoot(boot Boot, token []byte, version string, newHandler func(Boot) (Handler, error)) error {
 
 	signal.Ignore(unix.SIGHUP, unix.SIGPIPE)
 	ctx, cancel := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT)
@@ -131,12 +131,16 @@ func serveBoot(boot Boot, token []byte, version string, newHandler func(dir stri
 		os.Exit(1)
 	})
 
-	handler, err := newHandler(boot.Dir)
+	handler, err := newHandler(boot)
 	if err != nil {
 		return err
 	}
 	if closer, ok := handler.(io.Closer); ok {
 		defer closeSoon(closer)
+	}
+	var idleExit func() time.Duration
+	if idler, ok := handler.(Idler); ok {
+		idleExit = idler.IdleExit
 	}
 	err = Serve(ctx, Config{
 		Dir:       boot.Dir,
@@ -144,7 +148,7 @@ func serveBoot(boot Boot, token []byte, version string, newHandler func(dir stri
 		ClientUID: uint32(os.Getuid()),
 		ClientPID: boot.PID,
 		Version:   version,
-		IdleExit:  time.Duration(boot.IdleSeconds * float64(time.Second)),
+		IdleExit:  idleExit,
 		Log:       os.Stderr,
 		Ready: func(endpoint string, collectors []wire.CollectorStatus) {
 			r := Readiness{Endpoint: endpoint, PID: os.Getpid(), Version: version, Collectors: []readyCollector{}}
@@ -174,8 +178,8 @@ func readBoot(r io.Reader) (Boot, []byte, error) {
 	if err != nil {
 		return boot, nil, errors.New("the start-up line: the token is not hexadecimal")
 	}
-	if boot.PID <= 0 || boot.Dir == "" || boot.IdleSeconds < 0 {
-		return boot, nil, errors.New("the start-up line: pid, dir or idle_seconds is missing or wrong")
+	if boot.PID <= 0 || boot.Dir == "" {
+		return boot, nil, errors.New("the start-up line: pid or dir is missing or wrong")
 	}
 	return boot, token, nil
 }

@@ -42,6 +42,12 @@ type Handler interface {
 	Status() wire.Status
 }
 
+// Idler is a Handler that says how long the sidecar may live without a message.
+type Idler interface {
+	// IdleExit is that time, which a cell may change; 0 means for ever. It may be called at any time.
+	IdleExit() time.Duration
+}
+
 // Config says how to serve.
 type Config struct {
 	// Dir is the directory for the socket; it must be the caller's with mode 0700.
@@ -54,9 +60,9 @@ type Config struct {
 	ClientPID int
 	// Version is the sidecar's version, for Welcome.
 	Version string
-	// IdleExit ends serving when no message came for so long and no cell is
-	// active; 0 means never.
-	IdleExit time.Duration
+	// IdleExit ends serving when no message came for so long and no cell is active; 0
+	// means never. It is asked again after each cell. Nil means never.
+	IdleExit func() time.Duration
 	// Log takes the server's log lines.
 	Log io.Writer
 	// Ready is called once, when clients can connect, with the ZeroMQ endpoint and
@@ -73,6 +79,9 @@ type server struct {
 	queue    *queue
 	// end stops serving; the cause is logged.
 	end context.CancelCauseFunc
+
+	// cellEnded wakes who waits for the idle time to pass.
+	cellEnded chan struct{}
 
 	// client is the connection that said Hello last; only receive uses it.
 	client *conn
@@ -103,7 +112,8 @@ func Serve(ctx context.Context, cfg Config, handler Handler) error {
 	if len(cfg.Token) < 16 {
 		return errors.New("server: the token must have at least 16 bytes")
 	}
-	s := &server{cfg: cfg, handler: handler, log: newEventLog(cfg.Log), queue: newQueue()}
+	s := &server{cfg: cfg, handler: handler, log: newEventLog(cfg.Log), queue: newQueue(),
+		cellEnded: make(chan struct{}, 1)}
 	ctx, s.end = context.WithCancelCause(ctx)
 	defer s.end(nil)
 
@@ -142,22 +152,27 @@ func Serve(ctx context.Context, cfg Config, handler Handler) error {
 }
 
 func (s *server) watchIdle(ctx context.Context) {
-	if s.cfg.IdleExit <= 0 {
+	if s.cfg.IdleExit == nil {
 		return
 	}
 	for {
 		s.mu.Lock()
 		busy := s.active != ""
 		s.mu.Unlock()
-		left := s.cfg.IdleExit - time.Since(time.Unix(0, s.lastMessage.Load()))
-		if left <= 0 && !busy {
-			s.end(errIdle)
-			return
+		var wait <-chan time.Time // without one: until a cell ends
+		if allowed := s.cfg.IdleExit(); allowed > 0 {
+			left := allowed - time.Since(time.Unix(0, s.lastMessage.Load()))
+			if left <= 0 && !busy {
+				s.end(errIdle)
+				return
+			}
+			wait = time.After(max(left, min(allowed, time.Second)))
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(max(left, min(s.cfg.IdleExit, time.Second))):
+		case <-wait:
+		case <-s.cellEnded:
 		}
 	}
 }

@@ -425,14 +425,28 @@ func TestShutdownAndIdleEndServing(t *testing.T) {
 		t.Errorf("the socket is still there: %v", err)
 	}
 
-	r = serve(t, &scripted{}, func(c *Config) { c.IdleExit = 50 * time.Millisecond })
+	r = serve(t, &scripted{}, func(c *Config) { c.IdleExit = func() time.Duration { return 50 * time.Millisecond } })
+	<-r.returned
+}
+
+// The idle time that a cell's settings bring counts when the cell has ended.
+func TestACellChangesTheIdleTime(t *testing.T) {
+	var idle atomic.Int64 // for ever at first
+	h := &scripted{start: func(context.Context, wire.Start) error {
+		idle.Store(int64(50 * time.Millisecond))
+		return nil
+	}}
+	r := serve(t, h, func(c *Config) { c.IdleExit = func() time.Duration { return time.Duration(idle.Load()) } })
+	c := open(t, r.endpoint)
+	c.ask(wire.Start{CellID: "a"})
+	c.ask(wire.Stop{CellID: "a"})
 	<-r.returned
 }
 
 func TestAnActiveCellIsNotIdle(t *testing.T) {
 	release := make(chan struct{})
 	h := &scripted{start: func(context.Context, wire.Start) error { return nil }}
-	r := serve(t, h, func(c *Config) { c.IdleExit = 100 * time.Millisecond })
+	r := serve(t, h, func(c *Config) { c.IdleExit = func() time.Duration { return 100 * time.Millisecond } })
 	c := open(t, r.endpoint)
 	c.ask(wire.Start{CellID: "a"})
 	go func() { // longer than the idle time, whatever the machine's load

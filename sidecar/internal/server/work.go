@@ -97,6 +97,10 @@ func (s *server) clearActive(cell string) {
 	if s.active == cell {
 		s.active, s.owner = "", nil
 	}
+	select {
+	case s.cellEnded <- struct{}{}:
+	default: // it will look anyway
+	}
 }
 
 // cancelOf ends the cell of a client that is gone.

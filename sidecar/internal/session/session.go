@@ -16,6 +16,7 @@ import (
 	"github.com/inferscope/inferscope/analysis/timeline"
 	"github.com/inferscope/inferscope/sidecar/internal/collect"
 	"github.com/inferscope/inferscope/sidecar/internal/collect/python"
+	"github.com/inferscope/inferscope/sidecar/internal/config"
 	"github.com/inferscope/inferscope/sidecar/internal/server"
 	"github.com/inferscope/inferscope/sidecar/wire"
 )
@@ -31,6 +32,8 @@ type Config struct {
 	PID int
 	// Sources are the collectors; see Sources.
 	Sources Sources
+	// Place is where the configuration is looked for until a cell begins; a cell has its own.
+	Place config.Place
 }
 
 // Service implements server.Handler: it profiles one cell at a time. It owns the
@@ -42,11 +45,14 @@ type Service struct {
 	mu       sync.Mutex
 	cell     *cell // nil when no cell is being profiled
 	profiled int
+	// settings are those of the last cell that began.
+	settings config.Settings
 }
 
 // cell is the collection that is going on.
 type cell struct {
 	start    wire.Start
+	settings config.Settings
 	builder  *timeline.Builder
 	python   *python.Session
 	sessions []collect.Session
@@ -58,8 +64,8 @@ type cell struct {
 var _ server.Handler = (*Service)(nil)
 
 // New makes a service. Nothing is loaded before Warm or the first Start.
-func New(config Config) *Service {
-	return &Service{config: config, started: time.Now()}
+func New(c Config) *Service {
+	return &Service{config: c, started: time.Now(), settings: config.Resolve(c.Place, nil).Settings}
 }
 
 // Warm loads what makes the first Start fast. It takes up to a few hundred
@@ -103,8 +109,10 @@ func (s *Service) Start(ctx context.Context, peer server.Peer, m wire.Start) (wi
 	defer s.mu.Unlock()
 	s.abort()
 
-	c := &cell{start: m, builder: timeline.NewBuilder(), cpu: ownCPU()}
-	target := collect.Target{PID: peer.PID, UID: peer.UID, Start: m}
+	resolved := config.Resolve(config.Place{Dir: m.Directory, Environ: m.Environ}, m.Typed)
+	s.settings = resolved.Settings
+	c := &cell{start: m, settings: resolved.Settings, builder: timeline.NewBuilder(), cpu: ownCPU()}
+	target := collect.Target{PID: peer.PID, UID: peer.UID, Start: m, Options: options(resolved.Settings)}
 	main := c.builder.Thread(int32(peer.PID), int32(m.MainTID))
 	main.SetMain()
 	main.SetPython()
@@ -120,7 +128,7 @@ func (s *Service) Start(ctx context.Context, peer server.Peer, m wire.Start) (wi
 		c.statuses = append(c.statuses, always.Status())
 	}
 	gpuRing := s.beginGPU(ctx, target, c)
-	rung, one, passed := s.climb(ctx, target, c.builder)
+	rung, one, passed := s.climb(ctx, target, resolved.Undo("ebpf"), c.builder)
 	c.statuses = append(c.statuses, passed...)
 	needSamples := true
 	if one != nil {
@@ -132,14 +140,15 @@ func (s *Service) Start(ctx context.Context, peer server.Peer, m wire.Start) (wi
 	}
 	c.builder.SetRung(rung)
 	s.cell = c
-	return wire.Started{CellID: m.CellID, Collectors: c.statuses, NeedSamples: needSamples, GPURing: gpuRing}, nil
+	return wire.Started{CellID: m.CellID, Collectors: c.statuses, NeedSamples: needSamples, GPURing: gpuRing,
+		Options: target.Options, Note: resolved.Note()}, nil
 }
 
 // beginGPU begins the collectors of the GPU; the answer is the path of the ring
 // for the shim. A machine without a GPU has nothing to lose here: then only the
 // status tells.
 func (s *Service) beginGPU(ctx context.Context, target collect.Target, c *cell) string {
-	if !target.Start.Options.GPU {
+	if !target.Options.GPU {
 		return ""
 	}
 	ring := ""
@@ -162,13 +171,14 @@ func (s *Service) beginGPU(ctx context.Context, target collect.Target, c *cell) 
 }
 
 // climb begins the best source of scheduler events that works here. Those passed
-// over are returned with the reason, followed by the chosen one.
-func (s *Service) climb(ctx context.Context, target collect.Target, b *timeline.Builder) (timeline.Rung, collect.Session, []wire.CollectorStatus) {
+// over are returned with the reason, followed by the chosen one. undo says how to
+// get eBPF where it is switched off.
+func (s *Service) climb(ctx context.Context, target collect.Target, undo string, b *timeline.Builder) (timeline.Rung, collect.Session, []wire.CollectorStatus) {
 	statuses := []wire.CollectorStatus{}
 	for _, rung := range s.config.Sources.Ladder {
-		if rung.Rung == timeline.RungEBPF && !target.Start.Options.EBPF {
+		if rung.Rung == timeline.RungEBPF && !target.Options.EBPF {
 			statuses = append(statuses, wire.CollectorStatus{Name: rung.Collector.Name(),
-				Detail: "switched off for this cell", Enable: "leave out --no-ebpf"})
+				Detail: "switched off for this cell", Enable: undo})
 			continue
 		}
 		status := rung.Collector.Status()

@@ -74,7 +74,7 @@ func newSession(c *Collector, target collect.Target, offset int64, b *timeline.B
 		stop: make(chan struct{}),
 		hz:   c.options.SampleHz,
 	}
-	if asked := target.Start.Options.SampleHz; asked > 0 && s.hz > 0 {
+	if asked := target.Options.SampleHz; asked > 0 && s.hz > 0 {
 		s.hz = min(asked, maxSampleHz)
 	}
 	s.hz = max(s.hz, 0)

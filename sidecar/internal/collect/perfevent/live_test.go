@@ -199,7 +199,7 @@ func TestLiveTimeInTheKernel(t *testing.T) {
 	p := proctest.Python(t, inKernel)
 	b := timeline.NewBuilder()
 	one, err := usable(t).Begin(context.Background(), collect.Target{PID: p.PID,
-		Start: wire.Start{MainTID: p.PID, Options: wire.Options{SampleHz: 499}}}, b)
+		Start: wire.Start{MainTID: p.PID}, Options: wire.Options{SampleHz: 499}}, b)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,7 +224,7 @@ func TestLiveSamplesTellPythonFromNative(t *testing.T) {
 	p := proctest.Python(t, gilFight)
 	c := usable(t)
 	b := timeline.NewBuilder()
-	target := collect.Target{PID: p.PID, Start: wire.Start{MainTID: p.PID, Options: wire.Options{SampleHz: 499}}}
+	target := collect.Target{PID: p.PID, Start: wire.Start{MainTID: p.PID}, Options: wire.Options{SampleHz: 499}}
 	one, err := c.Begin(context.Background(), target, b)
 	if err != nil {
 		t.Fatal(err)
@@ -301,7 +301,7 @@ func TestLiveProcessThatDies(t *testing.T) {
 	p := proctest.Start(t, "die", "100", "2")
 	c := usable(t)
 	b := timeline.NewBuilder()
-	target := collect.Target{PID: p.PID, Start: wire.Start{MainTID: p.PID, Options: wire.Options{SampleHz: 499}}}
+	target := collect.Target{PID: p.PID, Start: wire.Start{MainTID: p.PID}, Options: wire.Options{SampleHz: 499}}
 	one, err := c.Begin(context.Background(), target, b)
 	if err != nil {
 		t.Fatal(err)

@@ -94,7 +94,7 @@ func (c *Collector) Begin(_ context.Context, target collect.Target, b *timeline.
 		return nil, err
 	}
 	var period int64
-	if hz := target.Start.Options.SampleHz; hz > 0 {
+	if hz := target.Options.SampleHz; hz > 0 {
 		period = max(1e9/int64(hz), 100_000)
 	}
 	s := &session{b: b, clock: ns, main: int32(target.PID), threads: map[threadKey]*thread{}, watchers: map[int32]*procfs.Watcher{},

@@ -38,7 +38,7 @@ type stub struct {
 	order   []string
 }
 
-func newStub(string) (server.Handler, error) {
+func newStub(server.Boot) (server.Handler, error) {
 	switch os.Getenv("STUB_SIDECAR") {
 	case "refuse":
 		return nil, errors.New("the stub was told to refuse")
@@ -48,6 +48,12 @@ func newStub(string) (server.Handler, error) {
 		time.Sleep(time.Hour)
 	}
 	return &stub{}, nil
+}
+
+// IdleExit is what the test's environment says, as Go writes a duration.
+func (s *stub) IdleExit() time.Duration {
+	idle, _ := time.ParseDuration(os.Getenv("STUB_IDLE"))
+	return idle
 }
 
 func (s *stub) Start(_ context.Context, peer server.Peer, m wire.Start) (wire.Started, error) {

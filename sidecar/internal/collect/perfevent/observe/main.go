@@ -83,7 +83,7 @@ func observe(args []string) error {
 				return err
 			}
 			b = timeline.NewBuilder()
-			target := collect.Target{PID: pid, Start: wire.Start{MainTID: pid, Options: wire.Options{SampleHz: 199}}}
+			target := collect.Target{PID: pid, Start: wire.Start{MainTID: pid}, Options: wire.Options{SampleHz: 199}}
 			if session, err = c.Begin(context.Background(), target, b); err != nil {
 				return err
 			}

@@ -17,7 +17,7 @@ import (
 func Collect(t testing.TB, c collect.Collector, p *Process) *timeline.Timeline {
 	t.Helper()
 	b := timeline.NewBuilder()
-	target := collect.Target{PID: p.PID, Start: wire.Start{MainTID: p.PID, Options: wire.Options{SampleHz: 499}}}
+	target := collect.Target{PID: p.PID, Start: wire.Start{MainTID: p.PID}, Options: wire.Options{SampleHz: 499}}
 	session, err := c.Begin(context.Background(), target, b)
 	if err != nil {
 		t.Fatalf("begin: %v", err)

@@ -1,0 +1,11 @@
+package command
+
+// Commands is the registry, in the order in which the help lists them: a new
+// command is one line here.
+func Commands() []Command {
+	return []Command{
+		configCommand(),
+		helpCommand(),
+		versionCommand(),
+	}
+}

@@ -1,0 +1,158 @@
+"""What is configured counts for the next cell: files, the environment, the options, in this order."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+from pathlib import Path
+
+import pytest
+
+OPTIONS = "__import__('inferscope.cell').cell._profiler._active.options"
+SIDECAR = "__import__('inferscope.cell').cell._profiler._sidecar"
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project's folder, in whose `notebooks` the test's kernel runs, and a home of its own."""
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "home").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.chdir(tmp_path / "notebooks")
+    return tmp_path
+
+
+@pytest.fixture
+def configured(project: Path, fresh):
+    """A kernel with the extension loaded, started in the project."""
+    return fresh
+
+
+def counted(kernel, options: str = "") -> dict[str, object]:
+    """The settings that count inside a cell."""
+    reply = kernel.run(
+        f"%%inferscope {options}\nimport dataclasses, json\nprint(json.dumps(dataclasses.asdict({OPTIONS})))"
+    )
+    assert reply.status == "ok", reply.traceback
+    assert reply.said == []
+    found: dict[str, object] = json.loads(reply.stdout)
+    return found
+
+
+def user_file(project: Path) -> Path:
+    path = project / "home" / ".config" / "inferscope" / "config.toml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def test_defaults(configured):
+    counts = counted(configured)
+    assert counts["hz"] == 499 and counts["multi_gpu"] == "reject" and counts["gpu_budget"] == 0.05
+    assert counts["full"] is False and counts["cupti_finalize"] is True and counts["ebpf"] is True
+
+
+def test_an_edited_file_counts_for_the_next_cell(configured, project):
+    pyproject = project / "pyproject.toml"
+    pyproject.write_text('[tool.inferscope]\nhz = 211\nmulti_gpu = "allow"\ngpu_budget = 0.2\ncupti_finalize = false\n')
+    counts = counted(configured)
+    assert (counts["hz"], counts["multi_gpu"]) == (211, "allow")
+    assert (counts["gpu_budget"], counts["cupti_finalize"]) == (0.2, False)
+    pyproject.write_text("[tool.inferscope]\nfull = true\n")
+    counts = counted(configured)
+    assert (counts["hz"], counts["multi_gpu"], counts["full"]) == (499, "reject", True)
+
+
+def test_later_wins(configured, project):
+    user_file(project).write_text("hz = 101\nfunctions = true\n")
+    assert counted(configured)["hz"] == 101
+    (project / "pyproject.toml").write_text("[tool.inferscope]\nhz = 102\n")
+    assert counted(configured)["hz"] == 102
+    configured.run("import os; os.environ['INFERSCOPE_HZ'] = '103'")
+    assert counted(configured)["hz"] == 103
+    counts = counted(configured, "--hz 104 --no-functions --multi-gpu allow --gpu-budget 0.3 --full")
+    assert (counts["hz"], counts["functions"], counts["multi_gpu"]) == (104, False, "allow")
+    assert (counts["gpu_budget"], counts["full"]) == (0.3, True)
+    configured.run("os.environ.pop('INFERSCOPE_HZ'); os.chdir('/')")
+    assert counted(configured)["hz"] == 101
+
+
+def test_settings_reach_what_acts_on_them(configured, project):
+    """The collectors' frequency, the ladder, what is recorded in the process, what is shown."""
+    pyproject = project / "pyproject.toml"
+    pyproject.write_text("[tool.inferscope]\nebpf = false\nfunctions = true\nquiet = true\n")
+    code = "def f():\n    return 1\nf()"
+    assert configured.run(f"%%inferscope\n{code}").kinds == ["result"]
+    summary = "__import__('inferscope').last().summary"
+    exact = f"[row['name'] for row in {summary}['host']['functions'] if row['exact']]"
+    assert "'f'" in configured.value(exact)
+    losses = configured.value(f"[loss['enable'] for loss in {summary}['losses'] if loss['source'] == 'ebpf']")
+    assert losses == f"['change ebpf in {pyproject}, line 2']"
+    reply = configured.run(f"%%inferscope --no-quiet --no-functions --ebpf\n{code}")
+    assert reply.kinds == ["result", "report"]
+    assert configured.value(exact) == "[]"
+    assert "change ebpf" not in configured.value(f"{summary}['losses']")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[tool.inferscope]\nhzz = 5\nquiet = false\n", 'line 2: there is no setting "hzz" (did you mean hz?).'),
+        ("[tool.inferscope]\n\nhz = 'x'\n", 'line 3: hz must be a whole number from 1 to 10000, not "x".'),
+        ("[tool.inferscope\nhz = 5\n", "line 1: "),
+    ],
+)
+def test_what_is_wrong_is_one_sentence_and_the_cell_runs(configured, project, text, said):
+    user_file(project).write_text("hz = 101\n")
+    pyproject = project / "pyproject.toml"
+    pyproject.write_text(text)
+    reply = configured.run(f"%%inferscope\nassert {OPTIONS}.hz == 101\n6 * 7")
+    assert (reply.status, reply.result, len(reply.reports)) == ("ok", "42", 1)
+    (sentence,) = reply.said
+    assert sentence.startswith(f"InferScope: {pyproject}, {said}")
+    pyproject.write_text("")
+    assert configured.run("%%inferscope\n6 * 7").said == []
+
+
+def test_what_is_wrong_is_said_of_a_quiet_cell_and_of_one_that_fails(configured, project):
+    (project / "pyproject.toml").write_text("[tool.inferscope]\nnothing = 5\n")
+    reply = configured.run("%%inferscope -q\n1 / 0")
+    assert reply.content["ename"] == "ZeroDivisionError"
+    assert len(reply.said) == 1 and 'no setting "nothing"' in reply.said[0]
+
+
+def test_the_environment_is_the_kernels(configured):
+    configured.run("import os; os.environ['INFERSCOPE_HZZ'] = '5'; os.environ['INFERSCOPE_X\\udcff'] = '\\udcff'")
+    (sentence,) = configured.run("%%inferscope\n6 * 7").said
+    assert sentence == "InferScope: INFERSCOPE_HZZ: no setting has this variable (did you mean INFERSCOPE_HZ?)."
+
+
+def test_a_working_directory_that_is_gone(configured, project):
+    (project / "gone").mkdir()
+    configured.run(f"import os; os.chdir({str(project / 'gone')!r})")
+    (project / "gone").rmdir()
+    assert counted(configured)["hz"] == 499
+
+
+def test_the_idle_sidecar_exits_as_configured(configured, project):
+    assert configured.run("%%inferscope\n6 * 7").said == []
+    pid = int(configured.value(f"{SIDECAR}.pid"))
+    watch = os.pidfd_open(pid)
+    try:
+        user_file(project).write_text("idle_exit = 0.05\n")
+        assert configured.run("%%inferscope\n6 * 7").said == []
+        assert select.select([watch], [], [], 60)[0], "the sidecar still runs"
+    finally:
+        os.close(watch)
+    user_file(project).unlink()
+    again = configured.run("%%inferscope\n6 * 7")
+    assert (len(again.reports), again.said) == (1, [])
+    assert int(configured.value(f"{SIDECAR}.pid")) != pid
+
+
+def test_the_magics_own_check_is_the_sidecars(kernel):
+    """An option that the magic accepts is one that the sidecar accepts, at both ends of what is allowed."""
+    for options in ("--hz 1", "--hz 10000", "--gpu-budget 0.001", "--gpu-budget 1", "--multi-gpu reject", "--no-full"):
+        reply = kernel.run(f"%%inferscope -q {options}\n6 * 7")
+        assert (reply.status, reply.said) == ("ok", [])
