@@ -3,8 +3,8 @@
 python bench/gpu_session.py [--wheels DIRECTORY] [--select EXPRESSION] [PART[:SECONDS]...]
 
 A part is ``tests/NAME`` (tests/gpu/test_NAME.py; --select is pytest's -k), ``tests`` (all of these), ``notebook`` (the
-notebooks that need a GPU) or the name of a benchmark that needs one; by default everything. Each has a limit of time, and
-one that fails stops no other. Python packages that the machine lacks come from wheels in a directory.
+notebooks that need a GPU) or the name of a benchmark that needs one; by default everything. Each has a limit of time,
+and one that fails stops no other. Python packages that the machine lacks come from wheels in a directory.
 
 The environment variable OUT names the directory of the results, ``gpu-session`` if it is not set. Afterwards it has
 ``session.log``, all that was printed; ``numbers.jsonl``, the benchmarks' numbers, a line each; and ``results.tar.gz``:
