@@ -28,6 +28,7 @@ NEED_GPU = {
     "gpu_capture_kinds",
     "gpu_governor",
     "gpu_graph_storm",
+    "gpu_kernel_death",
     "gpu_launch_cost",
     "gpu_models",
     "gpu_report_time",

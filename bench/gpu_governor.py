@@ -81,7 +81,7 @@ def main() -> None:
     count = median(device["kernels"] for device in devices)
     compare("kernels reported under default options, error against the launches made", count, launches, note)
     if not whole:
-        say("%%inferscope has no --full here: every capture is whole, nothing to compare with")
+        say("%%inferscope has no --full here: there is no whole capture to compare with")
         return
     note = f"--full took {full_took / plain:.2f} of the plain cell; {coverage(full)}"
     measure("the same cell with --full", full_took / plain, "ratio", "", note)

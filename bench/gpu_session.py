@@ -2,13 +2,13 @@
 
 python bench/gpu_session.py [--wheels DIRECTORY] [--select EXPRESSION] [PART[:SECONDS]...]
 
-A part is ``tests`` (tests/gpu; --select is pytest's -k), ``notebook`` (the notebooks that need a GPU) or the name of a
-benchmark that needs one; by default all of them. Each has a limit of time, and one that fails stops no other. Python
-packages that the machine lacks come from wheels in a directory.
+A part is ``tests/NAME`` (tests/gpu/test_NAME.py; --select is pytest's -k), ``tests`` (all of these), ``notebook`` (the
+notebooks that need a GPU) or the name of a benchmark that needs one; by default everything. Each has a limit of time,
+and one that fails stops no other. Python packages that the machine lacks come from wheels in a directory.
 
 The environment variable OUT names the directory of the results, ``gpu-session`` if it is not set. Afterwards it has
-``session.log``, all that was printed; ``numbers.jsonl``, the benchmarks' numbers, a line each; and ``results.tar.gz``: a
-log of each part, the tests' reports, the executed notebooks, and what bench/results may keep of this run.
+``session.log``, all that was printed; ``numbers.jsonl``, the benchmarks' numbers, a line each; and ``results.tar.gz``:
+a log of each part, the tests' reports, the executed notebooks, and what bench/results may keep of this run.
 """
 
 from __future__ import annotations
@@ -32,9 +32,10 @@ from all import BENCH, NEED_GPU, benchmarks, record_of, sentence
 from record import Measure
 
 ROOT = BENCH.parent
+# The test files, by the names of their parts.
+TESTS = {f"tests/{path.stem.removeprefix('test_')}": path for path in sorted((ROOT / "tests/gpu").glob("test_*.py"))}
 # Seconds, for a part that names none.
-LIMITS = {"tests": 420, "notebook": 150}
-BENCHMARK_SECONDS = 90
+TEST_SECONDS, NOTEBOOK_SECONDS, BENCHMARK_SECONDS = 360, 150, 90
 INSTALL_SECONDS = 120
 
 
@@ -74,12 +75,14 @@ class Session:
         self._out = out
         self._folder = folder
         self._log = log
+        self._lock = threading.Lock()
         self._environment = dict(os.environ)
 
     def say(self, text: str) -> None:
         """Prints a line, and keeps it."""
-        print(text, flush=True)
-        print(text, file=self._log, flush=True)
+        with self._lock:  # a part's two streams are read by a thread each
+            print(text, flush=True)
+            print(text, file=self._log, flush=True)
 
     def install(self, wheels: Path, target: Path) -> None:
         """Unpacks the wheels of a directory where only the parts look.
@@ -122,10 +125,10 @@ class Session:
         self, part: Part, select: str, outcome: Outcome
     ) -> list[tuple[list[str], Callable[[str], None] | None]]:
         """The commands of a part, and what takes the lines of their output; None where they are only kept."""
-        if part.name == "tests":
+        if part.name in TESTS:
             self._environment["GPU_REPORTS"] = str(self._folder / "reports")
-            chosen = ["-k", select] if select else []
-            return [([sys.executable, "-m", "pytest", "-rs", "-v", "--durations=0", *chosen, "tests/gpu"], None)]
+            chosen = [*(["-k", select] if select else []), str(TESTS[part.name])]
+            return [([sys.executable, "-m", "pytest", "-rs", "-v", "--durations=0", *chosen], None)]
         if part.name == "notebook":
             commands = []
             for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
@@ -163,7 +166,7 @@ class Session:
             errors="replace",
             start_new_session=True,
         )
-        with (self._folder / f"{name}.log").open("a") as log:
+        with (self._folder / f"{name.replace('/', '-')}.log").open("a") as log:
 
             def follow(stream: IO[str], taken: Callable[[str], None]) -> None:
                 for line in stream:
@@ -235,13 +238,15 @@ def parse(words: list[str]) -> list[Part]:
     Raises:
         ValueError: A word names no part, or no number of seconds.
     """
-    known = [*LIMITS, *sorted(NEED_GPU)]
+    limits = dict.fromkeys(TESTS, TEST_SECONDS) | {"notebook": NOTEBOOK_SECONDS}
+    limits |= dict.fromkeys(sorted(NEED_GPU), BENCHMARK_SECONDS)
     parts = []
-    for word in words or known:
+    for word in words or limits:
         name, _, seconds = word.partition(":")
-        if name not in known:
-            raise ValueError(f"there is no part {name}; there are: {', '.join(known)}")
-        parts.append(Part(name, float(seconds) if seconds else LIMITS.get(name, BENCHMARK_SECONDS)))
+        names = [*TESTS] if name == "tests" else [name]
+        if not limits.keys() >= {*names}:
+            raise ValueError(f"there is no part {name}; there are: tests, {', '.join(limits)}")
+        parts += [Part(one, float(seconds) if seconds else limits[one]) for one in names]
     return parts
 
 
