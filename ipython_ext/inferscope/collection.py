@@ -120,7 +120,11 @@ class Collection:
         assert self._connection is not None
         self.attached = True
         if self.options.gpu:
-            self._capture = Capture()
+            self._capture = Capture(
+                finalize=self.options.cupti_finalize,
+                budget=0.0 if self.options.full else self.options.gpu_budget,
+                several_devices=self.options.multi_gpu == "allow",
+            )
             self._capture.begin(self._gpu_ring)
         self._recorder = Recorder(
             self._cell_id,

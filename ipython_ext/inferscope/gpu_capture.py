@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import _wire, gpu
+from . import _settings, _wire, gpu
 from .gpu import shim_path
 from .gpu_devices import DeviceWatch, MultiGpuError
 
@@ -24,8 +24,6 @@ __all__ = ["Capture", "CaptureSummary", "MultiGpuError", "candidates"]
 
 _INJECTION = "CUDA_INJECTION64_PATH"
 _MULTIPLE_SUBSCRIBERS = 39
-# What capture may cost a cell, as a share of its time, before it goes on in windows.
-DEFAULT_BUDGET = 0.05
 # The device is waited for in slices, so that an interrupt gets through, and not for ever.
 _DRAIN_SLICE_MS = 50
 _DRAIN_SECONDS = 60.0
@@ -108,7 +106,7 @@ class Capture:
         self,
         *,
         finalize: bool = True,
-        budget: float = DEFAULT_BUDGET,
+        budget: float = _settings.GPU_BUDGET,
         several_devices: bool = False,
         shim: Path | None = None,
     ) -> None:
