@@ -194,6 +194,8 @@ type idleSweep struct {
 	lastK        idle
 	lastLine     int32
 	lastGap, gap int64
+	// costing says that the piece at hand is what the capture of a launch cost, where the capture was not whole.
+	costing bool
 }
 
 func newIdleSweep(a *attributor, c *calls, device int, plan *coverage.Plan) *idleSweep {
@@ -294,10 +296,12 @@ func (s *idleSweep) idle(start, end int64, next int) {
 	if thread != s.main.id && s.main.id != 0 {
 		fromMain = s.refill(s.main, start, end, call)
 	}
+	cost := s.cost(start, end, call)
 	for t := start; t < end; {
 		who, refilling := v, own
 		v.at(t)
-		until := min(end, v.until)
+		until := cost.next(t, min(end, v.until))
+		s.costing = cost.in(t)
 		if v != s.main && s.main.id != 0 {
 			s.main.at(t)
 			until = min(until, s.main.until)

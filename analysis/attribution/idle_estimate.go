@@ -5,6 +5,7 @@ import (
 
 	"github.com/inferscope/inferscope/analysis/coverage"
 	"github.com/inferscope/inferscope/analysis/result"
+	"github.com/inferscope/inferscope/analysis/timeline"
 )
 
 // The cells of a lineSample: the time of each kind, the time to be shared out, and
@@ -23,15 +24,47 @@ type lineSample struct {
 	all    result.Range
 }
 
-// at adds to a cell; of a capture that was whole there is nothing to keep.
+// at adds to a cell; of a capture that was whole there is nothing to keep. What the
+// capture itself is to blame for stands for itself alone.
 func (l *lineSample) at(s *idleSweep, cell, slot int, n int64) {
 	if l == nil {
 		return
+	}
+	if s.costing {
+		slot = s.plan.Slots() - 1
 	}
 	if l.cells[cell] == nil {
 		l.cells[cell] = make(coverage.Sums, s.plan.Slots())
 	}
 	l.cells[cell][slot] += n
+}
+
+// captureCost is when a launch was held up by its own capture.
+type captureCost timeline.Interval
+
+// cost finds, in idle time that ends with an operation which call launched, what it
+// would have been shorter by without the capture: the end of the call. An operation
+// that was queued did not wait for its launch.
+func (s *idleSweep) cost(start, end int64, call int32) captureCost {
+	if s.plan.Whole() || call < 0 || end-s.tl.Calls.End[call] > launchNs {
+		return captureCost{}
+	}
+	ns := int64(s.plan.CostNs)
+	from := max(start, min(end, s.tl.Calls.End[call])-ns)
+	return captureCost{from, from + ns}
+}
+
+func (c captureCost) in(t int64) bool { return c.Start <= t && t < c.End }
+
+// next is where a piece from t to end must be cut.
+func (c captureCost) next(t, end int64) int64 {
+	switch {
+	case t < c.Start:
+		return min(end, c.Start)
+	case t < c.End:
+		return min(end, c.End)
+	}
+	return end
 }
 
 // estimate makes of the idle time that was seen that of all of the cell.
@@ -40,10 +73,17 @@ func (s *idleSweep) estimate() {
 		return
 	}
 	s.totalNs = s.seen.IdleNs
+	all := make(coverage.Sums, s.plan.Slots())
+	for _, l := range s.lines {
+		for _, cell := range l.sample.cells[:countCells] {
+			all.Add(cell)
+		}
+	}
+	weights := s.seen.Weights(all)
 	parts := make([]float64, 0, len(s.lines)*countCells)
 	for _, l := range s.lines {
 		for _, cell := range l.sample.cells[:countCells] {
-			parts = append(parts, s.seen.IdleOf(cell))
+			parts = append(parts, cell.Weighted(weights))
 		}
 	}
 	for i, ns := range coverage.Apportion(s.totalNs, parts) {
@@ -59,35 +99,32 @@ func (s *idleSweep) estimate() {
 		}
 		l.kinds[cell] = ns
 		if counted := l.sample.cells[countCells+cell]; counted != nil {
-			l.counts[cell] = coverage.Round(s.seen.IdleOf(counted))
+			l.counts[cell] = coverage.Round(counted.Weighted(weights))
 		}
 	}
 	for _, l := range s.lines {
 		sums := make(coverage.Sums, s.plan.Slots())
 		all := l.shared
 		for _, cell := range l.sample.cells[:countCells] {
-			for slot, ns := range cell {
-				sums[slot] += ns
-			}
+			sums.Add(cell)
 		}
 		for _, ns := range l.kinds {
 			all += ns
 		}
 		l.sample.all = s.seen.IdleWithin(all, sums)
 	}
-	s.estimateBlocks()
+	s.estimateBlocks(weights)
 }
 
 // estimateBlocks does the same to the pieces behind the verdict's margin: each is one stratum with what it stands for.
-func (s *idleSweep) estimateBlocks() {
+func (s *idleSweep) estimateBlocks(weights []float64) {
 	const columns = int(NumShares) + 1
 	parts := make([]float64, 0, s.pieces*columns)
 	for slot := range s.pieces {
-		weight := s.seen.IdleWeight(slot)
 		for _, ns := range s.blockKinds[slot] {
-			parts = append(parts, float64(ns)*weight)
+			parts = append(parts, float64(ns)*weights[slot])
 		}
-		parts = append(parts, float64(s.blockShared[slot])*weight)
+		parts = append(parts, float64(s.blockShared[slot])*weights[slot])
 	}
 	for i, ns := range coverage.Apportion(s.totalNs, parts) {
 		if slot, column := i/columns, i%columns; column < int(NumShares) {
@@ -126,10 +163,9 @@ func (s *idleSweep) estimateWork(worked [][NumShares]int64) {
 		if sum(own) == 0 {
 			like = all
 		}
-		_, unseen := s.seen.Busy(slot)
 		for k := range own {
 			if Share(k) < ShareCarryIn {
-				own[k] += unseen * like[k] / sum(like)
+				own[k] += s.seen.Busy(slot) * like[k] / sum(like)
 			}
 			parts = append(parts, own[k])
 		}

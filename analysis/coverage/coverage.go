@@ -24,6 +24,7 @@
 package coverage
 
 import (
+	"math"
 	"slices"
 
 	"github.com/inferscope/inferscope/analysis/result"
@@ -50,13 +51,17 @@ type Plan struct {
 	Windows int
 	// Unsampled is how many kernels are known to have been launched between windows none of which saw any.
 	Unsampled int64
+	// CostNs is by how much the capture slowed a launch, in ns.
+	CostNs float64
 	// Devices has one entry for each of the timeline.
 	Devices []Device
 
 	strata []stratum
 	// few says that too few strata stand for something to vary.
 	few bool
-	// doubt says that the cost of a launch is assumed, not measured in this cell.
+	// costOpen is half of the interval of CostNs, as a share of it: 1 when it is assumed, not measured in this cell.
+	costOpen float64
+	// doubt says that amounts by time rest on an assumed CostNs.
 	doubt bool
 }
 
@@ -64,6 +69,8 @@ type Plan struct {
 type stratum struct {
 	// kernels were launched in it by calls of their own; ns is its length, without the capture's cost.
 	kernels, ns float64
+	// queued is how many of the kernels the device was not ready for when they had been launched.
+	queued float64
 	// cost is the capture's cost of its launches as a share of ns.
 	cost float64
 	// missed kernels and unseen ns are what it stands for.
@@ -78,6 +85,8 @@ type piece struct {
 	window     int32
 	slot       int16
 	kernels    float64
+	// queued is how many of the kernels the device was not ready for when they had been launched.
+	queued float64
 }
 
 // gap is an unseen stretch, which belongs to the pieces before and after it.
@@ -235,13 +244,18 @@ func (s *sampling) weigh() {
 	for _, x := range s.pieces {
 		t := &p.strata[x.slot]
 		t.kernels += x.kernels
+		t.queued += x.queued
 		t.ns += float64(x.end - x.start)
 		all += x.kernels
 	}
-	cost, measured := s.cost()
+	measured := s.cost()
 	for i := range p.strata {
 		t := &p.strata[i]
-		ns := max(t.ns-cost*t.kernels, t.ns/2)
+		slowed := t.kernels
+		if !measured { // a launch that is slower delays nothing when the device is behind anyway
+			slowed -= t.queued
+		}
+		ns := max(t.ns-p.CostNs*slowed, t.ns/2)
 		if ns > 0 {
 			t.cost = (t.ns - ns) / ns
 		}
@@ -319,26 +333,44 @@ func (s *sampling) spread(g *gap, amount float64, to func(*stratum, float64)) {
 	}
 }
 
-// cost is by how many ns the capture slowed a launch, from how much faster kernels
+// cost finds by how many ns the capture slowed a launch, from how much faster kernels
 // came where they were only counted than in the pieces beside; not more than half of
-// the time that a launch took. measured is false when nothing told.
-func (s *sampling) cost() (ns float64, measured bool) {
+// the time that a launch took. It is false when nothing told, and the cost assumed.
+func (s *sampling) cost() (measured bool) {
 	var seen, kernels, unseen, missed float64
+	var each []float64 // the cost that each gap shows
 	for i := range s.gaps {
 		g := &s.gaps[i]
 		if g.missed < 0 {
 			continue
 		}
 		before, after := s.beside(g)
+		ns, n := float64(before.end-before.start), before.kernels
+		if after != nil {
+			ns, n = ns+float64(after.end-after.start), n+after.kernels
+		}
 		unseen, missed = unseen+float64(g.ns), missed+float64(g.missed)
-		for _, x := range []*piece{before, after} {
-			if x != nil {
-				seen, kernels = seen+float64(x.end-x.start), kernels+x.kernels
-			}
+		seen, kernels = seen+ns, kernels+n
+		if n > 0 && g.missed > 0 {
+			each = append(each, ns/n-float64(g.ns)/float64(g.missed))
 		}
 	}
+	p := s.plan
 	if missed < enough || kernels < enough {
-		return launchCostNs, false
+		p.CostNs, p.costOpen = launchCostNs, 1
+		return false
 	}
-	return min(max(seen/kernels-unseen/missed, 0), seen/kernels/2), true
+	p.CostNs, p.costOpen = min(max(seen/kernels-unseen/missed, 0), seen/kernels/2), 1
+	if n := float64(len(each)); n > 1 && p.CostNs > 0 {
+		var mean, variance float64
+		for _, c := range each {
+			mean += c / n
+		}
+		for _, c := range each {
+			variance += (c - mean) * (c - mean) / (n - 1)
+		}
+		// Each window is beside two gaps, so that half of the gaps tell something of their own.
+		p.costOpen = min(student(len(each)-1)*math.Sqrt(2*variance/n)/p.CostNs, 1)
+	}
+	return true
 }

@@ -39,11 +39,14 @@ type Device struct {
 	Idle   result.Range
 
 	slots []int16
-	// seen is the idle time of each stratum, idleExtra how many times that stands for its like, beside itself.
-	seen, idleExtra []float64
+	// seen is the idle time of each stratum, idle what was not seen and the stratum stands for.
+	seen, idle []float64
 	// known and unseen are the lengths of each stratum's stretches and of what it stands for.
 	known, unseen []float64
 	unseenNs      float64
+	// open is half of Idle as a share of the idle time that was not seen, costOpen that of
+	// the idle time which the capture's cost of launches would have made of it.
+	open, costOpen float64
 }
 
 // Slot is the place of an operation in Sums; Unknown when it has none.
@@ -105,11 +108,22 @@ func (s *sampling) sort(device int) {
 		} else if streams[stream] == 0 && p.window == 0 && start < s.tl.Windows[0].End {
 			d.Carried[row] = true
 		}
-		if p := of[row]; p >= 0 && ops.Kind[row] == timeline.OpKernel && ops.Graph[row] == 0 {
-			s.pieces[p].kernels++
+		if p := of[row]; p >= 0 {
+			if ops.Kind[row] == timeline.OpKernel && ops.Graph[row] == 0 {
+				s.pieces[p].kernels++
+				if s.queued(ops, row) {
+					s.pieces[p].queued++
+				}
+			}
 		}
 	}
 	s.owned[device] = of
+}
+
+// queued says that the device was not ready for an operation when its launch had returned.
+func (s *sampling) queued(ops *timeline.Ops, row int) bool {
+	call := ops.Call[row]
+	return call >= 0 && ops.Start[row]-s.tl.Calls.End[call] > launchNs
 }
 
 // observe finds the stretches over which a device is known, and its idle time.
@@ -150,7 +164,7 @@ func (s *sampling) observe(device int) {
 			d.Stretches = append(d.Stretches, Stretch{x, int(p.slot)})
 		}
 	}
-	d.seen, d.known, d.unseen, d.idleExtra = make([]float64, slots-1), make([]float64, slots-1), make([]float64, slots-1), make([]float64, slots-1)
+	d.seen, d.known, d.unseen, d.idle = make([]float64, slots-1), make([]float64, slots-1), make([]float64, slots-1), make([]float64, slots-1)
 	for i := range s.gaps {
 		g := &s.gaps[i]
 		before, after := s.beside(g)
@@ -220,8 +234,7 @@ func (s *sampling) known(device int) []timeline.Interval {
 		if w.Start == tl.Windows[i-1].End && w.Missed == 0 {
 			x.Start = w.Start // nothing lies in between
 		} else if row := first[i]; row >= 0 {
-			call, start := ops.Call[row], ops.Start[row]
-			if queued := call >= 0 && start-tl.Calls.End[call] > launchNs; queued || start < w.Start+longest {
+			if start := ops.Start[row]; s.queued(ops, row) || start < w.Start+longest {
 				x.Start = max(x.Start, start)
 			} else {
 				x.Start = max(x.Start, w.Start+longest)
@@ -268,42 +281,21 @@ func (d *Device) look(ops *timeline.Ops) (sum int64) {
 // estimateIdle finds the idle time of all of the cell: what was seen, and what the
 // work that is estimated to have been done unseen leaves of the unseen time.
 func (d *Device) estimateIdle(p *Plan, busy Sums, seen int64) {
-	idle := make([]float64, len(d.seen))
 	var work, positive float64
-	for i := range idle {
+	for i := range d.idle {
 		unseen := float64(busy[i]) * p.strata[i].extra
 		work += unseen
-		idle[i] = max(d.unseen[i]-unseen, 0)
-		positive += idle[i]
+		d.idle[i] = max(d.unseen[i]-unseen, 0)
+		positive += d.idle[i]
 	}
 	// Idle time that was seen nowhere has no cause and is none.
 	total := 0.0
 	if seen > 0 {
 		total = min(max(d.unseenNs-work, 0), d.unseenNs)
 	}
-	// One stratum's shortage is another's surplus: only the sum may not be negative. What
-	// falls to strata that saw no idle time is split as that of the others.
-	var split, homeless float64
-	for i := range idle {
+	for i := range d.idle { // one stratum's shortage is another's surplus: only the sum may not be negative
 		if positive > 0 {
-			idle[i] *= total / positive
-		}
-		if d.seen[i] > 0 {
-			d.idleExtra[i] = idle[i] / d.seen[i]
-			if d.unseen[i] > 0 {
-				split += d.seen[i]
-			}
-		} else {
-			homeless += idle[i]
-		}
-	}
-	for i := range idle {
-		switch {
-		case d.seen[i] == 0:
-		case split == 0:
-			d.idleExtra[i] += homeless / float64(seen)
-		case d.unseen[i] > 0:
-			d.idleExtra[i] += homeless / split
+			d.idle[i] *= total / positive
 		}
 	}
 	d.IdleNs = seen + Round(total)
@@ -313,4 +305,14 @@ func (d *Device) estimateIdle(p *Plan, busy Sums, seen int64) {
 		low, high = min(max(d.unseenNs-work-half, 0), total), max(min(d.unseenNs-work+half, d.unseenNs), total)
 	}
 	d.Idle = result.Range{Low: seen + int64(low), High: seen + int64(math.Ceil(high))}
+	var known float64
+	for _, ns := range d.known {
+		known += ns
+	}
+	if known > 0 {
+		d.costOpen = p.costOpen * d.unseenNs / known
+	}
+	if total > 0 {
+		d.open = (high - low) / 2 / total
+	}
 }

@@ -19,6 +19,21 @@ func (x Sums) seen() (sum int64) {
 	return sum
 }
 
+// Add adds y, which is empty or as long, slot by slot.
+func (x Sums) Add(y Sums) {
+	for i, n := range y {
+		x[i] += n
+	}
+}
+
+// Weighted is the sum with a weight for each slot.
+func (x Sums) Weighted(weights []float64) (sum float64) {
+	for i, n := range x {
+		sum += float64(n) * weights[i]
+	}
+	return sum
+}
+
 // Work is what x makes of the whole cell: a quantity that comes with the work that
 // is launched, such as kernels, their time or their bytes.
 func (p *Plan) Work(x Sums) float64 {
@@ -139,25 +154,42 @@ func student(freedom int) float64 {
 	return 1.96 + 2.5/float64(freedom) // a thousandth above the quantile
 }
 
-// IdleWeight is how much idle time of a slot makes in all of the cell, itself included.
-func (d *Device) IdleWeight(slot int) float64 {
-	if slot >= len(d.idleExtra) {
-		return 1
+// Weights says, for each slot, how much idle time in all of the cell each ns of the idle
+// time that was seen there stands for, itself included. seen is that idle time: its last
+// slot stands for itself alone. What falls to strata that saw none is split as that of the others.
+func (d *Device) Weights(seen Sums) []float64 {
+	out := make([]float64, len(seen))
+	var beside, anywhere, homeless float64
+	for i := range out {
+		out[i] = 1
+		if i == len(d.idle) {
+			break
+		}
+		if seen[i] <= 0 {
+			homeless += d.idle[i]
+			continue
+		}
+		out[i] += d.idle[i] / float64(seen[i])
+		anywhere += float64(seen[i])
+		if d.unseen[i] > 0 {
+			beside += float64(seen[i])
+		}
 	}
-	return 1 + d.idleExtra[slot]
+	for i := range d.idle {
+		switch {
+		case seen[i] <= 0:
+		case beside == 0:
+			out[i] += homeless / anywhere
+		case d.unseen[i] > 0:
+			out[i] += homeless / beside
+		}
+	}
+	return out
 }
 
-// IdleOf is what idle time seen with one cause, or on one line, makes of all of the cell.
-func (d *Device) IdleOf(x Sums) float64 {
-	var sum float64
-	for i, ns := range x {
-		sum += float64(ns) * d.IdleWeight(i)
-	}
-	return sum
-}
-
-// IdleWithin is the interval of n, which Apportion made of IdleOf of x: from how the part of
-// the time that it took varies among strata.
+// IdleWithin is the interval of n, the idle time of one cause or line that x was seen of: from how the part of
+// the time that it took varies among strata, from how far the sum of all is open, and from how
+// well it is known what the capture cost, which is in the last slot of x.
 func (d *Device) IdleWithin(n int64, x Sums) result.Range {
 	seen := x.seen()
 	most := seen + int64(d.unseenNs)
@@ -170,18 +202,14 @@ func (d *Device) IdleWithin(n int64, x Sums) result.Range {
 	}
 	if standing > 1 {
 		half = spread(x, len(d.known), func(i int) (of, stands float64) { return d.known[i], d.unseen[i] })
+		half = math.Hypot(half, math.Hypot(float64(max(n-seen, 0))*d.open, float64(x[len(x)-1])*d.costOpen))
 	}
 	r := around(n, seen, half)
 	return result.Range{Low: r.Low, High: max(min(r.High, most), n)}
 }
 
-// Busy is how long a device worked in a stratum, itself and what it stands for: the seen part and the estimated one.
-func (d *Device) Busy(slot int) (seen, unseen float64) {
-	if slot >= len(d.known) {
-		return 0, 0
-	}
-	return d.known[slot] - d.seen[slot], max(d.unseen[slot]-d.idleExtra[slot]*d.seen[slot], 0)
-}
+// Busy is how long the device is estimated to have worked in what a stratum stands for, beside itself.
+func (d *Device) Busy(slot int) float64 { return max(d.unseen[slot]-d.idle[slot], 0) }
 
 // Apportion rounds parts so that they sum to total, which they do but for rounding: by the
 // largest remainders. Parts that sum to something else are scaled.
