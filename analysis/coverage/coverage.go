@@ -18,8 +18,8 @@
 // that stands for it.
 //
 // The intervals are of 95 %: Student's t over the strata that stand for something
-// unseen, from the variation of x/K (or x/T, or of idle time by time) among them. A
-// single one shows no variation: then the interval reaches from what was seen to as
+// unseen, from the variation of x/K (or x/T, or of idle time by time) among them. One
+// or two show no variation to rely on: then the interval reaches from what was seen to as
 // much again as was added, and for time that is bounded to that bound.
 package coverage
 
@@ -35,6 +35,8 @@ const (
 	// most is how many strata stand for something unseen at most; one more holds the start.
 	// Together they are as many as attribution.Blocks.
 	most = 63
+	// least is how many strata must stand for something to show how they vary.
+	least = 3
 	// mostBlocks is into how many blocks a window is cut at most, and a lone one is.
 	mostBlocks = 8
 	// launchCostNs is by how much the capture slows a launch, where nothing of this cell
@@ -78,6 +80,8 @@ type stratum struct {
 	// extra is how many times it stands for its like, beside itself.
 	extra float64
 }
+
+func (t *stratum) stands() bool { return t.missed > 0 || t.unseen > 0 }
 
 // piece is a part of a window that lies in one stratum.
 type piece struct {
@@ -302,11 +306,11 @@ func (s *sampling) weigh() {
 		if t.ns > 0 {
 			t.extra += t.unseen / t.ns
 		}
-		if t.missed > 0 || t.unseen > 0 {
+		if t.stands() {
 			standing++
 		}
 	}
-	p.few = standing < 2
+	p.few = standing < least
 }
 
 func piecesKernels(x *piece) float64 {

@@ -95,12 +95,24 @@ func (p *Plan) half(x Sums) float64 { return math.Hypot(p.numbered(x), p.timed(x
 
 // numbered is the part of half that comes from what was missed by number.
 func (p *Plan) numbered(x Sums) float64 {
-	return spread(x, len(p.strata), func(i int) (of, stands float64) { return p.strata[i].kernels, p.strata[i].missed })
+	return spread(x, len(p.strata), func(i int) (of, stands float64) {
+		t := &p.strata[i]
+		if !t.stands() {
+			return 0, 0
+		}
+		return t.kernels, t.missed
+	})
 }
 
 // timed is the part of half that comes from what was missed by time.
 func (p *Plan) timed(x Sums) float64 {
-	half := spread(x, len(p.strata), func(i int) (of, stands float64) { return p.strata[i].ns, p.strata[i].unseen })
+	half := spread(x, len(p.strata), func(i int) (of, stands float64) {
+		t := &p.strata[i]
+		if !t.stands() {
+			return 0, 0
+		}
+		return t.ns, t.unseen
+	})
 	if !p.doubt {
 		return half
 	}
@@ -115,28 +127,26 @@ func (p *Plan) timed(x Sums) float64 {
 // spread is half of the interval of what n strata, each with x beside the amount of
 // something (kernels, ns), make of the amount that each stands for: Student's t times
 // the standard error. What a stratum stands for varies in itself as strata of its
-// size do.
+// size do. A stratum of no amount is left out.
 func spread(x Sums, n int, amounts func(int) (of, stands float64)) float64 {
-	var sum, weight, squares, extra float64
+	var sum, all, squares, extra float64
 	count := 0
 	for i := range n {
-		if of, stands := amounts(i); of > 0 && stands > 0 {
-			ratio := float64(x[i]) / of
-			sum += stands * ratio
-			weight += stands
+		if of, stands := amounts(i); of > 0 {
+			sum += float64(x[i])
+			all += of
 			squares += stands*stands + stands*of
-			extra += stands * ratio
+			extra += stands * float64(x[i]) / of
 			count++
 		}
 	}
-	if count < 2 {
+	if count < least {
 		return extra
 	}
-	mean := sum / weight
 	var variance float64
 	for i := range n {
-		if of, stands := amounts(i); of > 0 && stands > 0 {
-			d := float64(x[i])/of - mean
+		if of, _ := amounts(i); of > 0 {
+			d := float64(x[i])/of - sum/all
 			variance += d * d
 		}
 	}
@@ -195,13 +205,19 @@ func (d *Device) IdleWithin(n int64, x Sums) result.Range {
 	most := seen + int64(d.unseenNs)
 	half := float64(most)
 	standing := 0
+	amounts := func(i int) (of, stands float64) {
+		if d.unseen[i] <= 0 {
+			return 0, 0
+		}
+		return d.known[i], d.unseen[i]
+	}
 	for i := range d.known {
-		if d.known[i] > 0 && d.unseen[i] > 0 {
+		if of, _ := amounts(i); of > 0 {
 			standing++
 		}
 	}
-	if standing > 1 {
-		half = spread(x, len(d.known), func(i int) (of, stands float64) { return d.known[i], d.unseen[i] })
+	if standing >= least {
+		half = spread(x, len(d.known), amounts)
 		half = math.Hypot(half, math.Hypot(float64(max(n-seen, 0))*d.open, float64(x[len(x)-1])*d.costOpen))
 	}
 	r := around(n, seen, half)
