@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/inferscope/inferscope/analysis/attribution"
+	"github.com/inferscope/inferscope/analysis/coverage"
 	"github.com/inferscope/inferscope/analysis/devices"
 	"github.com/inferscope/inferscope/analysis/findings"
 	"github.com/inferscope/inferscope/analysis/phrase"
@@ -38,8 +39,9 @@ func Analyze(tl *timeline.Timeline, in Input) *result.Result {
 	drawn := make(chan result.Picture, 1)
 	go func() { drawn <- picture(tl, in.Cell) }()
 	a := attribution.Host(tl, attribution.Options{Source: in.Cell.Lines, Arch: in.Arch})
-	list := devices.Sum(tl)
-	a.Devices(list)
+	plan := coverage.Of(tl)
+	list := devices.Sum(tl, plan)
+	a.Devices(list, plan)
 	r := &result.Result{
 		Source:     in.Source,
 		Cell:       in.Cell,
@@ -70,7 +72,7 @@ func Analyze(tl *timeline.Timeline, in Input) *result.Result {
 		Confidence: trust.Evidence * trust.Quality})
 	r.Verdict = verdict.Decide(weigh, trust, r.Findings)
 	r.WhatIf = whatIf(wall, r.Findings)
-	r.Notes = notes(tl, r, a, whole.End-tl.Window.End)
+	r.Notes = notes(tl, r, a, plan, whole.End-tl.Window.End)
 	for i := range r.Host.Functions {
 		r.Host.Functions[i].File = phrase.File(r.Host.Functions[i].File)
 	}
@@ -145,7 +147,7 @@ const worthANote = 10_000_000
 
 // notes say what a reader must know to read the numbers. after is how long the error
 // of a cell that failed was being shown, in ns.
-func notes(tl *timeline.Timeline, r *result.Result, a *attribution.Attribution, after int64) []string {
+func notes(tl *timeline.Timeline, r *result.Result, a *attribution.Attribution, plan *coverage.Plan, after int64) []string {
 	out := []string{}
 	if tl.Main() == 0 {
 		out = append(out, "The thread that ran the cell is not known, so nothing can be said about its time.")
@@ -153,6 +155,15 @@ func notes(tl *timeline.Timeline, r *result.Result, a *attribution.Attribution, 
 	sampled := false
 	for i := range r.Host.Lines {
 		sampled = sampled || !r.Host.Lines[i].Exact
+	}
+	if c := plan.Record(); c != nil && len(r.Devices) > 0 {
+		out = append(out, "GPU work was captured in "+phrase.Count(int64(c.Windows), "window", "windows")+" with "+phrase.Percent(c.Share)+
+			" of the cell, because capturing every launch would have slowed it: what is said of the GPU is estimated for the whole cell, "+
+			"± half of a 95% interval. `%%inferscope --full` captures everything.")
+	}
+	if plan.Unsampled > 0 {
+		out = append(out, phrase.Count(plan.Unsampled, "kernel was", "kernels were")+
+			" launched between the windows in which GPU work was captured, and none within them: of those only the number is known.")
 	}
 	if sampled {
 		out = append(out, "Some lines began so often that recording each would have slowed the cell: their time is sampled, not exact.")

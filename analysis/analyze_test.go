@@ -185,9 +185,12 @@ func TestExactFunctionsReplaceSampledOnes(t *testing.T) {
 
 // Whatever the events, there is an answer whose picture and findings make sense.
 func TestAnyTimelineHasAnAnswer(t *testing.T) {
-	for seed := range uint64(1200) {
+	for seed := range uint64(2000) {
 		tl := chaos.Timeline(seed)
-		if seed >= 400 {
+		switch {
+		case seed >= 1200:
+			tl = chaos.Windows(seed)
+		case seed >= 400:
 			tl = chaos.Devices(seed)
 		}
 		r := Analyze(tl, Input{})
@@ -253,5 +256,61 @@ off m 200ms 399ms 399ms sleep
 	}
 	if p.Window != (timeline.Interval{Start: 0, End: 960 * ms}) || !reflect.DeepEqual(got, want) {
 		t.Errorf("window %v\ngot  %+v\nwant %+v", p.Window, got, want)
+	}
+}
+
+// What was not captured is drawn as that, neither as idle nor as at rest.
+func TestPictureOfWindows(t *testing.T) {
+	f, err := fixture.Parse(`window 0s 480ms
+source
+a()
+end
+device 0 H100
+thread m main known period=2ms
+line m 0s 1
+captured 0s 100ms
+captured 200ms 250ms
+captured 400ms 440ms
+repeat 11 every 40ms
+kernel m 1us 2us 3us 30ms gemm stream=7
+end
+kernel m 210ms 211ms 211ms 260ms late stream=7
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := Analyze(f.Timeline, Input{Cell: result.Cell{Lines: f.Source}})
+	got := map[string][]result.Slice{}
+	for _, l := range r.Picture.Lanes {
+		if l.Kind == result.LaneStream || l.Kind == result.LaneIdle {
+			for i := range l.Slices {
+				l.Slices[i].Start, l.Slices[i].End = l.Slices[i].Start/1_000_000, l.Slices[i].End/1_000_000
+			}
+			got[l.Name] = l.Slices
+		}
+	}
+	if len(got["GPU idle"]) == 0 || len(got["stream 7"]) == 0 {
+		t.Fatalf("%+v", got)
+	}
+	for name, list := range got {
+		for _, s := range list {
+			captured := s.Start < 100 || s.Start >= 200 && s.Start < 250 || s.Start >= 400 && s.Start < 440
+			if name == "stream 7" { // a kernel that was launched in the window and ended after it
+				captured = captured || s.Start == 250
+			}
+			if s.Class == unseen && captured || name == "GPU idle" && s.Class != unseen && !captured {
+				t.Errorf("%s: %+v", name, s)
+			}
+		}
+	}
+	if last := got["GPU idle"][len(got["GPU idle"])-1]; last.Class != unseen || last.Start != 440 || last.End != 480 {
+		t.Errorf("the end of the cell: %+v", last)
+	}
+	found := false
+	for _, n := range r.Notes {
+		found = found || strings.Contains(n, "captured in 3 windows with 40% of the cell") && strings.Contains(n, "`%%inferscope --full`")
+	}
+	if c := r.Devices[0].Coverage; c == nil || c.Windows != 3 || !found {
+		t.Errorf("coverage %+v, notes %q", r.Devices[0].Coverage, r.Notes)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/inferscope/inferscope/analysis/attribution"
+	"github.com/inferscope/inferscope/analysis/coverage"
 	"github.com/inferscope/inferscope/analysis/phrase"
 	"github.com/inferscope/inferscope/analysis/result"
 	"github.com/inferscope/inferscope/analysis/timeline"
@@ -16,6 +17,30 @@ const maxStreamLanes = 6
 
 // opClasses are the classes of slices by kind of operation.
 var opClasses = [timeline.NumOpKinds]string{timeline.OpKernel: "kernel", timeline.OpMemcpy: "copy", timeline.OpMemset: "set"}
+
+// unseen is the class of what was not captured, in the lanes of the device.
+const unseen = "unseen"
+
+// seenColumns is how much of each column lies where the devices were captured, in ns; nil when all of it does.
+func seenColumns(g grid, tl *timeline.Timeline) []int64 {
+	gaps := coverage.Unseen(tl)
+	if len(gaps) == 0 {
+		return nil
+	}
+	out := make([]int64, g.columns)
+	for c := range out {
+		out[c] = g.edge(int64(c)+1) - g.edge(int64(c))
+	}
+	for i, gap := range gaps {
+		if i == len(gaps)-1 && gap.End == tl.Window.End {
+			gap.End = g.w.End // nothing that follows the cell was seen either
+		}
+		for c := g.column(gap.Start); c < g.columns && g.edge(c) < gap.End; c++ {
+			out[c] -= min(gap.End, g.edge(c+1)) - max(gap.Start, g.edge(c))
+		}
+	}
+	return out
+}
 
 // streamLane is one stream while it is filled.
 type streamLane struct {
@@ -38,10 +63,10 @@ func (l *streamLane) add(g grid, start, end int64, kind timeline.OpKind) {
 }
 
 // slices show a column when a tenth of it is busy: kernels of a launch-bound loop
-// fill less than half of every column, and must be seen.
-func (l *streamLane) slices(g grid) []result.Slice {
-	out := []result.Slice{}
-	open := false
+// fill less than half of every column, and must be seen. Of a column that was
+// captured in part the tenth is of that part.
+func (l *streamLane) slices(g grid, seen []int64) []result.Slice {
+	out := newSlices(g)
 	for c := range l.filled {
 		var sum int64
 		best := 0
@@ -51,24 +76,47 @@ func (l *streamLane) slices(g grid) []result.Slice {
 				best = k
 			}
 		}
-		start, end := g.edge(int64(c)), g.edge(int64(c)+1)
-		if sum == 0 || sum*10 < end-start {
-			open = false
-			continue
+		switch {
+		case sum > 0 && sum*10 >= out.width(c, seen):
+			out.add(c, result.Slice{Class: opClasses[best]})
+		case seen != nil && seen[c] == 0:
+			out.add(c, result.Slice{Class: unseen})
 		}
-		if open && out[len(out)-1].Class == opClasses[best] {
-			out[len(out)-1].End = end
-			continue
-		}
-		out = append(out, result.Slice{Start: start, End: end, Class: opClasses[best]})
-		open = true
 	}
-	return out
+	return out.list
+}
+
+// sliceList makes slices of columns, neighbours that are alike together.
+type sliceList struct {
+	g    grid
+	list []result.Slice
+	last int // the column of the last slice's end
+}
+
+func newSlices(g grid) *sliceList { return &sliceList{g: g, list: []result.Slice{}, last: -1} }
+
+// width is the length of a column, as far as it was seen.
+func (s *sliceList) width(column int, seen []int64) int64 {
+	if seen != nil {
+		return seen[column]
+	}
+	return s.g.edge(int64(column)+1) - s.g.edge(int64(column))
+}
+
+func (s *sliceList) add(column int, x result.Slice) {
+	x.Start, x.End = s.g.edge(int64(column)), s.g.edge(int64(column)+1)
+	if n := len(s.list); n > 0 && s.last == column && s.list[n-1].Class == x.Class && s.list[n-1].Line == x.Line {
+		s.list[n-1].End = x.End
+	} else {
+		s.list = append(s.list, x)
+	}
+	s.last = column + 1
 }
 
 // streamLanes are the busiest streams of each device.
 func streamLanes(g grid, tl *timeline.Timeline) []result.Lane {
 	out := []result.Lane{}
+	seen := seenColumns(g, tl)
 	for i := range tl.Devices {
 		d := &tl.Devices[i]
 		byStream := map[uint32]*streamLane{}
@@ -90,7 +138,7 @@ func streamLanes(g grid, tl *timeline.Timeline) []result.Lane {
 			if len(tl.Devices) > 1 {
 				name = fmt.Sprintf("GPU %d, stream %d", d.Index, stream)
 			}
-			if s := byStream[stream].slices(g); len(s) > 0 {
+			if s := byStream[stream].slices(g, seen); len(s) > 0 {
 				out = append(out, result.Lane{Kind: result.LaneStream, Name: name, Slices: s})
 			}
 		}
@@ -124,27 +172,23 @@ func streamTimes(ops *timeline.Ops) []uint32 {
 }
 
 // withIdle puts the lane of the GPU's idle time before those of the streams. A
-// column is drawn when half of it was idle.
+// column is drawn when half of what was seen of it was idle.
 func withIdle(lanes []result.Lane, tl *timeline.Timeline, gpu *attribution.GPU) []result.Lane {
 	g := newGrid(tl.Extent)
-	lane := result.Lane{Kind: result.LaneIdle, Name: "GPU idle", Slices: []result.Slice{}}
-	open := false
+	seen := seenColumns(g, tl)
+	list := newSlices(g)
 	for c, col := range gpu.Columns {
-		start, end := g.edge(int64(c)), g.edge(int64(c)+1)
-		if col.Kind == "" || col.Ns*2 < end-start {
-			open = false
-			continue
+		switch {
+		case col.Kind != "" && col.Ns*2 >= list.width(c, seen):
+			list.add(c, result.Slice{Class: string(col.Kind), Line: col.Line, Label: phrase.Kind(col.Kind)})
+		case seen != nil && seen[c] == 0:
+			list.add(c, result.Slice{Class: unseen})
 		}
-		if n := len(lane.Slices); open && lane.Slices[n-1].Class == string(col.Kind) && lane.Slices[n-1].Line == col.Line {
-			lane.Slices[n-1].End = end
-			continue
-		}
-		lane.Slices = append(lane.Slices, result.Slice{Start: start, End: end, Class: string(col.Kind), Line: col.Line, Label: phrase.Kind(col.Kind)})
-		open = true
 	}
-	if len(lane.Slices) == 0 {
+	if len(list.list) == 0 {
 		return lanes
 	}
+	lane := result.Lane{Kind: result.LaneIdle, Name: "GPU idle", Slices: list.list}
 	at := slices.IndexFunc(lanes, func(l result.Lane) bool { return l.Kind == result.LaneStream || l.Kind == result.LaneThread })
 	if at < 0 {
 		at = len(lanes)

@@ -45,15 +45,21 @@ func PartWords(d result.Device, p Part) string {
 // Work counts a device's operations: "1,000 kernels, 4 copies".
 func Work(d result.Device) string {
 	var list []string
+	var in result.Coverage
+	if d.Coverage != nil {
+		in = *d.Coverage
+	}
 	for _, n := range []struct {
 		count     int64
+		in        result.Range
 		one, many string
-	}{{d.Kernels, "kernel", "kernels"}, {d.Memcpys, "copy", "copies"}, {d.Memsets, "memory set", "memory sets"}} {
+	}{{d.Kernels, in.Kernels, "kernel", "kernels"}, {d.Memcpys, in.Memcpys, "copy", "copies"}, {d.Memsets, in.Memsets, "memory set", "memory sets"}} {
+		within := Within(n.count, n.in, AboutCount)
 		switch {
-		case n.count == 1:
+		case n.count == 1 && within == "":
 			list = append(list, "1 "+n.one)
-		case n.count > 1:
-			list = append(list, Count(n.count)+" "+n.many)
+		case n.count > 0:
+			list = append(list, Count(n.count)+within+" "+n.many)
 		}
 	}
 	if len(list) == 0 {
@@ -88,7 +94,7 @@ func Spent(d result.Device) string {
 	var list []string
 	for _, p := range Parts(d) {
 		if p.Share >= 0.001 || p.Name == "idle" {
-			list = append(list, PartWords(d, p)+" "+Percent(p.Share)+" ("+Duration(p.Ns)+")")
+			list = append(list, PartWords(d, p)+" "+Percent(p.Share)+" ("+Duration(p.Ns)+IdleWithin(d, p)+")")
 		}
 	}
 	return strings.Join(list, ", ")
@@ -307,7 +313,7 @@ func IdleIntro(r *result.Result) string {
 	if len(r.Devices) == 0 || r.Idle.TotalNs <= 0 {
 		return ""
 	}
-	return Duration(r.Idle.TotalNs) + ", " + Percent(idleShare(r)) + " of the cell"
+	return Duration(r.Idle.TotalNs) + Within(r.Idle.TotalNs, r.Idle.Range, About) + ", " + Percent(idleShare(r)) + " of the cell"
 }
 
 // IdleMatters tells whether the device was idle for a tenth of the cell or more: below that nothing is to be gained.

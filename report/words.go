@@ -183,6 +183,8 @@ func StateWords(class string) string {
 		return "GPU copies"
 	case "set":
 		return "GPU memory sets"
+	case "unseen":
+		return "not captured"
 	}
 	for r, words := range reasonWords {
 		if timeline.Reason(r).String() == class {

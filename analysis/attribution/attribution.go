@@ -70,6 +70,9 @@ type Attribution struct {
 	DeviceRecords int64
 	// LaunchCalls is how many of the calls launch or copy.
 	LaunchCalls int64
+	// MissedKernels is how many kernels are known to have been launched where nothing was
+	// captured, and none like them where something was.
+	MissedKernels int64
 
 	from *attributor
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/inferscope/inferscope/analysis/coverage"
 	"github.com/inferscope/inferscope/analysis/result"
 	"github.com/inferscope/inferscope/analysis/timeline"
 )
@@ -39,9 +40,14 @@ type GPU struct {
 	// WallNs is the cell's wall prolonged to the end of its last operation.
 	WallNs int64
 	Idle   result.Idle
-	// Shares sum to WallNs, and Blocks to Shares: pieces of equal length for the verdict's margin.
+	// Shares sum to WallNs, and Blocks to Shares: pieces for the verdict's margin, of equal length,
+	// or, where the capture was not whole, the strata of coverage.Plan with what they stand for.
 	Shares [NumShares]int64
-	Blocks [Blocks][NumShares]int64
+	Blocks [][NumShares]int64
+	// Coverage is that of the devices, nil when the capture was whole. Doubt is then half
+	// of the interval of the idle time, as a share of the wall.
+	Coverage *result.Coverage
+	Doubt    float64
 	// Columns are what filled most of the idle time of each of result.PictureColumns pieces
 	// of the wall (fewer when it is shorter), with the idle ns in it; Kind is empty where there was none.
 	Columns []IdleColumn
@@ -65,9 +71,11 @@ type IdleColumn struct {
 
 // Devices attributes the devices' side of the timeline that a was made of: it
 // fills a.GPU, what each line did to the devices, and the lines of the kernels in
-// list, which is that of devices.Sum. Without any operation it does nothing.
-func (a *Attribution) Devices(list []result.Device) {
+// list, which is that of devices.Sum. Without any operation it does nothing. plan is
+// that of the timeline.
+func (a *Attribution) Devices(list []result.Device, plan *coverage.Plan) {
 	tl := a.from.tl
+	a.MissedKernels = plan.Unsampled
 	a.DeviceRecords = int64(tl.Calls.Len())
 	for _, class := range tl.Calls.Class {
 		if class == timeline.CallLaunch || class == timeline.CallCopy {
@@ -88,16 +96,25 @@ func (a *Attribution) Devices(list []result.Device) {
 		return
 	}
 	c := indexCalls(tl, a.from.frames)
-	a.GPU = &GPU{Busiest: busiest, Index: tl.Devices[busiest].Index, WallNs: tl.Extent.Ns()}
-	s := newIdleSweep(a.from, c, busiest)
+	a.GPU = &GPU{Busiest: busiest, Index: tl.Devices[busiest].Index, WallNs: tl.Extent.Ns(), Coverage: plan.Record()}
+	s := newIdleSweep(a.from, c, busiest, plan)
 	s.run()
+	s.estimate()
 	s.divide()
 	s.busy(a.GPU)
 	s.results(a)
-	lines := deviceLines(tl, c, a.GPU)
+	if a.GPU.Coverage != nil && a.GPU.WallNs > 0 {
+		a.GPU.Doubt = float64(a.GPU.Idle.Range.High-a.GPU.Idle.Range.Low) / 2 / float64(a.GPU.WallNs)
+	}
+	lines := deviceLines(tl, c, plan)
+	lines.total(a.GPU, plan)
 	for _, l := range s.lines {
+		of := lines.of(l.number)
 		for _, ns := range l.kinds {
-			lines.of(l.number).idle += ns
+			of.idle += ns
+		}
+		if l.sample != nil {
+			of.idleRange = l.sample.all
 		}
 	}
 	a.mergeLines(lines)
@@ -126,16 +143,22 @@ func busyNs(ops *timeline.Ops, within timeline.Interval) int64 {
 
 // deviceLine is what one line did to the devices.
 type deviceLine struct {
-	number           int32
-	launches, copies int64
-	deviceNs, copyNs int64
-	idle             int64
+	number int32
+	// by is what was seen of it, by slot of the plan.
+	by []lineCounts
+
+	lineCounts
+	idle                                               int64
+	launchesRange, copiesRange, deviceRange, idleRange result.Range
 }
+
+type lineCounts struct{ launches, copies, deviceNs, copyNs int64 }
 
 type deviceLineList struct {
 	list  []deviceLine
 	index map[int32]int
 	last  int
+	slots int
 }
 
 func (d *deviceLineList) of(number int32) *deviceLine {
@@ -149,22 +172,23 @@ func (d *deviceLineList) of(number int32) *deviceLine {
 		}
 		i = len(d.list)
 		d.index[number] = i
-		d.list = append(d.list, deviceLine{number: number})
+		d.list = append(d.list, deviceLine{number: number, by: make([]lineCounts, d.slots)})
 	}
 	d.last = i
 	return &d.list[i]
 }
 
-func deviceLines(tl *timeline.Timeline, c *calls, g *GPU) *deviceLineList {
-	out := &deviceLineList{index: map[int32]int{}}
+func deviceLines(tl *timeline.Timeline, c *calls, plan *coverage.Plan) *deviceLineList {
+	out := &deviceLineList{index: map[int32]int{}, slots: plan.Slots()}
 	launched := make([]bool, tl.Calls.Len())
 	for i := range tl.Devices {
 		ops := &tl.Devices[i].Ops
 		for row, call := range ops.Call {
-			if call < 0 {
+			slot := plan.Devices[i].Slot(row)
+			if call < 0 || slot == coverage.Unknown {
 				continue
 			}
-			l := out.of(c.line[call])
+			l := &out.of(c.line[call]).by[slot]
 			l.deviceNs += ops.End[row] - ops.Start[row]
 			if ops.Kind[row] == timeline.OpMemcpy {
 				l.copyNs += ops.End[row] - ops.Start[row]
@@ -172,21 +196,54 @@ func deviceLines(tl *timeline.Timeline, c *calls, g *GPU) *deviceLineList {
 			switch {
 			case ops.Kind[row] != timeline.OpKernel && ops.Graph[row] == 0:
 				l.copies++
-				g.Copies++
 			case !launched[call]:
 				launched[call] = true
 				l.launches++
-				g.Launches++
 			}
 		}
 	}
 	return out
 }
 
+// total makes of what was seen of each line what it did in all of the cell. The lines
+// sum to the launches and the copies of g.
+func (d *deviceLineList) total(g *GPU, plan *coverage.Plan) {
+	seen := func(l *deviceLine, count func(*lineCounts) int64) coverage.Sums {
+		out := make(coverage.Sums, d.slots)
+		for slot := range l.by {
+			out[slot] = count(&l.by[slot])
+		}
+		return out
+	}
+	shared := func(count func(*lineCounts) int64, to func(l *deviceLine, n int64, within result.Range)) int64 {
+		parts := make([]float64, len(d.list))
+		var sum float64
+		for i := range d.list {
+			parts[i] = plan.Work(seen(&d.list[i], count))
+			sum += parts[i]
+		}
+		total := coverage.Round(sum)
+		for i, n := range coverage.Apportion(total, parts) {
+			to(&d.list[i], n, plan.Within(n, seen(&d.list[i], count)))
+		}
+		return total
+	}
+	g.Launches = shared(func(c *lineCounts) int64 { return c.launches },
+		func(l *deviceLine, n int64, within result.Range) { l.launches, l.launchesRange = n, within })
+	g.Copies = shared(func(c *lineCounts) int64 { return c.copies },
+		func(l *deviceLine, n int64, within result.Range) { l.copies, l.copiesRange = n, within })
+	for i := range d.list {
+		l := &d.list[i]
+		l.deviceNs, l.deviceRange = plan.Total(seen(l, func(c *lineCounts) int64 { return c.deviceNs }))
+		l.copyNs, _ = plan.Total(seen(l, func(c *lineCounts) int64 { return c.copyNs }))
+	}
+}
+
 // mergeLines puts what lines did to the devices beside their time.
 func (a *Attribution) mergeLines(d *deviceLineList) {
 	set := func(st *result.LineStat, l *deviceLine) {
 		st.Launches, st.Copies, st.GPUNs, st.IdleCausedNs = l.launches, l.copies, l.deviceNs, l.idle
+		st.LaunchesRange, st.CopiesRange, st.GPURange, st.IdleCausedRange = l.launchesRange, l.copiesRange, l.deviceRange, l.idleRange
 	}
 	have := make(map[int32]int, len(a.Host.Lines))
 	for i := range a.Host.Lines {

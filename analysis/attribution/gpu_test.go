@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"testing"
 
+	"github.com/inferscope/inferscope/analysis/coverage"
 	"github.com/inferscope/inferscope/analysis/devices"
 	"github.com/inferscope/inferscope/analysis/internal/chaos"
 	"github.com/inferscope/inferscope/analysis/timeline"
@@ -17,9 +18,10 @@ func TestIdleCausesSumToIdle(t *testing.T) {
 		if err := tl.Check(); err != nil {
 			t.Fatal(err)
 		}
-		list := devices.Sum(tl)
+		plan := coverage.Of(tl)
+		list := devices.Sum(tl, plan)
 		a := Host(tl, Options{Arch: "amd64"})
-		a.Devices(list)
+		a.Devices(list, plan)
 		if a.GPU == nil {
 			if len(list) > 0 {
 				t.Fatalf("seed %d: %d devices, no attribution", seed, len(list))
@@ -65,11 +67,11 @@ func TestIdleCausesSumToIdle(t *testing.T) {
 		if shares != tl.Extent.Ns() || blocks != shares {
 			t.Fatalf("seed %d: wall %d, shares %d, blocks %d", seed, tl.Extent.Ns(), shares, blocks)
 		}
-		if of := devices.Sum(tl); len(of) != len(list) {
+		if of := devices.Sum(tl, plan); len(of) != len(list) {
 			t.Fatal("devices differ")
 		}
 		again := Host(tl, Options{Arch: "amd64"})
-		again.Devices(devices.Sum(tl))
+		again.Devices(devices.Sum(tl, plan), plan)
 		if !reflect.DeepEqual(a.GPU, again.GPU) || !reflect.DeepEqual(a.Host, again.Host) {
 			t.Fatalf("seed %d: two answers to one question", seed)
 		}
@@ -113,7 +115,8 @@ func BenchmarkDevices(b *testing.B) {
 	a := Host(tl, Options{})
 	b.ResetTimer()
 	for range b.N {
-		list := devices.Sum(tl)
-		a.Devices(list)
+		plan := coverage.Of(tl)
+		list := devices.Sum(tl, plan)
+		a.Devices(list, plan)
 	}
 }

@@ -3,7 +3,7 @@ package attribution
 import (
 	"math"
 
-	"github.com/inferscope/inferscope/analysis/devices"
+	"github.com/inferscope/inferscope/analysis/coverage"
 	"github.com/inferscope/inferscope/analysis/result"
 	"github.com/inferscope/inferscope/analysis/timeline"
 )
@@ -120,12 +120,15 @@ type idleLine struct {
 	index, number int32
 	kinds, counts [numIdle]int64
 	proofs        [numIdle]majority
-	// shared is the time to be shared out by samples, votes how many there are.
-	shared, votes int64
+	// shared is the time to be shared out by samples, votes how many there are, sampled
+	// the time that they were taken in: shared, before anything is estimated.
+	shared, votes, sampled int64
 	// ballots has the votes by kind.
 	ballots [numIdle]int64
 	// last is the kind that most of the shared time went to.
 	last idle
+	// sample is what was seen of all this where the capture was not whole; otherwise nil.
+	sample *lineSample
 }
 
 // idleVote is one class of samples.
@@ -165,6 +168,8 @@ type idleSweep struct {
 	tl      *timeline.Timeline
 	c       *calls
 	ops     *timeline.Ops
+	plan    *coverage.Plan
+	seen    *coverage.Device
 	carried []bool
 	actors  []*actor
 	main    *actor
@@ -180,6 +185,7 @@ type idleSweep struct {
 	covered  int64
 
 	blocks       cutter
+	pieces       int // into which blocks cuts
 	blockKinds   [Blocks][NumShares]int64
 	blockShared  [Blocks]int64
 	columns      cutter
@@ -188,14 +194,21 @@ type idleSweep struct {
 	lastK        idle
 	lastLine     int32
 	lastGap, gap int64
+	// costing says that the piece at hand is what the capture of a launch cost, where the capture was not whole.
+	costing bool
 }
 
-func newIdleSweep(a *attributor, c *calls, device int) *idleSweep {
+func newIdleSweep(a *attributor, c *calls, device int, plan *coverage.Plan) *idleSweep {
 	tl := a.tl
 	s := &idleSweep{a: a, tl: tl, c: c, ops: &tl.Devices[device].Ops, actors: make([]*actor, len(tl.Threads)),
+		plan: plan, seen: &plan.Devices[device], pieces: Blocks,
 		kernel: a.kernelSamples, byLine: map[int32]int{}, votes: map[idleVote]int64{}, libs: map[timeline.NameID]role{},
-		blocks: newCutter(tl.Extent, Blocks), columns: newCutter(tl.Extent, result.PictureColumns)}
-	s.carried = devices.CarriedIn(s.ops)
+		columns: newCutter(tl.Extent, result.PictureColumns)}
+	if !plan.Whole() {
+		s.pieces = plan.Slots() - 1
+	}
+	s.blocks = s.cutter()
+	s.carried = s.seen.Carried
 	s.main = newActor(c, a.frames, tl.Main())
 	s.actors[s.main.id] = s.main
 	s.filled = make([]column, s.columns.n)
@@ -209,20 +222,33 @@ func (s *idleSweep) actor(id timeline.ThreadID) *actor {
 	return s.actors[id]
 }
 
-func (s *idleSweep) run() {
-	w := s.tl.Extent
-	at := w.Start
-	for i, start := range s.ops.Start {
-		if start >= w.End {
-			break
-		}
-		if start > at {
-			s.idle(at, start, i)
-		}
-		at = max(at, s.ops.End[i])
+// cutter cuts the wall into the pieces of GPU.Blocks.
+func (s *idleSweep) cutter() cutter {
+	if s.plan.Whole() {
+		return newCutter(s.tl.Extent, Blocks)
 	}
-	if at < w.End {
-		s.idle(at, w.End, -1)
+	return stretchCutter(s.seen.Stretches)
+}
+
+// run walks the gaps between operations in the stretches over which the device is known.
+func (s *idleSweep) run() {
+	row, at := 0, s.tl.Extent.Start
+	for i := 0; i < len(s.seen.Stretches); i++ {
+		x := s.seen.Stretches[i].Interval
+		for ; i+1 < len(s.seen.Stretches) && s.seen.Stretches[i+1].Start == x.End; i++ {
+			x.End = s.seen.Stretches[i+1].End
+		}
+		at = max(at, x.Start)
+		for ; row < len(s.ops.Start) && s.ops.Start[row] < x.End; row++ {
+			if start := s.ops.Start[row]; start > at {
+				s.idle(at, start, row)
+			}
+			at = max(at, s.ops.End[row])
+		}
+		if at < x.End { // what ended this gap was not seen
+			s.idle(at, x.End, -1)
+			at = x.End
+		}
 	}
 }
 
@@ -270,10 +296,12 @@ func (s *idleSweep) idle(start, end int64, next int) {
 	if thread != s.main.id && s.main.id != 0 {
 		fromMain = s.refill(s.main, start, end, call)
 	}
+	cost := s.cost(start, end, call)
 	for t := start; t < end; {
 		who, refilling := v, own
 		v.at(t)
-		until := min(end, v.until)
+		until := cost.next(t, min(end, v.until))
+		s.costing = cost.in(t)
 		if v != s.main && s.main.id != 0 {
 			s.main.at(t)
 			until = min(until, s.main.until)
@@ -423,7 +451,11 @@ func (s *idleSweep) line(number int32) *idleLine {
 		}
 		i = len(s.lines)
 		s.byLine[number] = i
-		s.lines = append(s.lines, &idleLine{index: int32(i), number: number})
+		l := &idleLine{index: int32(i), number: number}
+		if !s.plan.Whole() {
+			l.sample = &lineSample{}
+		}
+		s.lines = append(s.lines, l)
 	}
 	s.at = s.lines[i]
 	return s.at
@@ -436,14 +468,18 @@ func (s *idleSweep) add(k idle, number int32, p proof, start, end int64) {
 	if p != (proof{}) {
 		l.proofs[k].add(p, end-start)
 	}
-	if s.lastGap != s.gap || s.lastK != k || s.lastLine != l.number {
-		l.counts[k]++
-	}
+	again := s.lastGap == s.gap && s.lastK == k && s.lastLine == l.number
 	s.lastGap, s.lastK, s.lastLine = s.gap, k, l.number
 	of := idleShare(k)
 	for t := start; t < end; {
 		piece, until := s.blocks.next(t, end)
 		s.blockKinds[piece][of] += until - t
+		l.sample.at(s, int(k), piece, until-t)
+		if !again {
+			l.sample.at(s, countCells+int(k), piece, 1)
+			l.counts[k]++
+			again = true
+		}
 		t = until
 	}
 	for t := start; t < end; {

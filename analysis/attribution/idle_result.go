@@ -17,7 +17,9 @@ type span struct {
 func (u *span) add(start, end int64) {
 	for t := max(start, u.at); t < end; {
 		piece, until := u.cut.next(t, end)
-		u.blocks[piece] += until - t
+		if piece >= 0 {
+			u.blocks[piece] += until - t
+		}
 		t = until
 	}
 	u.at = max(u.at, end)
@@ -26,7 +28,7 @@ func (u *span) add(start, end int64) {
 // busy fills the shares of the wall, idle time included.
 func (s *idleSweep) busy(g *GPU) {
 	w := s.tl.Extent
-	fresh := func() span { return span{cut: newCutter(w, Blocks), at: w.Start} }
+	fresh := func() span { return span{cut: s.cutter(), at: w.Start} }
 	kernels, copies, own, all := fresh(), fresh(), fresh(), fresh()
 	for i, start := range s.ops.Start {
 		end := min(s.ops.End[i], w.End)
@@ -41,12 +43,21 @@ func (s *idleSweep) busy(g *GPU) {
 			copies.add(start, end)
 		}
 	}
+	worked := make([][NumShares]int64, s.pieces)
+	for b := range worked {
+		worked[b][ShareKernels] = own.blocks[b] - copies.blocks[b]
+		worked[b][ShareCopies] = own.blocks[b] - kernels.blocks[b]
+		worked[b][ShareOverlap] = kernels.blocks[b] + copies.blocks[b] - own.blocks[b]
+		worked[b][ShareCarryIn] = all.blocks[b] - own.blocks[b]
+	}
+	if !s.plan.Whole() {
+		s.estimateWork(worked)
+	}
+	g.Blocks = worked
 	for b := range g.Blocks {
-		g.Blocks[b] = s.blockKinds[b]
-		g.Blocks[b][ShareKernels] += own.blocks[b] - copies.blocks[b]
-		g.Blocks[b][ShareCopies] += own.blocks[b] - kernels.blocks[b]
-		g.Blocks[b][ShareOverlap] += kernels.blocks[b] + copies.blocks[b] - own.blocks[b]
-		g.Blocks[b][ShareCarryIn] += all.blocks[b] - own.blocks[b]
+		for k, ns := range s.blockKinds[b] {
+			g.Blocks[b][k] += ns
+		}
 		for k, ns := range g.Blocks[b] {
 			g.Shares[k] += ns
 		}
@@ -56,7 +67,7 @@ func (s *idleSweep) busy(g *GPU) {
 // results lists the causes of the idle time and what the picture needs of them.
 func (s *idleSweep) results(a *Attribution) {
 	g := a.GPU
-	g.Idle = result.Idle{TotalNs: s.totalNs, Causes: []result.Cause{}}
+	g.Idle = result.Idle{TotalNs: s.totalNs, Range: s.seen.Idle, Causes: []result.Cause{}}
 	type place struct {
 		kind result.CauseKind
 		line int32
@@ -72,7 +83,7 @@ func (s *idleSweep) results(a *Attribution) {
 				continue
 			}
 			c := result.Cause{Kind: idleKinds[k], Ns: ns, Share: share(ns, g.WallNs), Line: s.a.line(l.number), Count: l.counts[k],
-				Detail: s.detail(idle(k), l.proofs[k].proof)}
+				Detail: s.detail(idle(k), l.proofs[k].proof), Range: l.within(idle(k))}
 			of := c.Kind
 			if key := l.proofs[k].proof.group.unpack(); idle(k) == iLoading && l.proofs[k].proof.group != 0 && !key.sample {
 				of = kinds[key.kind] // how it waited for the worker
@@ -170,6 +181,7 @@ func (g *GPU) IdleByKind() []result.Cause {
 			out[i].Share = share(out[i].Ns, g.WallNs)
 			continue
 		}
+		c.Range = result.Range{} // it is that of one line
 		index[c.Kind] = len(out)
 		out = append(out, c)
 	}

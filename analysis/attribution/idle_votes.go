@@ -15,10 +15,12 @@ const stackFor = 50_000_000
 func (s *idleSweep) share(v *actor, number int32, start, end int64) {
 	l := s.line(number)
 	l.shared += end - start
+	l.sampled += end - start
 	s.lastGap = -1
 	for t := start; t < end; {
 		piece, until := s.blocks.next(t, end)
 		s.blockShared[piece] += until - t
+		l.sample.at(s, sharedCell, piece, until-t)
 		t = until
 	}
 	for t := start; t < end; {
@@ -126,7 +128,7 @@ func (s *idleSweep) divide() {
 	pooled := map[idleVote]int64{}
 	period := s.main.t.Samples.PeriodNs
 	short := func(l *idleLine) bool {
-		return period <= 0 || l.shared/ownSamples < period || l.votes == 0 && l.shared/(3*ownSamples) < period
+		return period <= 0 || l.sampled/ownSamples < period || l.votes == 0 && l.sampled/(3*ownSamples) < period
 	}
 	for v, n := range s.votes {
 		if short(s.lines[v.line]) {

@@ -3,6 +3,7 @@ package devices
 import (
 	"testing"
 
+	"github.com/inferscope/inferscope/analysis/coverage"
 	"github.com/inferscope/inferscope/analysis/result"
 	"github.com/inferscope/inferscope/analysis/timeline"
 )
@@ -28,7 +29,7 @@ func scene(t *testing.T, window timeline.Interval, ops ...timeline.Op) *timeline
 
 func one(t *testing.T, tl *timeline.Timeline) result.Device {
 	t.Helper()
-	all := Sum(tl)
+	all := Sum(tl, coverage.Of(tl))
 	if len(all) != 1 {
 		t.Fatalf("%d devices, want 1", len(all))
 	}

@@ -31,6 +31,23 @@ type Device struct {
 	TopKernels []Kernel
 	// Sensors is nil when the management library said nothing of this device.
 	Sensors *timeline.Sensors
+	// Coverage is nil when the device's work was captured whole: then the numbers above are
+	// counted and measured. Otherwise they are estimates for the whole cell.
+	Coverage *Coverage
+}
+
+// Range is the 95 % interval of an estimate, Low <= High, in the unit of what it
+// belongs to. The zero Range belongs to what was counted or measured.
+type Range struct{ Low, High int64 }
+
+// Coverage is the part of a cell in which a device's work was captured, and the
+// intervals of what was estimated from it (analysis/coverage).
+type Coverage struct {
+	// Share is the part of the cell's wall that was captured, 0..1, in Windows windows.
+	Share   float64
+	Windows int
+	// The intervals of the numbers of the same name.
+	Kernels, Memcpys, Memsets, KernelSumNs, BusyNs, CellIdleNs Range
 }
 
 // Copy sums the copies of one direction and one pair of sides.
@@ -38,6 +55,7 @@ type Copy struct {
 	// Kind is "HtoD" and the like; Source and Target are "pageable", "pinned", "device" and the like.
 	Kind, Source, Target string
 	Count, Ns, Bytes     int64
+	CountRange, NsRange  Range
 }
 
 // Kernel sums the launches of one kernel.
@@ -46,7 +64,8 @@ type Kernel struct {
 	Name      string
 	Count, Ns int64
 	// Line is the line of the cell that launched most of it; Number 0 when not known.
-	Line Line
+	Line                Line
+	CountRange, NsRange Range
 }
 
 // Idle is the time in which no device of the cell had an operation, over the cell's
@@ -54,6 +73,8 @@ type Kernel struct {
 // of the busiest.
 type Idle struct {
 	TotalNs int64
+	// Range is the interval of TotalNs.
+	Range Range
 	// Causes sum to TotalNs exactly, largest first.
 	Causes []Cause
 }

@@ -158,6 +158,8 @@ type Cause struct {
 	Detail string
 	// Count is how many episodes make it up (waits, collections, faults); 0 when not countable.
 	Count int64
+	// Range is the interval of Ns, of idle time that was estimated.
+	Range Range
 }
 
 // Host is what happened on the CPU side.
@@ -218,6 +220,8 @@ type LineStat struct {
 	GPUNs int64
 	// IdleCausedNs is the GPU idle time that is this line's.
 	IdleCausedNs int64
+	// The intervals of the four numbers above.
+	LaunchesRange, CopiesRange, GPURange, IdleCausedRange Range
 	// OtherThreadsNs is running time of other threads in this line.
 	OtherThreadsNs int64
 }
@@ -361,7 +365,8 @@ type Lane struct {
 // Slice is one coloured piece of a lane. Class is "running", "runnable", a
 // timeline.Reason name, "gc", "scope", "mark", "line" (then Line is its number),
 // in a stream "kernel", "copy" or "set", and in the idle lane a CauseKind (then
-// Line is the line that it belongs to, 0 when none is known).
+// Line is the line that it belongs to, 0 when none is known). In both of these
+// "unseen" is what was not captured.
 type Slice struct {
 	Start, End int64
 	Class      string

@@ -50,7 +50,7 @@ type (
 
 // repairs counts what Build had to put right, by kind.
 type repairs struct {
-	overlapping, inverted, badThread, badStack, badKind int64
+	overlapping, inverted, badThread, badStack, badKind, windows int64
 }
 
 func (r *repairs) losses() []Loss {
@@ -61,6 +61,7 @@ func (r *repairs) losses() []Loss {
 		}
 	}
 	add(r.overlapping, "off-CPU episodes of one thread overlapped and were clipped")
+	add(r.windows, "windows of capture overlapped or were inverted and were left out")
 	add(r.inverted, "intervals ended before they began and were dropped or shortened")
 	add(r.badThread, "episodes named a thread that does not exist")
 	add(r.badStack, "events named a stack or a name that does not exist")
@@ -102,6 +103,7 @@ func (b *Builder) Build(window Interval) *Timeline {
 		b.threads[i] = nil
 	}
 	tl.Threads[0].CPUNs = -1
+	tl.Windows = windows(b.windows, window, fix)
 	tl.Calls = b.calls.build(limit, fix, freed)
 	byCorrelation := correlate(&tl.Calls)
 	for _, d := range b.devices {

@@ -25,6 +25,7 @@ type Builder struct {
 	devices   []*DeviceBuilder
 	calls     CallBuilder
 	overheads []Interval
+	windows   []Window
 	sensors   []Sensors
 
 	names  *nameTable

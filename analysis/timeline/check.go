@@ -20,6 +20,9 @@ func (t *Timeline) Check() error {
 	if err := t.checkDevices(); err != nil {
 		return err
 	}
+	if err := t.checkWindows(); err != nil {
+		return err
+	}
 	for _, c := range t.Counters {
 		if len(c.Time) != len(c.Value) {
 			return fmt.Errorf("counter %q: columns differ in length", c.Name)

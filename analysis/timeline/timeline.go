@@ -291,6 +291,10 @@ type Timeline struct {
 	// Devices are the GPUs that the process used, by index; empty when none was used or none was seen.
 	Devices []Device
 	Calls   Calls
+	// Windows are the stretches in which devices and calls were captured, in order and
+	// apart, the first of which begins with Window; empty when all of the cell was. When
+	// the last reaches the end of Window, all that the cell launched is known to its end.
+	Windows []Window
 	// Sensors has one entry for each device that the management library could read.
 	Sensors []Sensors
 	// Overheads are the intervals in which the device's tracing itself held things up, by start.

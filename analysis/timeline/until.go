@@ -23,6 +23,7 @@ func (t *Timeline) Until(end int64) *Timeline {
 		c.Time, c.Value = c.Time[:n], c.Value[:n]
 	}
 	out.untilDevices(end)
+	out.Windows = untilWindows(t.Windows, end)
 	return &out
 }
 

@@ -156,6 +156,12 @@ func assessGPU(in Input, t *Trust) {
 	if t.Lost > 0.0005 {
 		t.EvidenceWhy += ", and of the records behind it " + phrase.Percent(t.Lost) + " were lost"
 	}
+	if c := g.Coverage; c != nil {
+		// What the windows leave open may have been work as well as idle time.
+		t.Evidence *= max(1-g.Doubt, 0)
+		t.EvidenceWhy += "; the GPU's part is estimated from " + phrase.Count(int64(c.Windows), "window", "windows") + " with " +
+			phrase.Percent(c.Share) + " of the cell, which leaves " + phrase.Percent(g.Doubt) + " of the wall open"
+	}
 	rung := in.Attribution.Host.Rung
 	switch {
 	case t.GPUMissing && t.Evidence > capNoDevice:

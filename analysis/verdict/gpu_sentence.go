@@ -59,8 +59,12 @@ func subject(in Input) string {
 // gpuMain is the clause of the verdict's leaning.
 func gpuMain(in Input, v result.Verdict, s savings) string {
 	g := in.Attribution.GPU
-	busy := subject(in) + " was busy " + phrase.Percent(1-idleShare(g)) + " of the cell's " + phrase.Duration(g.WallNs)
-	idle := subject(in) + " was idle " + phrase.Percent(idleShare(g)) + " of the cell's " + phrase.Duration(g.WallNs)
+	about := ""
+	if g.Coverage != nil {
+		about = "about "
+	}
+	busy := subject(in) + " was busy " + about + phrase.Percent(1-idleShare(g)) + " of the cell's " + phrase.Duration(g.WallNs)
+	idle := subject(in) + " was idle " + about + phrase.Percent(idleShare(g)) + " of the cell's " + phrase.Duration(g.WallNs)
 	why := mostlyWhile(in.Attribution)
 	class := s.class(1)
 	switch {

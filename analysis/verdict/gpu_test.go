@@ -122,3 +122,49 @@ kernel MainThread 55ms 56ms 57ms 1s gemm
 		t.Errorf("%+v", v)
 	}
 }
+
+// windowed is gpuCell(200, busy) as n windows of 100 ms saw it.
+func windowed(busy, n int) string {
+	head, _, _ := strings.Cut(gpuCell(200, busy), "repeat")
+	var b strings.Builder
+	b.WriteString(head)
+	for at := 0; at < 2000; at += 10 {
+		fmt.Fprintf(&b, "line MainThread %dms 2\n", at)
+		if at%(2000/n) < 100 {
+			fmt.Fprintf(&b, "kernel MainThread %dus %dus %dus %dus gemm\n", 1000*at+1, 1000*at+2, 1000*at+10, 1000*at+100*busy)
+		}
+		fmt.Fprintf(&b, "line MainThread %dus 3\nsample MainThread %dus python stack=log\nsample MainThread %dus python stack=log\n",
+			1000*at+3, 1000*at+9500, 1000*at+9700)
+	}
+	for i := range n {
+		fmt.Fprintf(&b, "captured %dms %dms missed=%d\n", i*2000/n, i*2000/n+100, min(i, 1)*(200/n-10))
+	}
+	return b.String()
+}
+
+// Windows change neither the class nor what it is put down to; what they leave open lowers the evidence.
+func TestWindowsKeepTheVerdict(t *testing.T) {
+	for name, busy := range map[string]int{"busy": 97, "idle": 20} {
+		whole := decide(parse(t, gpuCell(200, busy)), result.Overhead{})
+		for _, n := range []int{10, 4, 2, 1} {
+			v := decide(parse(t, windowed(busy, n)), result.Overhead{})
+			if v.Leaning != whole.Class || v.TopCause.Kind != whole.TopCause.Kind || !strings.Contains(v.Sentence, "about") {
+				t.Errorf("%s, %d windows: %s, %q\nwant %s, %q", name, n, v.Class, v.Sentence, whole.Class, whole.Sentence)
+			}
+			if v.Evidence > whole.Evidence+0.001 || !strings.Contains(v.EvidenceWhy, fmt.Sprintf("estimated from %d window", n)) {
+				t.Errorf("%s, %d windows: evidence %v, %q", name, n, v.Evidence, v.EvidenceWhy)
+			}
+			if sure := v.Evidence > 0.9*whole.Evidence; sure != (n > 2) {
+				t.Errorf("%s, %d windows: evidence %v, of the whole cell %v", name, n, v.Evidence, whole.Evidence)
+			}
+		}
+	}
+}
+
+// Kernels that are known to have been launched, and none of which was seen, leave the verdict open.
+func TestKernelsBetweenWindows(t *testing.T) {
+	v := decide(parse(t, cellText("captured 0s 100ms\ncaptured 900ms 1s missed=5000\ncall MainThread 10ms 11ms alloc cudaMalloc")), result.Overhead{})
+	if v.Class != result.Unknown || v.Leaning != result.Unknown {
+		t.Errorf("%+v", v)
+	}
+}

@@ -1,6 +1,8 @@
 package html
 
 import (
+	"strings"
+
 	"github.com/inferscope/inferscope/analysis/result"
 	"github.com/inferscope/inferscope/report"
 )
@@ -19,6 +21,11 @@ func gpu(p *page, r *result.Result, limits limits) {
 		}
 		p.raw(`<div style="margin:`, space, ` 0 2px 0"><strong>`, escaped(report.DeviceTitle(d), 0), `</strong> · `, one(report.Work(d)), `</div>`)
 		deviceBar(p, d)
+		if s, ok := strings.CutSuffix(report.Estimated(d), report.CaptureAll); ok {
+			p.raw(`<p style="margin:4px 0 0 0">`, escaped(s, 0))
+			p.code(report.CaptureAll, 0)
+			p.raw(`</p>`)
+		}
 		for _, s := range report.Carried(d) {
 			p.raw(`<p style="margin:4px 0 0 0">`, escaped(s, 0), `</p>`)
 		}
@@ -47,7 +54,7 @@ func deviceBar(p *page, d result.Device) {
 			color = "#8883"
 		}
 		p.raw(`<span style="display:inline-block;margin:0 14px 0 0">`, swatch(color), one(report.PartWords(d, part)), ` <strong>`, one(report.Percent(part.Share)), `</strong> (`,
-			one(report.Duration(part.Ns)), `)</span> `)
+			one(report.Duration(part.Ns)+report.IdleWithin(d, part)), `)</span> `)
 	}
 	p.raw(`</div>`)
 }
@@ -131,7 +138,7 @@ func idle(p *page, r *result.Result, limits limits) {
 		}
 		explained[c.Kind] = true
 		p.raw(`</th>`)
-		p.tdNum(one(report.Duration(c.Ns)))
+		p.tdNum(one(report.Duration(c.Ns)) + within(c.Ns, c.Range, report.About))
 		p.tdNum(one(report.Percent(share)))
 		p.raw(td)
 		mainly(p, nil, c, named, limits)
@@ -149,6 +156,15 @@ func idle(p *page, r *result.Result, limits limits) {
 	if folded {
 		p.raw(endFold)
 	}
+}
+
+// within is half of an estimate's interval, below it.
+func within(n int64, r result.Range, words func(int64) string) markup {
+	s := strings.TrimSpace(report.Within(n, r, words))
+	if s == "" {
+		return ""
+	}
+	return `<br>` + dim(one(s))
 }
 
 // dim is small text of less weight.
@@ -184,8 +200,8 @@ func kernels(p *page, r *result.Result, limits limits) {
 			p.raw(`<tr>`, td)
 			kernelName(p, k.Name, limits)
 			p.raw(`</td>`)
-			p.tdNum(one(report.Count(k.Count)))
-			p.tdNum(one(report.Duration(k.Ns)))
+			p.tdNum(one(report.Count(k.Count)) + within(k.Count, k.CountRange, report.AboutCount))
+			p.tdNum(one(report.Duration(k.Ns)) + within(k.Ns, k.NsRange, report.About))
 			p.tdNum(one(report.Percent(report.Share(k.Ns, d.KernelSumNs))))
 			p.tdNum(one(report.Duration(k.Ns / max(1, k.Count))))
 			if k.Line.Number > 0 {
@@ -245,9 +261,9 @@ func copies(p *page, r *result.Result, limits limits) {
 			p.td(escaped(report.Direction(c.Kind), 40))
 			p.td(side(c.Source))
 			p.td(side(c.Target))
-			p.tdNum(one(report.Count(c.Count)))
+			p.tdNum(one(report.Count(c.Count)) + within(c.Count, c.CountRange, report.AboutCount))
 			p.tdNum(one(report.Bytes(c.Bytes)))
-			p.tdNum(one(report.Duration(c.Ns)))
+			p.tdNum(one(report.Duration(c.Ns)) + within(c.Ns, c.NsRange, report.About))
 			p.tdNum(one(report.Bandwidth(c.Bytes, c.Ns)))
 			p.raw(`</tr>`)
 		}
@@ -299,7 +315,7 @@ type gpuMost struct{ ns, idle int64 }
 
 // gpuCells are a line's cells in gpuColumns.
 func gpuCells(p *page, s result.LineStat, most gpuMost) {
-	number := func(ns, most int64) {
+	number := func(ns, most int64, r result.Range) {
 		if ns <= 0 {
 			p.tdEmpty()
 			return
@@ -308,13 +324,13 @@ func gpuCells(p *page, s result.LineStat, most gpuMost) {
 		if ns == most {
 			m = `<strong>` + m + `</strong>`
 		}
-		p.raw(numCell, m, `</td>`)
+		p.raw(numCell, m, within(ns, r, report.About), `</td>`)
 	}
-	number(s.GPUNs, most.ns)
+	number(s.GPUNs, most.ns, s.GPURange)
 	if s.Launches > 0 || s.Copies > 0 {
 		p.raw(numCell)
 		if s.Launches > 0 {
-			p.raw(one(shortCount(s.Launches)))
+			p.raw(one(shortCount(s.Launches)), within(s.Launches, s.LaunchesRange, shortCount))
 		}
 		if s.Copies > 0 {
 			if s.Launches > 0 {
@@ -324,11 +340,11 @@ func gpuCells(p *page, s result.LineStat, most gpuMost) {
 			if s.Copies == 1 {
 				word = " copy"
 			}
-			p.raw(`<small>`, one(shortCount(s.Copies)+word), `</small>`)
+			p.raw(`<small>`, one(shortCount(s.Copies)+word), `</small>`, within(s.Copies, s.CopiesRange, shortCount))
 		}
 		p.raw(`</td>`)
 	} else {
 		p.tdEmpty()
 	}
-	number(s.IdleCausedNs, most.idle)
+	number(s.IdleCausedNs, most.idle, s.IdleCausedRange)
 }

@@ -69,6 +69,7 @@ var sliceStyles = map[string]sliceStyle{
 	"kernel":     {partColor["kernels"], 14, false},
 	"copy":       {partColor["copies"], 10, true},
 	"set":        {partColor["sets"], 7, true},
+	"unseen":     {"#c6ccd3", 14, true},
 }
 
 func colorOfCause(k result.CauseKind) markup {

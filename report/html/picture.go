@@ -377,6 +377,9 @@ func altOf(r *result.Result, rows []row, left int) string {
 			parts = append(parts, part.Name+" "+report.Percent(part.Share))
 		}
 		s += " GPU " + strconv.Itoa(int(d.Index)) + ": " + strings.Join(parts, ", ") + "."
+		if d.Coverage != nil {
+			s += " Of its lanes " + report.Percent(d.Coverage.Share) + " was captured."
+		}
 	}
 	var states []string
 	for _, st := range report.States(r.Host.States) {

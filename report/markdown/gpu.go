@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/inferscope/inferscope/analysis/result"
 	"github.com/inferscope/inferscope/report"
@@ -33,6 +34,9 @@ func gpu(b *bytes.Buffer, r *result.Result) {
 			fmt.Fprintf(b, "; %s", plain(facts))
 		}
 		b.WriteString(".")
+		if s := report.Estimated(d); s != "" {
+			b.WriteString(" " + strings.TrimSuffix(s, report.CaptureAll) + code(report.CaptureAll, name) + ".")
+		}
 		for _, s := range report.Carried(d) {
 			b.WriteString(" " + s)
 		}
@@ -66,14 +70,14 @@ func work(b *bytes.Buffer, r *result.Result) {
 				if k.Line.Number > 0 {
 					line = strconv.Itoa(int(k.Line.Number))
 				}
-				fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", cellCode(report.Kernel(k.Name, kernelWidth)), report.Count(k.Count), report.Duration(k.Ns),
+				fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", cellCode(report.Kernel(k.Name, kernelWidth)), report.Count(k.Count)+report.Within(k.Count, k.CountRange, report.AboutCount), report.Duration(k.Ns)+report.Within(k.Ns, k.NsRange, report.About),
 					report.Percent(report.Share(k.Ns, d.KernelSumNs)), line)
 			}
 		}
 		if len(d.Copies) > 0 {
 			fmt.Fprintf(b, "\n| Copies%s | Count | Bytes | Time | Speed |\n|:--|--:|--:|--:|--:|\n", of)
 			for _, c := range d.Copies[:min(len(d.Copies), copiesShown)] {
-				fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", plain(report.CopyWords(c)), report.Count(c.Count), report.Bytes(c.Bytes), report.Duration(c.Ns),
+				fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", plain(report.CopyWords(c)), report.Count(c.Count)+report.Within(c.Count, c.CountRange, report.AboutCount), report.Bytes(c.Bytes), report.Duration(c.Ns)+report.Within(c.Ns, c.NsRange, report.About),
 					report.Bandwidth(c.Bytes, c.Ns))
 			}
 		}

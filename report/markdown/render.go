@@ -79,7 +79,7 @@ func causeRow(b *bytes.Buffer, c result.Cause, all []result.Cause, share float64
 	if c.Detail != "" {
 		mainly = append(mainly, special.Replace(report.Visible(report.Modules(c.Detail), name)))
 	}
-	fmt.Fprintf(b, "| %s | %s | %s | %s |\n", special.Replace(report.Visible(report.Cause(c.Kind), name)), report.Duration(c.Ns), report.Percent(share), strings.Join(mainly, ", "))
+	fmt.Fprintf(b, "| %s | %s | %s | %s |\n", special.Replace(report.Visible(report.Cause(c.Kind), name)), report.Duration(c.Ns)+report.Within(c.Ns, c.Range, report.About), report.Percent(share), strings.Join(mainly, ", "))
 }
 
 // source is the cell with its times in the margin.

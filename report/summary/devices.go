@@ -7,6 +7,7 @@ import (
 	"github.com/inferscope/inferscope/analysis/timeline"
 )
 
+// The ends of an interval are the number itself where nothing was estimated.
 type deviceDoc struct {
 	Index           int32       `json:"index"`
 	Name            string      `json:"name"`
@@ -30,6 +31,25 @@ type deviceDoc struct {
 	Copies          []copyDoc   `json:"copies"`
 	TopKernels      []kernelDoc `json:"top_kernels"`
 	Sensors         *sensorsDoc `json:"sensors"`
+	Coverage        coverageDoc `json:"coverage"`
+	KernelsLow      int64       `json:"kernels_low"`
+	KernelsHigh     int64       `json:"kernels_high"`
+	MemcpysLow      int64       `json:"memcpys_low"`
+	MemcpysHigh     int64       `json:"memcpys_high"`
+	MemsetsLow      int64       `json:"memsets_low"`
+	MemsetsHigh     int64       `json:"memsets_high"`
+	KernelSumLowNs  int64       `json:"kernel_sum_low_ns"`
+	KernelSumHighNs int64       `json:"kernel_sum_high_ns"`
+	BusyLowNs       int64       `json:"busy_low_ns"`
+	BusyHighNs      int64       `json:"busy_high_ns"`
+	CellIdleLowNs   int64       `json:"cell_idle_low_ns"`
+	CellIdleHighNs  int64       `json:"cell_idle_high_ns"`
+}
+
+// coverageDoc is how much of the cell was captured: all of it, in no windows, or a share.
+type coverageDoc struct {
+	Share   float64 `json:"share"`
+	Windows int     `json:"windows"`
 }
 
 type copyDoc struct {
@@ -39,6 +59,7 @@ type copyDoc struct {
 	Count int64  `json:"count"`
 	Ns    int64  `json:"ns"`
 	Bytes int64  `json:"bytes"`
+	countDoc
 }
 
 type kernelDoc struct {
@@ -46,6 +67,39 @@ type kernelDoc struct {
 	Count int64    `json:"count"`
 	Ns    int64    `json:"ns"`
 	Line  *lineDoc `json:"line"`
+	countDoc
+}
+
+// countDoc is the interval of a count and its time.
+type countDoc struct {
+	CountLow  int64 `json:"count_low"`
+	CountHigh int64 `json:"count_high"`
+	LowNs     int64 `json:"low_ns"`
+	HighNs    int64 `json:"high_ns"`
+}
+
+func countOf(count, ns int64, counts, times result.Range) countDoc {
+	n, t := known(count, counts), known(ns, times)
+	return countDoc{n.Low, n.High, t.Low, t.High}
+}
+
+// intervalsOf is nil for a line of a whole capture, and for one that did nothing to the devices.
+func intervalsOf(l result.LineStat) *lineIntervalsDoc {
+	none := result.Range{}
+	if l.GPURange == none && l.IdleCausedRange == none && l.LaunchesRange == none && l.CopiesRange == none {
+		return nil
+	}
+	gpu, idle := known(l.GPUNs, l.GPURange), known(l.IdleCausedNs, l.IdleCausedRange)
+	launches, copies := known(l.Launches, l.LaunchesRange), known(l.Copies, l.CopiesRange)
+	return &lineIntervalsDoc{gpu.Low, gpu.High, idle.Low, idle.High, launches.Low, launches.High, copies.Low, copies.High}
+}
+
+// known is the interval of n: n itself, when it was counted or measured.
+func known(n int64, r result.Range) result.Range {
+	if r == (result.Range{}) {
+		return result.Range{Low: n, High: n}
+	}
+	return r
 }
 
 // sensorsDoc keeps the -1 of what could not be read.
@@ -86,17 +140,26 @@ type gpmDoc struct {
 }
 
 func (c *cutter) deviceOf(d result.Device) deviceDoc {
+	in := result.Coverage{Share: 1}
+	if d.Coverage != nil {
+		in = *d.Coverage
+	}
+	kernels, memcpys, memsets := known(d.Kernels, in.Kernels), known(d.Memcpys, in.Memcpys), known(d.Memsets, in.Memsets)
+	sum, busy, idle := known(d.KernelSumNs, in.KernelSumNs), known(d.BusyNs, in.BusyNs), known(d.CellIdleNs, in.CellIdleNs)
 	return deviceDoc{Index: d.Index, Name: c.text(d.Name), PCI: c.text(d.PCI), Kernels: d.Kernels, Memcpys: d.Memcpys, Memsets: d.Memsets,
 		WindowNs: d.WindowNs, BusyNs: d.BusyNs, IdleNs: d.IdleNs, CellIdleNs: d.CellIdleNs, ComputeNs: d.ComputeNs, CommNs: d.CommNs,
 		MemcpyNs: d.MemcpyNs, MemsetNs: d.MemsetNs, ExposedCommNs: d.ExposedCommNs, ExposedMemcpyNs: d.ExposedMemcpyNs,
 		KernelSumNs: d.KernelSumNs, CarryInNs: d.CarryInNs, CarryOutNs: d.CarryOutNs,
 		Copies: list(c, d.Copies, func(x result.Copy) copyDoc {
-			return copyDoc{c.text(x.Kind), c.text(x.Source), c.text(x.Target), x.Count, x.Ns, x.Bytes}
+			return copyDoc{c.text(x.Kind), c.text(x.Source), c.text(x.Target), x.Count, x.Ns, x.Bytes, countOf(x.Count, x.Ns, x.CountRange, x.NsRange)}
 		}),
 		TopKernels: list(c, d.TopKernels, func(k result.Kernel) kernelDoc {
-			return kernelDoc{c.text(k.Name), k.Count, k.Ns, c.linePointer(k.Line)}
+			return kernelDoc{c.text(k.Name), k.Count, k.Ns, c.linePointer(k.Line), countOf(k.Count, k.Ns, k.CountRange, k.NsRange)}
 		}),
-		Sensors: c.sensorsOf(d.Sensors)}
+		Sensors: c.sensorsOf(d.Sensors), Coverage: coverageDoc{finite(in.Share), in.Windows},
+		KernelsLow: kernels.Low, KernelsHigh: kernels.High, MemcpysLow: memcpys.Low, MemcpysHigh: memcpys.High,
+		MemsetsLow: memsets.Low, MemsetsHigh: memsets.High, KernelSumLowNs: sum.Low, KernelSumHighNs: sum.High,
+		BusyLowNs: busy.Low, BusyHighNs: busy.High, CellIdleLowNs: idle.Low, CellIdleHighNs: idle.High}
 }
 
 func (c *cutter) sensorsOf(s *timeline.Sensors) *sensorsDoc {

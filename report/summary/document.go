@@ -49,8 +49,17 @@ type verdictDoc struct {
 }
 
 type idleDoc struct {
-	TotalNs int64      `json:"total_ns"`
-	Causes  []causeDoc `json:"causes"`
+	TotalNs     int64          `json:"total_ns"`
+	TotalLowNs  int64          `json:"total_low_ns"`
+	TotalHighNs int64          `json:"total_high_ns"`
+	Causes      []idleCauseDoc `json:"causes"`
+}
+
+// idleCauseDoc is a cause of idle time with its interval.
+type idleCauseDoc struct {
+	causeDoc
+	LowNs  int64 `json:"low_ns"`
+	HighNs int64 `json:"high_ns"`
 }
 
 type lineDoc struct {
@@ -104,6 +113,20 @@ type lineStatDoc struct {
 	States         statesDoc  `json:"states"`
 	Causes         []causeDoc `json:"causes"`
 	OtherThreadsNs int64      `json:"other_threads_ns"`
+	// Intervals is nil where nothing was estimated.
+	Intervals *lineIntervalsDoc `json:"intervals"`
+}
+
+// lineIntervalsDoc are the intervals of what a line did to the devices.
+type lineIntervalsDoc struct {
+	GPULowNs         int64 `json:"gpu_low_ns"`
+	GPUHighNs        int64 `json:"gpu_high_ns"`
+	IdleCausedLowNs  int64 `json:"idle_caused_low_ns"`
+	IdleCausedHighNs int64 `json:"idle_caused_high_ns"`
+	LaunchesLow      int64 `json:"launches_low"`
+	LaunchesHigh     int64 `json:"launches_high"`
+	CopiesLow        int64 `json:"copies_low"`
+	CopiesHigh       int64 `json:"copies_high"`
 }
 
 type threadDoc struct {

@@ -63,7 +63,7 @@ func (c *cutter) document(r *result.Result) summaryDoc {
 		Verdict: verdictDoc{c.text(string(r.Verdict.Class)), c.text(string(r.Verdict.Leaning)), c.text(string(r.Verdict.TopCause.Kind)), finite(r.Verdict.Confidence),
 			finite(r.Verdict.Evidence), finite(r.Verdict.Margin), finite(r.Verdict.Quality), c.text(r.Verdict.EvidenceWhy), c.text(r.Verdict.MarginWhy),
 			c.text(r.Verdict.QualityWhy), c.text(r.Verdict.Sentence), top.Line},
-		Idle: idleDoc{r.Idle.TotalNs, list(c, r.Idle.Causes, c.causeOf)},
+		Idle: c.idleOf(r.Idle),
 		Host: c.hostOf(r.Host),
 		WhatIf: list(c, r.WhatIf, func(w result.WhatIf) whatIfDoc {
 			return whatIfDoc{c.text(w.Change), w.PredictedNs, w.LowNs, w.HighNs, finite(w.IdentityError)}
@@ -84,7 +84,7 @@ func (c *cutter) hostOf(h result.Host) hostDoc {
 		Rung: c.text(string(h.Rung)), States: statesOf(h.States), Causes: list(c, h.Causes, c.causeOf), ByKind: list(c, h.ByKind, c.causeOf),
 		Lines: list(c, h.Lines, func(l result.LineStat) lineStatDoc {
 			return lineStatDoc{lineDoc: c.lineOf(l.Line), HostNs: l.WallNs, GPUNs: l.GPUNs, IdleCausedNs: l.IdleCausedNs, Launches: l.Launches, Copies: l.Copies, TotalNs: l.TotalNs, Hits: l.Hits, Exact: l.Exact,
-				States: statesOf(l.States), Causes: list(c, l.Causes, c.causeOf), OtherThreadsNs: l.OtherThreadsNs}
+				States: statesOf(l.States), Causes: list(c, l.Causes, c.causeOf), OtherThreadsNs: l.OtherThreadsNs, Intervals: intervalsOf(l)}
 		}),
 		Threads: list(c, h.Threads, func(t result.ThreadStat) threadDoc {
 			return threadDoc{t.PID, t.TID, c.text(t.Name), t.Main, t.Python, statesOf(t.States), t.Switches}
@@ -116,6 +116,14 @@ func (c *cutter) findingOf(f result.Finding) findingDoc {
 
 func (c *cutter) causeOf(k result.Cause) causeDoc {
 	return causeDoc{c.text(string(k.Kind)), k.Ns, finite(k.Share), c.linePointer(k.Line), c.text(k.Thread), c.text(k.Detail), k.Count}
+}
+
+func (c *cutter) idleOf(i result.Idle) idleDoc {
+	total := known(i.TotalNs, i.Range)
+	return idleDoc{i.TotalNs, total.Low, total.High, list(c, i.Causes, func(k result.Cause) idleCauseDoc {
+		in := known(k.Ns, k.Range)
+		return idleCauseDoc{c.causeOf(k), in.Low, in.High}
+	})}
 }
 
 // linePointer is nil, which JSON writes as null, when there is no line.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/inferscope/inferscope/analysis/result"
 	"github.com/inferscope/inferscope/report"
@@ -33,6 +34,7 @@ func gpu(b *bytes.Buffer, r *result.Result) {
 			facts += ", " + s
 		}
 		wrap(b, "    ", "    ", facts+".")
+		wrap(b, "    ", "    ", report.Estimated(d))
 		for _, s := range report.Carried(d) {
 			wrap(b, "    ", "    ", s)
 		}
@@ -61,7 +63,9 @@ func work(b *bytes.Buffer, r *result.Result) {
 		if len(d.TopKernels) > 0 {
 			b.WriteString("\nTOP KERNELS" + of + "\n")
 			for _, k := range d.TopKernels[:min(len(d.TopKernels), kernelsShown)] {
-				row(b, fmt.Sprintf("%9s %5s %9s  %s", report.Duration(k.Ns), report.Percent(report.Share(k.Ns, d.KernelSumNs)), "×"+report.Count(k.Count), report.Kernel(k.Name, 52)))
+				within := strings.TrimSpace(report.Within(k.Ns, k.NsRange, report.About))
+				row(b, fmt.Sprintf("%9s %5s %9s  %s", report.Duration(k.Ns), report.Percent(report.Share(k.Ns, d.KernelSumNs)), "×"+report.Count(k.Count),
+					strings.TrimSpace(within+"  "+report.Kernel(k.Name, 52-report.Columns(within)))))
 			}
 		}
 		if len(d.Copies) > 0 {

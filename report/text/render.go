@@ -78,6 +78,9 @@ func causeRow(b *bytes.Buffer, c result.Cause, all []result.Cause, share float64
 			mainly = strings.TrimPrefix(mainly+", ", ", ") + report.Visible(s, 60)
 		}
 	}
+	if s := report.Within(c.Ns, c.Range, report.About); s != "" {
+		mainly = strings.TrimSuffix(strings.TrimSpace(s)+", "+mainly, ", ")
+	}
 	row(b, fmt.Sprintf("%9s %5s %s  %s  %s", report.Duration(c.Ns), report.Percent(share), bar(share, barWidth), fill(report.Visible(report.CauseShort(c.Kind), 60), 13), mainly))
 }
 

@@ -17,7 +17,35 @@ func Timeline(seed uint64) *timeline.Timeline {
 }
 
 // Devices is a random timeline with work on devices.
-func Devices(seed uint64) *timeline.Timeline {
+func Devices(seed uint64) *timeline.Timeline { return devices(seed, nil) }
+
+// Whole is Devices with one window of capture around all of it.
+func Whole(seed uint64) *timeline.Timeline {
+	return devices(seed, func(b *timeline.Builder, span int64) {
+		b.AddWindow(timeline.Window{Start: -span, End: 3 * span})
+	})
+}
+
+// Windows is Devices as if it had been captured in windows; what lies outside of them is there as well.
+func Windows(seed uint64) *timeline.Timeline {
+	return devices(seed, func(b *timeline.Builder, span int64) {
+		rng := rand.New(rand.NewPCG(seed, 9))
+		at := rng.Int64N(span/5+1) - span/10
+		for range rng.IntN(150) {
+			w := timeline.Window{Start: at, End: at + rng.Int64N(span/10+2), Launches: rng.Int64N(100), Missed: rng.Int64N(100) - 20}
+			if at = w.End + rng.Int64N(span/10+2); rng.IntN(20) == 0 {
+				at -= span / 10 // not in order
+			}
+			if rng.IntN(10) == 0 {
+				at = w.End
+			}
+			b.AddWindow(w)
+		}
+	})
+}
+
+// devices makes a timeline with work on devices; before it is built, more may be added.
+func devices(seed uint64, more func(b *timeline.Builder, span int64)) *timeline.Timeline {
 	rng := rand.New(rand.NewPCG(seed, 8))
 	b, span := host(rng)
 	at := func() int64 { return rng.Int64N(span+span/5+1) - span/10 }
@@ -41,6 +69,9 @@ func Devices(seed uint64) *timeline.Timeline {
 	for range rng.IntN(3) {
 		start := at()
 		b.AddOverhead(timeline.Interval{Start: start, End: start + rng.Int64N(span/20+2)})
+	}
+	if more != nil {
+		more(b, span)
 	}
 	return b.Build(timeline.Interval{Start: 0, End: span})
 }

@@ -182,6 +182,9 @@ func (s *Session) Abort() { s.end() }
 // not seen becomes losses.
 func (s *Session) Finish(timeline.Interval) error {
 	last := s.end()
+	for _, w := range s.decoder.windows.list {
+		s.b.AddWindow(w)
+	}
 	add := func(count int64, reason string) {
 		if count > 0 {
 			s.b.AddLoss(timeline.Loss{Source: "cupti", Reason: reason, Count: count})

@@ -67,6 +67,8 @@ type decoder struct {
 	base             int64 // the producer's CLOCK_MONOTONIC minus ours, but for the time that its first record was under way
 	earliest, latest int64 // bounds on CLOCK_MONOTONIC times of records
 
+	windows windows
+
 	early   int64 // records before the first CLOCK record
 	invalid int64 // records with impossible times or devices
 	excess  int64 // records past maxRecords
@@ -114,6 +116,7 @@ func (d *decoder) record(r []byte) error {
 	case recordSync:
 		return nil // its call is recorded too
 	case recordWindow:
+		d.window(r)
 		return nil
 	}
 	start, end := int64(le.Uint64(r[8:]))-d.offset, int64(le.Uint64(r[16:]))-d.offset
@@ -147,6 +150,18 @@ func (d *decoder) record(r []byte) error {
 		d.b.AddOverhead(timeline.Interval{Start: start, End: end})
 	}
 	return nil
+}
+
+// window keeps a window of capture; its times are CLOCK_MONOTONIC already.
+func (d *decoder) window(r []byte) {
+	switch {
+	case d.clocks == 0:
+		d.early++
+	case len(d.windows.list) >= maxWindows:
+		d.excess++
+	case !d.windows.add(r, d.earliest, d.latest):
+		d.invalid++
+	}
 }
 
 func (d *decoder) define(r []byte) error {

@@ -375,7 +375,7 @@ func FuzzRing(f *testing.F) {
 	whole := join(record(recordClock, 0, now, now, 5), name, kernel(now, now+5, 0, 1),
 		record(recordAPI, 1, now, now+1, 7, 1), record(recordMemcpy, 0, now, now+1, 99, 0, 1<<32, 0),
 		record(recordMemset, 0, now, now+1, 9, 0, 0), record(recordDevice, 1, 0, 1<<30, 0, 0), record(recordSync, 0, 0, 0, 0, 0),
-		record(recordOverhead, 0, now, now+1, 0), record(recordPad, 0))
+		record(recordOverhead, 0, now, now+1, 0), record(recordWindow, 0, now, now+5, 2, 1, 2), record(recordPad, 0))
 	f.Add(uint64(len(whole)), whole)
 	f.Add(uint64(1<<63), whole)
 	f.Fuzz(func(t *testing.T, head uint64, content []byte) {
@@ -392,6 +392,9 @@ func FuzzRing(f *testing.F) {
 		_ = r.drain(d.record)
 		if _, err := r.counters(); err != nil {
 			t.Error(err)
+		}
+		for _, w := range d.windows.list {
+			b.AddWindow(w)
 		}
 		if err := b.Build(timeline.Interval{Start: int64(now) - 100, End: int64(now) + 100}).Check(); err != nil {
 			t.Error(err)

@@ -1,13 +1,16 @@
 package cupti
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 // The recording makes 200 launches in 9 ms. By the governor's estimate that costs some 3 % of its time.
 const (
-	tight = 15_000
+	tight = 20_000
 	wide  = 500_000
-	// rounds take some three seconds: enough for another window after the whole beginning.
-	rounds = 300
+	// long is enough for another window or two after the whole beginning.
+	long = 4 * time.Second
 )
 
 func TestGovernorCutsACaptureIntoWindows(t *testing.T) {
@@ -17,15 +20,33 @@ func TestGovernorCutsACaptureIntoWindows(t *testing.T) {
 	if o := p.outcome("begin %s 0 0 0", one.session.RingPath()); o.result != 0 {
 		t.Fatalf("begin: %+v", o)
 	}
-	p.replay(rounds)
+	rounds := int64(0)
+	for began := time.Now(); time.Since(began) < long; rounds += 10 {
+		p.replay(10)
+	}
 	end := p.outcome("end")
 	if end.result != 0 || end.finalized != 1 || end.ungoverned != 0 || end.windows < 2 {
 		t.Errorf("end: %+v", end)
 	}
 	tl := one.finish(t)
 	lossless(t, tl)
-	if n := tl.Devices[0].Ops.Len(); n == 0 || n >= rounds*200 {
-		t.Errorf("%d of %d kernels", n, rounds*200)
+	launched := rounds * 200
+	seen, missed, launches := int64(tl.Devices[0].Ops.Len()), int64(0), int64(0)
+	for i, w := range tl.Windows {
+		missed += w.Missed
+		launches += w.Launches
+		if i > 0 && w.Missed <= 0 {
+			t.Errorf("window %d: %d were missed before it", i, w.Missed)
+		}
+	}
+	if len(tl.Windows) != end.windows || seen == 0 || seen >= launched || launches != seen {
+		t.Errorf("%d windows, %d launches, %d of %d kernels", len(tl.Windows), launches, seen, launched)
+	}
+	// What was launched after the last window is not known; all the rest is, to the kernel.
+	tail := one.window.End - tl.Windows[len(tl.Windows)-1].End
+	after := launched * tail / (one.window.End - one.window.Start)
+	if sum := seen + missed; sum > launched || sum+2*after+2000 < launched {
+		t.Errorf("%d seen and %d missed of %d, some %d after the last window", seen, missed, launched, after)
 	}
 }
 
