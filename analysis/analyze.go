@@ -6,6 +6,7 @@ package analysis
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/inferscope/inferscope/analysis/attribution"
@@ -164,6 +165,11 @@ func notes(tl *timeline.Timeline, r *result.Result, a *attribution.Attribution, 
 	if plan.Unsampled > 0 {
 		out = append(out, phrase.Count(plan.Unsampled, "kernel was", "kernels were")+
 			" launched between the windows in which GPU work was captured, and none within them: of those only the number is known.")
+	}
+	for i := range r.Devices {
+		if e := r.Devices[i].ClockErrorNs; e > 0 {
+			out = append(out, "Times of GPU "+strconv.Itoa(int(r.Devices[i].Index))+" fit those of the host to within "+phrase.Duration(e)+".")
+		}
 	}
 	if sampled {
 		out = append(out, "Some lines began so often that recording each would have slowed the cell: their time is sampled, not exact.")

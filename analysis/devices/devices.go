@@ -91,7 +91,7 @@ type tally struct {
 
 func sum(tl *timeline.Timeline, d *timeline.Device, plan *coverage.Plan, seen *coverage.Device) result.Device {
 	ops := &d.Ops
-	out := result.Device{Index: d.Index, Name: d.Name, PCI: d.PCI, Sensors: sensors(tl, d), Coverage: plan.Record()}
+	out := result.Device{Index: d.Index, Name: d.Name, PCI: d.PCI, Sensors: sensors(tl, d), Coverage: plan.Record(), ClockErrorNs: tl.DeviceClockNs}
 	t := tally{plan, make([]counts, plan.Slots()), map[timeline.NameID]*times{}, map[copyKey]*times{}}
 	// Unions of the classes, and of the sets whose difference is what is exposed.
 	var byClass [4]union
@@ -101,6 +101,9 @@ func sum(tl *timeline.Timeline, d *timeline.Device, plan *coverage.Plan, seen *c
 	for i := range ops.Start {
 		start, end := ops.Start[i], ops.End[i]
 		last = max(last, end)
+		if call := ops.Call[i]; call >= 0 {
+			out.ClockErrorNs = max(out.ClockErrorNs, tl.Calls.Start[call]-start)
+		}
 		slot := seen.Slot(i)
 		if slot == coverage.Unknown {
 			continue

@@ -124,3 +124,20 @@ func TestSensorsFoundByBusID(t *testing.T) {
 		t.Errorf("sensors = %+v", got.Sensors)
 	}
 }
+
+func TestClockErrorIsTheBracketOrWhatTheOperationsShow(t *testing.T) {
+	build := func(bracket, opStart int64) result.Device {
+		b := timeline.NewBuilder()
+		b.DeviceClock(bracket)
+		main := b.Thread(1, 1)
+		main.SetMain()
+		b.Calls().Append(500, 510, main.ID(), timeline.CallLaunch, b.Name("cuLaunchKernel"), 1)
+		b.Device(0).Append(timeline.Op{Start: opStart, End: opStart + 100, Kind: timeline.OpKernel, Correlation: 1})
+		return one(t, b.Build(timeline.Interval{Start: 0, End: 1000}))
+	}
+	for _, c := range []struct{ bracket, opStart, want int64 }{{40, 505, 40}, {40, 490, 40}, {40, 400, 100}, {0, 505, 0}} {
+		if got := build(c.bracket, c.opStart).ClockErrorNs; got != c.want {
+			t.Errorf("bracket %d, an operation at %d: %d, want %d", c.bracket, c.opStart, got, c.want)
+		}
+	}
+}

@@ -10,6 +10,9 @@ type Device struct {
 	PCI   string
 	// Kernels, Memcpys and Memsets are numbers of operations.
 	Kernels, Memcpys, Memsets int64
+	// ClockErrorNs is how far the device's times may be off those of the host: what the bracketing of the two clocks
+	// allows, or more if an operation seems to begin before the call that launched it.
+	ClockErrorNs int64
 	// WindowNs is from the first operation's start to the last one's end.
 	WindowNs int64
 	// BusyNs is the union of all operations; IdleNs is the window without it.

@@ -22,11 +22,12 @@ type Builder struct {
 	rung     Rung
 	losses   []Loss
 
-	devices   []*DeviceBuilder
-	calls     CallBuilder
-	overheads []Interval
-	windows   []Window
-	sensors   []Sensors
+	devices     []*DeviceBuilder
+	calls       CallBuilder
+	overheads   []Interval
+	deviceClock int64
+	windows     []Window
+	sensors     []Sensors
 
 	names  *nameTable
 	stacks *stackTable

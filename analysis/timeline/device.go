@@ -226,6 +226,13 @@ func (b *Builder) Device(index int32) *DeviceBuilder {
 // Calls is the builder of the table of CUDA calls.
 func (b *Builder) Calls() *CallBuilder { return &b.calls }
 
+// DeviceClock records how far the clock of devices and calls may be off that of the threads, in ns.
+func (b *Builder) DeviceClock(ns int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.deviceClock = max(b.deviceClock, ns)
+}
+
 // AddOverhead records an interval in which tracing held the application up.
 func (b *Builder) AddOverhead(i Interval) {
 	b.mu.Lock()

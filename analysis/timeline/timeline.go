@@ -297,6 +297,9 @@ type Timeline struct {
 	Windows []Window
 	// Sensors has one entry for each device that the management library could read.
 	Sensors []Sensors
+	// DeviceClockNs is how far the clock of devices and calls may be off that of the threads, as
+	// the bracketing of both has it, in ns; 0 when no device was captured.
+	DeviceClockNs int64
 	// Overheads are the intervals in which the device's tracing itself held things up, by start.
 	Overheads []Interval
 	// Threads are the host threads; row 0 is the "no thread" placeholder.

@@ -15,6 +15,7 @@ type deviceDoc struct {
 	Kernels         int64       `json:"kernels"`
 	Memcpys         int64       `json:"memcpys"`
 	Memsets         int64       `json:"memsets"`
+	ClockErrorNs    int64       `json:"clock_error_ns"`
 	WindowNs        int64       `json:"window_ns"`
 	BusyNs          int64       `json:"busy_ns"`
 	IdleNs          int64       `json:"idle_ns"`
@@ -147,7 +148,7 @@ func (c *cutter) deviceOf(d result.Device) deviceDoc {
 	kernels, memcpys, memsets := known(d.Kernels, in.Kernels), known(d.Memcpys, in.Memcpys), known(d.Memsets, in.Memsets)
 	sum, busy, idle := known(d.KernelSumNs, in.KernelSumNs), known(d.BusyNs, in.BusyNs), known(d.CellIdleNs, in.CellIdleNs)
 	return deviceDoc{Index: d.Index, Name: c.text(d.Name), PCI: c.text(d.PCI), Kernels: d.Kernels, Memcpys: d.Memcpys, Memsets: d.Memsets,
-		WindowNs: d.WindowNs, BusyNs: d.BusyNs, IdleNs: d.IdleNs, CellIdleNs: d.CellIdleNs, ComputeNs: d.ComputeNs, CommNs: d.CommNs,
+		ClockErrorNs: d.ClockErrorNs, WindowNs: d.WindowNs, BusyNs: d.BusyNs, IdleNs: d.IdleNs, CellIdleNs: d.CellIdleNs, ComputeNs: d.ComputeNs, CommNs: d.CommNs,
 		MemcpyNs: d.MemcpyNs, MemsetNs: d.MemsetNs, ExposedCommNs: d.ExposedCommNs, ExposedMemcpyNs: d.ExposedMemcpyNs,
 		KernelSumNs: d.KernelSumNs, CarryInNs: d.CarryInNs, CarryOutNs: d.CarryOutNs,
 		Copies: list(c, d.Copies, func(x result.Copy) copyDoc {

@@ -203,6 +203,9 @@ func (s *Session) Finish(timeline.Interval) error {
 	if s.decoder.step > stepTolerance || s.decoder.step < -stepTolerance {
 		add(1, fmt.Sprintf("the wall clock moved by %d ns during the cell: device times may be off by as much", s.decoder.step))
 	}
+	if s.decoder.clocks > 0 {
+		s.b.DeviceClock(max(s.decoder.bound, abs(s.decoder.step)))
+	}
 	if s.corrupt != nil {
 		add(1, s.corrupt.Error())
 	}

@@ -506,3 +506,10 @@ func TestTooManyNames(t *testing.T) {
 		t.Errorf("%d without a name, the loss says %d", unnamed, lost)
 	}
 }
+
+func TestBoundOfTheClocksIsTold(t *testing.T) {
+	tl, _ := capture(t, newCollector(t), start(t, "adds", false), 1)
+	if tl.DeviceClockNs <= 0 || tl.DeviceClockNs > int64(time.Millisecond) {
+		t.Errorf("%d ns", tl.DeviceClockNs)
+	}
+}
