@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -293,6 +294,9 @@ kernel m 210ms 211ms 211ms 260ms late stream=7
 		t.Fatalf("%+v", got)
 	}
 	for name, list := range got {
+		if !slices.ContainsFunc(list, func(s result.Slice) bool { return s.Class == unseen }) {
+			t.Errorf("%s: nothing is drawn as not captured", name)
+		}
 		for _, s := range list {
 			captured := s.Start < 100 || s.Start >= 200 && s.Start < 250 || s.Start >= 400 && s.Start < 440
 			if name == "stream 7" { // a kernel that was launched in the window and ended after it

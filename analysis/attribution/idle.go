@@ -205,7 +205,7 @@ func newIdleSweep(a *attributor, c *calls, device int, plan *coverage.Plan) *idl
 		kernel: a.kernelSamples, byLine: map[int32]int{}, votes: map[idleVote]int64{}, libs: map[timeline.NameID]role{},
 		columns: newCutter(tl.Extent, result.PictureColumns)}
 	if !plan.Whole() {
-		s.pieces = plan.Slots() - 1
+		s.pieces = plan.Slots()
 	}
 	s.blocks = s.cutter()
 	s.carried = s.seen.Carried
@@ -301,7 +301,7 @@ func (s *idleSweep) idle(start, end int64, next int) {
 		who, refilling := v, own
 		v.at(t)
 		until := cost.next(t, min(end, v.until))
-		s.costing = cost.in(t)
+		inCall := cost.in(t)
 		if v != s.main && s.main.id != 0 {
 			s.main.at(t)
 			until = min(until, s.main.until)
@@ -314,6 +314,7 @@ func (s *idleSweep) idle(start, end int64, next int) {
 			line = s.main.line
 		}
 		profiled := s.profiled(t, &until)
+		s.costing = inCall || profiled
 		if t < s.tl.Window.End {
 			until = min(until, s.tl.Window.End)
 		}

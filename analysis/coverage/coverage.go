@@ -15,7 +15,8 @@
 //
 // Idle time is what the work leaves: the unseen time less the estimated work in it, and
 // never less than none. It is split by cause and line as the idle time of the stratum
-// that stands for it.
+// that stands for it. What the capture itself held up (its switching, the end of each
+// launch) is no part of what is unseen, and stands for itself alone.
 //
 // The intervals are of 95 %: Student's t over the strata that stand for something
 // unseen, from the variation of x/K (or x/T, or of idle time by time) among them. One
@@ -32,16 +33,18 @@ import (
 )
 
 const (
-	// most is how many strata stand for something unseen at most; one more holds the start.
-	// Together they are as many as attribution.Blocks.
-	most = 63
+	// most is how many strata stand for something unseen at most. With one more for the
+	// start, and the slot of what stands for itself, they are as many as attribution.Blocks.
+	most = 62
 	// least is how many strata must stand for something to show how they vary.
 	least = 3
 	// mostBlocks is into how many blocks a window is cut at most, and a lone one is.
 	mostBlocks = 8
 	// launchCostNs is by how much the capture slows a launch, where nothing of this cell
-	// tells: 8 us become 1.17 times as long on an H100 (bench/gpu_launch_cost).
-	launchCostNs = 1_400
+	// tells; GOVERNOR_LAUNCH_NS of cupti/governor.h.
+	launchCostNs = 1_250
+	// besideNs is how far apart a window's end and the switching of the capture may lie: their clocks differ.
+	besideNs = 10_000
 	// enough is how many kernels must have been missed to tell that cost from their rate.
 	enough = 1_000
 )
@@ -96,7 +99,10 @@ type piece struct {
 // gap is an unseen stretch, which belongs to the pieces before and after it.
 type gap struct {
 	before, after int // after is -1 at the end of the cell
-	ns, missed    int64
+	// from and until are when the capture had been switched off and when it began to be
+	// switched on again: until and from then the thread that runs the cell was held up,
+	// and launched nothing. ns is what lies between, missed how many kernels were launched in it.
+	from, until, ns, missed int64
 	// part is the share of it that the piece before stands for.
 	part float64
 }
@@ -215,13 +221,14 @@ func (s *sampling) number() {
 	last := len(s.pieces) - 1
 	for i := 1; i <= last; i++ {
 		from, to := s.pieces[i-1].window, s.pieces[i].window
-		if ns, missed := s.pieces[i].start-s.pieces[i-1].end, tl.Windows[to].Missed; to != from && (ns > 0 || missed > 0) {
-			s.gaps = append(s.gaps, gap{before: i - 1, after: i, ns: ns, missed: missed})
+		if start, missed := s.pieces[i].start, tl.Windows[to].Missed; to != from && (start > s.pieces[i-1].end || missed > 0) {
+			s.gaps = append(s.gaps, gap{before: i - 1, after: i, from: s.pieces[i-1].end, until: start, missed: missed})
 		}
 	}
 	if end := s.pieces[last].end; end < tl.Window.End {
-		s.gaps = append(s.gaps, gap{before: last, after: -1, ns: tl.Window.End - end, missed: -1})
+		s.gaps = append(s.gaps, gap{before: last, after: -1, from: end, until: tl.Window.End, missed: -1})
 	}
+	s.switching()
 	s.calls = make([]int32, tl.Calls.Len())
 	at := 0
 	for row, start := range tl.Calls.Start {
@@ -234,6 +241,28 @@ func (s *sampling) number() {
 		}
 	}
 	s.owned = make([][]int32, len(tl.Devices))
+}
+
+// switching takes from each gap, at its beginning and its end, the time in which the
+// capture was switched: the records of it touch the windows.
+func (s *sampling) switching() {
+	at := 0
+	list := s.tl.Overheads
+	for i := range s.gaps {
+		g := &s.gaps[i]
+		from, until := g.from, g.until
+		for ; at < len(list) && list[at].Start < until; at++ {
+			x := list[at]
+			if x.Start >= from-besideNs && x.Start <= from+besideNs {
+				g.from = min(max(g.from, x.End), until)
+			}
+			if g.after >= 0 && x.End >= until-besideNs && x.End <= until+besideNs && x.Start > from+besideNs {
+				g.until = max(min(g.until, x.Start), g.from)
+			}
+		}
+		g.until = max(g.until, g.from)
+		g.ns = g.until - g.from
+	}
 }
 
 // weigh gives each gap to the pieces beside it and finds what every stratum stands for.

@@ -151,18 +151,35 @@ func (s *sampling) observe(device int) {
 		at = max(at, end)
 	}
 	known := s.known(device)
+	add := func(start, end int64, slot int) {
+		if end > start {
+			d.Stretches = append(d.Stretches, Stretch{timeline.Interval{Start: start, End: end}, slot})
+		}
+	}
+	gap := 0
 	for i := range s.pieces {
 		p := &s.pieces[i]
 		x := known[p.window]
+		start, end := x.Start, x.End
 		if i > 0 && s.pieces[i-1].window == p.window {
-			x.Start = max(x.Start, p.start)
+			start = max(start, p.start)
+		} else if p.start > start { // the capture was being switched on
+			add(start, min(p.start, end), slots-1)
+			start = min(p.start, end)
 		}
-		if i+1 < len(s.pieces) && s.pieces[i+1].window == p.window {
-			x.End = min(x.End, p.end)
+		last := i+1 == len(s.pieces) || s.pieces[i+1].window != p.window
+		if !last {
+			end = min(end, p.end)
 		}
-		if x.End > x.Start {
-			d.Stretches = append(d.Stretches, Stretch{x, int(p.slot)})
+		off := end // when it began to be switched off
+		if last && gap < len(s.gaps) && s.gaps[gap].before == i {
+			if s.gaps[gap].from > p.end {
+				off = max(min(end, p.end), start)
+			}
+			gap++
 		}
+		add(start, off, int(p.slot))
+		add(off, end, slots-1)
 	}
 	d.seen, d.known, d.unseen, d.idle = make([]float64, slots-1), make([]float64, slots-1), make([]float64, slots-1), make([]float64, slots-1)
 	for i := range s.gaps {
@@ -184,12 +201,13 @@ func (s *sampling) observe(device int) {
 
 // known finds, for each window, over which stretch all that the device did is known.
 //
-// It ends with the window, or later, as long as the device works on without a pause:
-// what is launched after a window queues behind what was launched in it. And it begins
-// late: what was launched before the window may be running yet, and no record of it
-// comes. It is done when the first operation of the window begins, or, where that one
-// was not queued, at the latest after the longest time that the device was ever seen
-// to work without a pause.
+// It ends when the capture had been switched off, or later, as long as the device works
+// on without a pause: what is launched after a window queues behind what was launched in
+// it. And it begins late: what was launched before the window may be running yet, and no
+// record of it comes. It is done when the first operation of the window begins, or, where
+// that one was not queued, at the latest after the longest time that the device was ever
+// seen to work without a pause; nothing was launched any more while the capture was
+// switched on.
 func (s *sampling) known(device int) []timeline.Interval {
 	tl := s.tl
 	ops := &tl.Devices[device].Ops
@@ -198,6 +216,15 @@ func (s *sampling) known(device int) []timeline.Interval {
 	first := make([]int, len(tl.Windows)) // the row of a window's first operation
 	for i, w := range tl.Windows {
 		out[i], first[i] = timeline.Interval{Start: w.Start, End: w.End}, -1
+	}
+	after := make([]bool, len(tl.Windows)) // what lies before the window was not seen
+	for i := range s.gaps {
+		g := &s.gaps[i]
+		out[s.pieces[g.before].window].End = g.from
+		if g.after >= 0 {
+			w := s.pieces[g.after].window
+			out[w].Start, after[w] = g.until, true
+		}
 	}
 	var longest, began, until int64
 	for row, start := range ops.Start {
@@ -217,32 +244,29 @@ func (s *sampling) known(device int) []timeline.Interval {
 		until = max(until, ops.End[row])
 		longest = max(longest, until-began)
 	}
+	for i := range out {
+		if x := &out[i]; after[i] {
+			done := x.Start + longest
+			if row := first[i]; row >= 0 && (s.queued(ops, row) || ops.Start[row] < done) {
+				done = ops.Start[row]
+			}
+			x.Start = max(x.Start, min(done, x.End))
+		}
+	}
 	// Records of what was launched where nothing was captured: the device is known only after them.
 	at := 0
 	for row, start := range ops.Start {
-		for at < len(out) && tl.Windows[at].End <= start {
+		for at < len(out) && out[at].End <= start {
 			at++
 		}
-		if at < len(out) && of[row] < 0 && !s.plan.Devices[device].Carried[row] && (first[at] < 0 || row < first[at]) && ops.End[row] > out[at].Start {
-			out[at].Start = min(ops.End[row], out[at].End)
+		if at < len(out) && of[row] < 0 && !s.plan.Devices[device].Carried[row] && (first[at] < 0 || row < first[at]) {
+			out[at].Start = max(out[at].Start, min(ops.End[row], out[at].End))
 		}
 	}
 	out[0].Start = tl.Extent.Start
 	for i := 1; i < len(out); i++ {
-		w := tl.Windows[i]
 		x := &out[i]
-		if w.Start == tl.Windows[i-1].End && w.Missed == 0 {
-			x.Start = w.Start // nothing lies in between
-		} else if row := first[i]; row >= 0 {
-			if start := ops.Start[row]; s.queued(ops, row) || start < w.Start+longest {
-				x.Start = max(x.Start, start)
-			} else {
-				x.Start = max(x.Start, w.Start+longest)
-			}
-		} else {
-			x.Start = max(x.Start, w.Start+longest)
-		}
-		x.Start = max(min(x.Start, x.End), out[i-1].End)
+		x.Start = max(x.Start, out[i-1].End)
 		x.End = max(x.End, x.Start)
 	}
 	last := len(out) - 1
@@ -257,9 +281,6 @@ func (d *Device) look(ops *timeline.Ops) (sum int64) {
 	row, at := 0, int64(math.MinInt64)
 	for i := range d.Stretches {
 		x := &d.Stretches[i]
-		if x.Slot < len(d.known) {
-			d.known[x.Slot] += float64(x.Ns())
-		}
 		var idle int64
 		at = max(at, x.Start)
 		for ; row < len(ops.Start) && ops.Start[row] < x.End; row++ {
@@ -272,7 +293,10 @@ func (d *Device) look(ops *timeline.Ops) (sum int64) {
 			idle += x.End - at
 			at = x.End
 		}
-		d.seen[x.Slot] += float64(idle)
+		if x.Slot < len(d.seen) {
+			d.known[x.Slot] += float64(x.Ns())
+			d.seen[x.Slot] += float64(idle)
+		}
 		sum += idle
 	}
 	return sum

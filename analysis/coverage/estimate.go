@@ -225,7 +225,12 @@ func (d *Device) IdleWithin(n int64, x Sums) result.Range {
 }
 
 // Busy is how long the device is estimated to have worked in what a stratum stands for, beside itself.
-func (d *Device) Busy(slot int) float64 { return max(d.unseen[slot]-d.idle[slot], 0) }
+func (d *Device) Busy(slot int) float64 {
+	if slot >= len(d.unseen) {
+		return 0
+	}
+	return max(d.unseen[slot]-d.idle[slot], 0)
+}
 
 // Apportion rounds parts so that they sum to total, which they do but for rounding: by the
 // largest remainders. Parts that sum to something else are scaled.

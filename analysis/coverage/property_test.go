@@ -44,17 +44,8 @@ func newLoop(seed uint64) *loop {
 
 const wall = 1_000_000 * us
 
-func (l *loop) windows() []timeline.Window {
-	out := []timeline.Window{{Start: 0, End: l.first}}
-	for at := l.of; at <= wall; at += l.of {
-		out = append(out, timeline.Window{Start: at - l.each, End: at, Missed: -1})
-	}
-	return out
-}
-
 // run gives the cell as it was, and as the windows saw it.
 func (l *loop) run() (whole, seen *timeline.Timeline) {
-	list := l.windows()
 	type builder struct {
 		*timeline.Builder
 		main *timeline.ThreadBuilder
@@ -71,29 +62,44 @@ func (l *loop) run() (whole, seen *timeline.Timeline) {
 	}
 	lib := both[0].Name("/env/torch/lib/libtorch.so")
 	both[1].Name("/env/torch/lib/libtorch.so")
-	id, at, w := uint32(0), int64(0), 0
+	id, at := uint32(0), int64(0)
 	free := int64(0) // when the device has done all
+	// Windows open and close between two calls, which takes time; before it is closed the device is waited for.
+	list := []timeline.Window{{End: l.first}}
+	open, nextOpen := true, l.of-l.each
 	var missed int64
+	held := func(until int64) {
+		for _, b := range both {
+			b.AddOverhead(timeline.Interval{Start: at + 80, End: until + 90}) // the clocks differ a little
+		}
+		at = until
+	}
+	captured := func() bool {
+		switch last := &list[len(list)-1]; {
+		case open && at >= last.End:
+			last.End, open = at, false
+			held(max(at, free) + 300*us)
+		case !open && at >= nextOpen:
+			held(at + 900*us)
+			w := timeline.Window{Start: at, End: at + l.each, Missed: -1}
+			if l.numbered {
+				w.Missed = missed
+			}
+			list, open, missed = append(list, w), true, 0
+			nextOpen += l.of
+		}
+		return open
+	}
 	line := func(n int32) {
 		for _, b := range both {
 			b.main.AppendLine(at, n, n, false)
 		}
 	}
-	captured := func() bool {
-		for w+1 < len(list) && list[w+1].Start <= at {
-			w++
-			if l.numbered {
-				list[w].Missed = missed
-			}
-			missed = 0
-		}
-		return list[w].Start <= at && at < list[w].End
-	}
 	op := func(class timeline.CallClass, name string, took int64, o timeline.Op) {
 		yes := captured()
 		if yes {
 			took += l.cost
-			list[w].Launches++
+			list[len(list)-1].Launches++
 		} else if o.Kind == timeline.OpKernel {
 			missed++
 		}
@@ -130,7 +136,7 @@ func (l *loop) run() (whole, seen *timeline.Timeline) {
 			op(timeline.CallCopy, "cudaMemcpyAsync", 4*us, timeline.Op{Kind: timeline.OpMemcpy, Stream: 7, End: 10*us + l.rng.Int64N(10*us),
 				Bytes: 1 << 10, Copy: timeline.CopyDtoH, Source: timeline.MemoryDevice, Target: timeline.MemoryPinned})
 			end := max(free, at) + us
-			if captured() {
+			if open {
 				both[1].Calls().Append(at, end, both[1].main.ID(), timeline.CallSync, both[1].Name("cudaStreamSynchronize"), 0)
 			}
 			both[0].Calls().Append(at, end, both[0].main.ID(), timeline.CallSync, both[0].Name("cudaStreamSynchronize"), 0)
@@ -188,6 +194,15 @@ func quantities(r *result.Result) map[string]quantity {
 	return out
 }
 
+func idleOf(r *result.Result, kind result.CauseKind) (ns int64) {
+	for _, c := range r.Idle.Causes {
+		if c.Kind == kind {
+			ns += c.Ns
+		}
+	}
+	return ns
+}
+
 // What windows make of a cell is, for most quantities of most cells, the truth within
 // the interval, and on average not beside it; and the verdict is that of the whole cell.
 func TestWindowsAgainstTheWholeCell(t *testing.T) {
@@ -205,11 +220,15 @@ func TestWindowsAgainstTheWholeCell(t *testing.T) {
 		}
 		truth, guess := analysis.Analyze(whole, analysis.Input{}), analysis.Analyze(seen, analysis.Input{})
 		c := guess.Devices[0].Coverage
-		if c == nil || math.Abs(c.Share-0.18) > 0.001 || c.Windows != 13 {
+		if c == nil || math.Abs(c.Share-0.18) > 0.01 || c.Windows != 13 {
 			t.Fatalf("coverage %+v", c)
 		}
 		if truth.Verdict.Leaning == guess.Verdict.Leaning {
 			verdicts++
+		}
+		// All of it was seen, but for what a device that is behind did while the capture was switched on.
+		if a, b := idleOf(truth, result.CauseProfiler), idleOf(guess, result.CauseProfiler); b > a || seed%3 != 0 && b < a/100*97 {
+			t.Errorf("seed %d: InferScope held the GPU up for %d ns, want %d", seed, b, a)
 		}
 		want := quantities(truth)
 		for name, got := range quantities(guess) {
@@ -253,7 +272,7 @@ func TestWindowsAgainstTheWholeCell(t *testing.T) {
 func TestNumberedKernelsAreCounted(t *testing.T) {
 	for seed := range uint64(8) {
 		l := newLoop(4*seed + 1)
-		l.of = wall / 10
+		l.of, l.each = wall/10, 12_000*us // the last one is open when the cell ends
 		whole, seen := l.run()
 		truth, d := analysis.Analyze(whole, analysis.Input{}).Devices[0], analysis.Analyze(seen, analysis.Input{}).Devices[0]
 		if want := (result.Range{Low: truth.Kernels, High: truth.Kernels}); d.Kernels != truth.Kernels || d.Coverage.Kernels != want {
