@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from .errors import InferScopeError
 from .sidecar import find_binary
@@ -26,7 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _IN_PYTHON[words[0]](words[1:])
         path = find_binary()
         sys.stdout.flush()
-        os.execv(path, ["inferscope", *words])
+        # For the commands that ask this interpreter something.
+        known = {"INFERSCOPE_PYTHON": sys.executable, "INFERSCOPE_PACKAGE": str(Path(__file__).parent.parent)}
+        os.execve(path, ["inferscope", *words], {**os.environ, **known})
     except InferScopeError as error:
         print(f"inferscope: {error.sentence.rstrip('.')}", file=sys.stderr)
         if error.hint:

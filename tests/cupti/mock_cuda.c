@@ -1,7 +1,7 @@
 /* Stands for libcuda.so.1 in tests without a GPU: one or more devices, an initialisation that honours
  * CUDA_INJECTION64_PATH as the driver does, and a device that is busy until a time that the test sets.
  *
- * Environment: MOCK_CUDA_DEVICES (1), MOCK_CUDA_HANG_MS: every wait takes that much longer. */
+ * Environment: MOCK_CUDA_DEVICES (1), MOCK_CUDA_VERSION (13000), MOCK_CUDA_HANG_MS: every wait takes that much longer. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <pthread.h>
@@ -37,6 +37,12 @@ static void initialise(void) {
     void *symbol = dlsym(library, "InitializeInjection");
     memcpy(&inject, &symbol, sizeof symbol);
     if (inject != NULL) inject();
+}
+
+/* The one function that works before cuInit. */
+int cuDriverGetVersion(int *version) {
+    *version = setting("MOCK_CUDA_VERSION", 13000);
+    return 0;
 }
 
 int cuInit(unsigned flags) {

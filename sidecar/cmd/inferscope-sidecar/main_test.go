@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -19,13 +20,21 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// call runs the program as name with words, and returns what it wrote.
+// call runs the program as name with words in an empty home, and returns what it wrote.
 func call(t *testing.T, name string, words ...string) (code int, stdout, stderr string) {
 	t.Helper()
-	var out, failures bytes.Buffer
 	c := exec.Command(os.Args[0])
 	c.Args = append([]string{name}, words...)
-	c.Env = append(os.Environ(), asProgram+"=1")
+	c.Dir = t.TempDir()
+	c.Env = append(os.Environ(), "HOME="+c.Dir, "XDG_CONFIG_HOME=")
+	return finish(t, c)
+}
+
+// finish runs a prepared call.
+func finish(t *testing.T, c *exec.Cmd) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, failures bytes.Buffer
+	c.Env = append(c.Env, asProgram+"=1")
 	c.Stdout, c.Stderr = &out, &failures
 	err := c.Run()
 	var exit *exec.ExitError
@@ -56,6 +65,20 @@ func TestExitCodesAndStreams(t *testing.T) {
 		{"version more", 2, "", "version has no place for \"more\"\nhint: see `inferscope version --help`"},
 		{"help nothing", 2, "", "no command \"nothing\""},
 		{"help version more", 2, "", "version has no command \"more\""},
+		{"config show", 0, "SETTING ", ""},
+		{"config show --format=json", 0, `"schema": "inferscope.config/1"`, ""},
+		{"config show -f xml", 2, "", "--format may not be \"xml\"\nhint: it may be text or json"},
+		{"config path", 0, "/.config/inferscope/config.toml\n", ""},
+		{"config path project", 1, "", "there is no pyproject.toml in "},
+		{"config path other", 2, "", "WHICH may not be \"other\""},
+		{"config schema", 0, `"https://json-schema.org/draft/2020-12/schema"`, ""},
+		{"config", 2, "", "config needs one of show, path, schema\nhint: see `inferscope config --help`"},
+		{"config shwo", 2, "", "config has no command \"shwo\"\nhint: did you mean `inferscope config show`?"},
+		{"config --help", 0, "usage: inferscope config COMMAND", ""},
+		{"help config show", 0, "usage: inferscope config show [OPTIONS]", ""},
+		{"completion bash", 0, "complete -F _inferscope inferscope\n", ""},
+		{"completion", 2, "", "completion needs SHELL"},
+		{"doctor all", 2, "", "doctor has no place for \"all\""},
 		{"serve", 2, "", "there is no command \"serve\""},
 		{"serve --help", 2, "", "there is no command \"serve\""},
 	} {
@@ -76,5 +99,27 @@ func TestServeIsTheExtensions(t *testing.T) {
 	code, stdout, stderr := call(t, "/some/where/inferscope-sidecar", "serve")
 	if code != 1 || !strings.Contains(stdout, `"error"`) || !strings.Contains(stderr, "inferscope-sidecar: read the start-up line") {
 		t.Errorf("exit code %d, stdout %q, stderr %q", code, stdout, stderr)
+	}
+}
+
+func TestAWrongConfigurationExitsWithTwo(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "pyproject.toml"), []byte("[tool.inferscope]\nhzz = 5\nquiet = true\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, words := range [][]string{{"config", "show"}, {"config", "show", "--format", "json"}} {
+		c := exec.Command(os.Args[0], words...)
+		c.Dir, c.Env = dir, []string{"HOME=/nonexistent", "INFERSCOPE_GPU=perhaps"}
+		code, stdout, stderr := finish(t, c)
+		want := "inferscope: " + dir + "/pyproject.toml, line 2: there is no setting \"hzz\"\nhint: did you mean hz?\n" +
+			"inferscope: INFERSCOPE_GPU: gpu must be true or false, not \"perhaps\"\n"
+		if code != 2 || stderr != want || !strings.Contains(stdout, "pyproject.toml, line 3") {
+			t.Errorf("%q: exit code %d, stdout %q, stderr %q", words, code, stdout, stderr)
+		}
+	}
+	c := exec.Command(os.Args[0], "config", "path")
+	c.Env = []string{"HOME=relative"}
+	if code, _, stderr := finish(t, c); code != 1 || !strings.Contains(stderr, "the environment names no home\nhint: ") {
+		t.Errorf("without a home: exit code %d, stderr %q", code, stderr)
 	}
 }

@@ -5,6 +5,8 @@ package command
 func Commands() []Command {
 	return []Command{
 		configCommand(),
+		doctorCommand(),
+		completionCommand(),
 		helpCommand(),
 		versionCommand(),
 	}

@@ -106,7 +106,7 @@ func (r *resolver) readFile(path, kind string, table []string) bool {
 		r.Problems = append(r.Problems, unreadable(path, err))
 		return true
 	}
-	f := file{resolver: r, path: path, kind: kind, table: table, lines: keyLines(text)}
+	f := file{resolver: r, path: path, kind: kind, table: table, lines: keyLines(text, table)}
 	value := any(whole)
 	for _, key := range table {
 		parent, ok := value.(map[string]any)
@@ -265,48 +265,57 @@ func joined(path []string) string { return strings.Join(path, "\x00") }
 // [tool.inferscope.history] with its key.
 const maxDepth = 4
 
-// keyLines finds the line of every key of a text that is valid TOML.
-func keyLines(text []byte) map[string]int {
-	lines := map[string]int{}
-	parser := unstable.Parser{}
-	parser.Reset(text)
-	var table []string
-	for parser.NextExpression() {
-		node := parser.Expression()
-		switch node.Kind {
-		case unstable.Table, unstable.ArrayTable:
-			table = noteKey(&parser, node, nil, lines)
-		case unstable.KeyValue:
-			noteValue(&parser, node, table, lines)
-		}
-	}
-	return lines
+// keyFinder notes the lines of the keys that lie on the way to a table or within it.
+type keyFinder struct {
+	parser unstable.Parser
+	table  []string
+	lines  map[string]int
 }
 
-// noteKey notes each part of a key below a path, and returns the whole path.
-func noteKey(parser *unstable.Parser, node *unstable.Node, under []string, lines map[string]int) []string {
-	path := slices.Clone(under)
-	for key := node.Key(); key.Next(); {
-		path = append(path, string(key.Node().Data))
-		if len(path) > maxDepth {
-			break
+// keyLines finds the lines of a table's keys in a text that is valid TOML.
+func keyLines(text []byte, table []string) map[string]int {
+	f := keyFinder{table: table, lines: map[string]int{}}
+	f.parser.Reset(text)
+	var under []string
+	for f.parser.NextExpression() {
+		node := f.parser.Expression()
+		switch node.Kind {
+		case unstable.Table, unstable.ArrayTable:
+			under = f.key(node, nil)
+		case unstable.KeyValue:
+			f.value(node, under)
 		}
-		if name := joined(path); lines[name] == 0 {
-			lines[name] = parser.Shape(key.Node().Raw).Start.Line
+	}
+	return f.lines
+}
+
+// key notes each part of a key below a path, and returns the whole path.
+func (f *keyFinder) key(node *unstable.Node, under []string) []string {
+	path := slices.Clone(under)
+	for key := node.Key(); key.Next() && len(path) < maxDepth; {
+		path = append(path, string(key.Node().Data))
+		if name := joined(path); f.concerns(path) && f.lines[name] == 0 {
+			f.lines[name] = f.parser.Shape(key.Node().Raw).Start.Line // counted from the start of the text: not cheap
 		}
 	}
 	return path
 }
 
-// noteValue notes a key, and those of an inline table behind it.
-func noteValue(parser *unstable.Parser, node *unstable.Node, under []string, lines map[string]int) {
-	path := noteKey(parser, node, under, lines)
+// concerns says whether a path and the table lie on one way.
+func (f *keyFinder) concerns(path []string) bool {
+	n := min(len(path), len(f.table))
+	return slices.Equal(path[:n], f.table[:n])
+}
+
+// value notes a key, and those of an inline table behind it.
+func (f *keyFinder) value(node *unstable.Node, under []string) {
+	path := f.key(node, under)
 	if len(path) >= maxDepth || node.Value().Kind != unstable.InlineTable {
 		return
 	}
 	for child := node.Value().Children(); child.Next(); {
 		if child.Node().Kind == unstable.KeyValue {
-			noteValue(parser, child.Node(), path, lines)
+			f.value(child.Node(), path)
 		}
 	}
 }

@@ -1,8 +1,8 @@
 package config
 
 // otherVariables begin like those of settings and are none: the program that the
-// extension and the Python entry run, and the interpreter that the entry tells it.
-var otherVariables = []string{"INFERSCOPE_SIDECAR", "INFERSCOPE_PYTHON"}
+// extension and the Python entry run, and what the entry tells it of itself.
+var otherVariables = []string{"INFERSCOPE_SIDECAR", "INFERSCOPE_PYTHON", "INFERSCOPE_PACKAGE"}
 
 // historyPath is the setting whose default depends on the environment.
 const historyPath = "history.path"
