@@ -11,7 +11,7 @@ import (
 // them when it has such a name and lies in a folder called inferscope: that a user's
 // own folder may have that name is why the folder alone does not decide.
 var ownModules = map[string]bool{
-	"__init__.py": true, "__main__.py": true, "_version.py": true, "_wire.py": true, "api.py": true, "calibrate.py": true,
+	"__init__.py": true, "__main__.py": true, "_version.py": true, "_wire.py": true, "api.py": true, "calibrate.py": true, "checks.py": true,
 	"cell.py": true, "client.py": true, "collection.py": true, "columns.py": true, "display.py": true, "errors.py": true,
 	"_settings.py": true, "configuration.py": true, "functions.py": true, "gc_events.py": true, "gpu.py": true, "gpu_capture.py": true, "gpu_devices.py": true, "line_state.py": true, "lines.py": true, "magic.py": true,
 	"options.py": true, "recorder.py": true, "result.py": true, "sampling.py": true, "sidecar.py": true,
