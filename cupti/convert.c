@@ -9,6 +9,15 @@ static uint32_t name_of(struct sink *sink, const char *text) { return names_inte
 
 static int plausible(uint64_t start, uint64_t end) { return start != 0 && end >= start; }
 
+static uint32_t unique(struct sink *sink, uint32_t id) {
+    if (id == 0) return 0;
+    id += sink->base;
+    if (id > sink->most) sink->most = id;
+    return id;
+}
+
+void convert_anew(struct sink *sink) { sink->base = sink->most; }
+
 static void worked(struct sink *sink, uint32_t device) {
     if (device < 64) sink->devices |= (uint64_t)1 << device;
 }
@@ -28,7 +37,7 @@ static void convert_kernel(struct sink *sink, const struct abi_kernel *k) {
     struct gpu_record_kernel out = {
         .head = {GPU_RECORD_KERNEL, sizeof out, k->name ? name_of(sink, k->name) : 0},
         .start = k->start, .end = k->end, .device = k->device, .stream = k->stream,
-        .correlation = k->correlation, .graph = k->graph_node != 0 ? k->graph : 0, .context = k->context,
+        .correlation = unique(sink, k->correlation), .graph = k->graph_node != 0 ? k->graph : 0, .context = k->context,
         .shared_bytes = (uint32_t)k->static_shared + (uint32_t)k->dynamic_shared};
     for (int i = 0; i < 3; i++) {
         out.grid[i] = (uint32_t)k->grid[i];
@@ -40,7 +49,7 @@ static void convert_kernel(struct sink *sink, const struct abi_kernel *k) {
 static void convert_memcpy(struct sink *sink, const struct abi_memcpy *m) {
     struct gpu_record_memcpy out = {
         .head = {GPU_RECORD_MEMCPY, sizeof out, 0}, .start = m->start, .end = m->end, .bytes = m->bytes,
-        .device = m->device, .stream = m->stream, .correlation = m->correlation,
+        .device = m->device, .stream = m->stream, .correlation = unique(sink, m->correlation),
         .copy_kind = m->copy_kind, .src_kind = m->src_kind, .dst_kind = m->dst_kind};
     worked(sink, m->device);
     convert_put(sink, &out);
@@ -49,7 +58,7 @@ static void convert_memcpy(struct sink *sink, const struct abi_memcpy *m) {
 static void convert_peer(struct sink *sink, const struct abi_memcpy_peer *m) {
     struct gpu_record_memcpy out = {
         .head = {GPU_RECORD_MEMCPY, sizeof out, 0}, .start = m->start, .end = m->end, .bytes = m->bytes,
-        .device = m->device, .stream = m->stream, .correlation = m->correlation,
+        .device = m->device, .stream = m->stream, .correlation = unique(sink, m->correlation),
         .copy_kind = m->copy_kind, .src_kind = m->src_kind, .dst_kind = m->dst_kind,
         .peer = 1, .src_device = m->src_device, .dst_device = m->dst_device};
     worked(sink, m->src_device);
@@ -60,7 +69,7 @@ static void convert_peer(struct sink *sink, const struct abi_memcpy_peer *m) {
 static void convert_memset(struct sink *sink, const struct abi_memset *m) {
     struct gpu_record_memset out = {
         .head = {GPU_RECORD_MEMSET, sizeof out, 0}, .start = m->start, .end = m->end, .bytes = m->bytes,
-        .device = m->device, .stream = m->stream, .correlation = m->correlation, .memory_kind = m->memory_kind};
+        .device = m->device, .stream = m->stream, .correlation = unique(sink, m->correlation), .memory_kind = m->memory_kind};
     convert_put(sink, &out);
 }
 
@@ -74,14 +83,14 @@ void convert_call(struct sink *sink, const struct abi_api *a) {
     }
     struct gpu_record_api out = {
         .head = {GPU_RECORD_API, sizeof out, id}, .start = a->start, .end = a->end, .thread = a->thread,
-        .correlation = a->correlation, .cbid = a->cbid | (is_driver ? 0x80000000u : 0), .returned = a->returned};
+        .correlation = unique(sink, a->correlation), .cbid = a->cbid | (is_driver ? 0x80000000u : 0), .returned = a->returned};
     convert_put(sink, &out);
 }
 
 static void convert_sync(struct sink *sink, const struct abi_sync *s) {
     struct gpu_record_sync out = {
         .head = {GPU_RECORD_SYNC, sizeof out, 0}, .start = s->start, .end = s->end, .type = s->type,
-        .stream = s->stream, .correlation = s->correlation, .event = s->event};
+        .stream = s->stream, .correlation = unique(sink, s->correlation), .event = s->event};
     convert_put(sink, &out);
 }
 

@@ -22,6 +22,9 @@ struct sink {
     uint64_t written; /* records of this capture that found room */
     struct numbering numbers;
     uint64_t devices; /* a bit for each that worked, of the first 64 */
+    /* CUPTI counts correlation ids from 1 again when it was taken out and comes back: base is added to them, so that no two
+     * calls of a capture have the same. */
+    uint32_t base, most;
 };
 
 /* Copies one activity buffer into the ring, which must be open, and publishes it. What cannot be read is counted. */
@@ -29,6 +32,9 @@ void convert_buffer(struct sink *sink, const struct cupti *cupti, uint8_t *buffe
 
 /* Appends a host call. */
 void convert_call(struct sink *sink, const struct abi_api *call);
+
+/* What is appended from here on comes from a CUPTI that counts anew. */
+void convert_anew(struct sink *sink);
 
 /* Appends a record of the ring. */
 void convert_put(struct sink *sink, const void *record);

@@ -183,7 +183,7 @@ struct recorder_totals recorder_totals(void) {
 
 void recorder_forget(void) {
     pthread_mutex_lock(&rec.records);
-    rec.sink.written = rec.sink.devices = 0;
+    rec.sink.written = rec.sink.devices = rec.sink.base = rec.sink.most = 0;
     memset(&rec.sink.numbers, 0, sizeof rec.sink.numbers);
     pthread_mutex_unlock(&rec.records);
     atomic_store(&rec.touched, 0);
@@ -256,6 +256,7 @@ int recorder_on(const struct inferscope_options *options, struct inferscope_outc
     calls_prepare(&rec.sink.calls, c);
     pthread_mutex_lock(&rec.records);
     memset(&rec.sink.numbers, 0, sizeof rec.sink.numbers);
+    convert_anew(&rec.sink);
     pthread_mutex_unlock(&rec.records);
     if ((error = enable(device_kinds, COUNT(device_kinds))) != 0) return recorder_fail(outcome, "enable device activity", error);
     int first = !rec.has_offset;

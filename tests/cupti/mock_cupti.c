@@ -234,6 +234,7 @@ static uint64_t until(uint64_t stamp) {
     return present;
 }
 
+static _Atomic uint32_t correlations; /* ids of calls given so far, since it was last taken out */
 static _Atomic uint64_t numbered; /* kernels launched by a call of their own, so far in this process */
 
 /* What one call of the recording needs to be made again. */
@@ -262,7 +263,6 @@ uint64_t mock_cupti_replay(const char *path, int count) {
     pthread_mutex_unlock(&loading);
     if (error != 0) return 0;
     uint64_t shift = now() - recording.stamp, last = 0;
-    static _Atomic uint32_t correlations;
     static _Atomic int rounds; /* of all replays */
     uint32_t most = 0;
     int operations = 0, various = setting("MOCK_CUPTI_NAMES"), every = setting("MOCK_CUPTI_ZERO"), alien = setting("MOCK_CUPTI_ALIEN") || setting("MOCK_CUPTI_BROKEN");
@@ -431,5 +431,6 @@ int cuptiFinalize(void) {
     for (int i = 0; i < KINDS; i++) atomic_store(&enabled[i], 0);
     for (int i = 0; i < 2 * CBIDS; i++) atomic_store(&silent[i / CBIDS][i % CBIDS], 0);
     forget_callbacks();
+    atomic_store(&correlations, 0);
     return 0;
 }
