@@ -247,7 +247,7 @@ def test_a_crash_is_told_with_its_reason(sidecar: Sidecar, connection: Connectio
 def test_an_idle_one_ends_and_the_next_connection_starts_another(
     stub: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("STUB_IDLE", "50ms")
+    monkeypatch.setenv("STUB_IDLE", "500ms")
     sidecar = Sidecar(stub)
     sidecar.connection(PATIENCE)
     process = sidecar._process
