@@ -89,9 +89,11 @@ func (t *stratum) stands() bool { return t.missed > 0 || t.unseen > 0 }
 // piece is a part of a window that lies in one stratum.
 type piece struct {
 	start, end int64
-	window     int32
-	slot       int16
-	kernels    float64
+	// held is how much of it the capture held the program up.
+	held    int64
+	window  int32
+	slot    int16
+	kernels float64
 	// queued is how many of the kernels the device was not ready for when they had been launched.
 	queued float64
 }
@@ -228,6 +230,7 @@ func (s *sampling) number() {
 	if end := s.pieces[last].end; end < tl.Window.End {
 		s.gaps = append(s.gaps, gap{before: last, after: -1, from: end, until: tl.Window.End, missed: -1})
 	}
+	s.hold()
 	s.switching()
 	s.calls = make([]int32, tl.Calls.Len())
 	at := 0
@@ -241,6 +244,38 @@ func (s *sampling) number() {
 		}
 	}
 	s.owned = make([][]int32, len(tl.Devices))
+}
+
+// ns is the length of a piece, without what the capture held up.
+func (x *piece) ns() float64 {
+	if x == nil {
+		return 0
+	}
+	return float64(x.end - x.start - x.held)
+}
+
+// launched is the number of kernels of a piece; there may be none.
+func (x *piece) launched() float64 {
+	if x == nil {
+		return 0
+	}
+	return x.kernels
+}
+
+// hold finds how much of each piece the capture held up.
+func (s *sampling) hold() {
+	at, until := 0, int64(0)
+	for _, x := range s.tl.Overheads {
+		start := max(x.Start, until)
+		until = max(until, x.End)
+		for at+1 < len(s.pieces) && s.pieces[at].end <= start {
+			at++
+		}
+		for i := at; i < len(s.pieces) && s.pieces[i].start < x.End; i++ {
+			p := &s.pieces[i]
+			p.held += max(min(p.end, x.End)-max(p.start, start), 0)
+		}
+	}
 }
 
 // switching takes from each gap, at its beginning and its end, the time in which the
@@ -278,7 +313,7 @@ func (s *sampling) weigh() {
 		t := &p.strata[x.slot]
 		t.kernels += x.kernels
 		t.queued += x.queued
-		t.ns += float64(x.end - x.start)
+		t.ns += x.ns()
 		all += x.kernels
 	}
 	measured := s.cost()
@@ -298,13 +333,10 @@ func (s *sampling) weigh() {
 		g := &s.gaps[i]
 		before, after := s.beside(g)
 		weights := func(x *piece) float64 {
-			if x == nil {
-				return 0
+			if g.missed > 0 && all > 0 && before.launched()+after.launched() > 0 {
+				return x.launched()
 			}
-			if g.missed > 0 && all > 0 && piecesKernels(before)+piecesKernels(after) > 0 {
-				return x.kernels
-			}
-			return float64(x.end - x.start)
+			return x.ns()
 		}
 		a, b := weights(before), weights(after)
 		g.part = 1
@@ -313,7 +345,7 @@ func (s *sampling) weigh() {
 		}
 		switch {
 		case g.missed >= 0 && all > 0:
-			if g.missed > 0 && piecesKernels(before)+piecesKernels(after) == 0 {
+			if g.missed > 0 && before.launched()+after.launched() == 0 {
 				for k := range p.strata { // neither tells what a kernel is like
 					p.strata[k].missed += float64(g.missed) * p.strata[k].kernels / all
 				}
@@ -340,13 +372,6 @@ func (s *sampling) weigh() {
 		}
 	}
 	p.few = standing < least
-}
-
-func piecesKernels(x *piece) float64 {
-	if x == nil {
-		return 0
-	}
-	return x.kernels
 }
 
 // beside are the pieces next to a gap; after is nil at the end of the cell.
@@ -378,10 +403,7 @@ func (s *sampling) cost() (measured bool) {
 			continue
 		}
 		before, after := s.beside(g)
-		ns, n := float64(before.end-before.start), before.kernels
-		if after != nil {
-			ns, n = ns+float64(after.end-after.start), n+after.kernels
-		}
+		ns, n := before.ns()+after.ns(), before.launched()+after.launched()
 		unseen, missed = unseen+float64(g.ns), missed+float64(g.missed)
 		seen, kernels = seen+ns, kernels+n
 		if n > 0 && g.missed > 0 {

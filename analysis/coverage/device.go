@@ -103,10 +103,13 @@ func (s *sampling) sort(device int) {
 			if of[row] = s.calls[call]; of[row] >= 0 {
 				streams[stream] = s.pieces[of[row]].window + 1
 			}
-		} else if p := &s.pieces[at]; streams[stream] == p.window+1 {
-			of[row] = int32(at)
-		} else if streams[stream] == 0 && p.window == 0 && start < s.tl.Windows[0].End {
-			d.Carried[row] = true
+		} else if p := &s.pieces[at]; start < p.end {
+			switch {
+			case streams[stream] == p.window+1:
+				of[row] = int32(at)
+			case streams[stream] == 0 && p.window == 0:
+				d.Carried[row] = true
+			}
 		}
 		if p := of[row]; p >= 0 {
 			if ops.Kind[row] == timeline.OpKernel && ops.Graph[row] == 0 {

@@ -251,7 +251,7 @@ func Apportion(total int64, parts []float64) []int64 {
 			continue
 		}
 		exact := x * (float64(total) / sum)
-		out[i] = min(int64(exact), left)
+		out[i] = min(int64(min(exact, most63)), left)
 		rests[i] = exact - float64(out[i])
 		left -= out[i]
 		order = append(order, i)

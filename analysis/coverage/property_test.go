@@ -67,6 +67,7 @@ func (l *loop) run() (whole, seen *timeline.Timeline) {
 	// Windows open and close between two calls, which takes time; before it is closed the device is waited for.
 	list := []timeline.Window{{End: l.first}}
 	open, nextOpen := true, l.of-l.each
+	flushed := false // CUPTI took its time, once in each window
 	var missed int64
 	held := func(until int64) {
 		for _, b := range both {
@@ -87,6 +88,10 @@ func (l *loop) run() (whole, seen *timeline.Timeline) {
 			}
 			list, open, missed = append(list, w), true, 0
 			nextOpen += l.of
+			flushed = false
+		case open && !flushed && at > last.Start+2000*us:
+			held(at + 150*us)
+			flushed = true
 		}
 		return open
 	}
