@@ -1,6 +1,7 @@
 package timeline
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -10,6 +11,9 @@ func (c *CallBuilder) build(l limits, fix *repairs, freed *garbage) Calls {
 	order := c.runs.order(&c.start, freed)
 	out := Calls{Start: c.start.take(order, freed), End: c.end.take(order, freed), Thread: c.thread.take(order, freed),
 		Class: c.class.take(order, freed), Name: c.name.take(order, freed), Correlation: c.correlation.take(order, freed)}
+	if c.bytes.len() > 0 {
+		out.Bytes = c.bytes.take(order, freed)
+	}
 	c.runs = runs{}
 	n := 0
 	for i := range out.Start {
@@ -32,9 +36,21 @@ func (c *CallBuilder) build(l limits, fix *repairs, freed *garbage) Calls {
 		}
 		out.Start[n], out.End[n], out.Thread[n], out.Class[n], out.Name[n] = start, end, thread, class, name
 		out.Correlation[n] = out.Correlation[i]
+		if out.Bytes != nil {
+			out.Bytes[n] = max(out.Bytes[i], 0)
+		}
 		n++
 	}
-	return Calls{out.Start[:n], out.End[:n], out.Thread[:n], out.Class[:n], out.Name[:n], out.Correlation[:n]}
+	return out.first(n)
+}
+
+// first is the table cut to its first n rows; it shares the columns.
+func (c *Calls) first(n int) Calls {
+	out := Calls{c.Start[:n], c.End[:n], c.Thread[:n], c.Class[:n], c.Name[:n], c.Correlation[:n], c.Bytes}
+	if c.Bytes != nil {
+		out.Bytes = c.Bytes[:n]
+	}
+	return out
 }
 
 // correlations finds the call of a correlation id. The ids of one capture are
@@ -149,6 +165,9 @@ func (t *Timeline) checkDevices() error {
 	c := &t.Calls
 	if err := columns("calls", c.Start, len(c.End), len(c.Thread), len(c.Class), len(c.Name), len(c.Correlation)); err != nil {
 		return err
+	}
+	if c.Bytes != nil && len(c.Bytes) != c.Len() {
+		return errors.New("calls: columns differ in length")
 	}
 	for i := range t.Devices {
 		o := &t.Devices[i].Ops
