@@ -153,6 +153,10 @@ func notes(tl *timeline.Timeline, r *result.Result, a *attribution.Attribution, 
 	if tl.Main() == 0 {
 		out = append(out, "The thread that ran the cell is not known, so nothing can be said about its time.")
 	}
+	kernels := !slices.ContainsFunc(tl.Losses, func(l timeline.Loss) bool { return strings.HasPrefix(l.Reason, verdict.KernelsNotSeen) })
+	if calls := callsNote(a); calls != "" && !kernels {
+		out = append(out, calls)
+	}
 	sampled := false
 	for i := range r.Host.Lines {
 		sampled = sampled || !r.Host.Lines[i].Exact
@@ -182,4 +186,30 @@ func notes(tl *timeline.Timeline, r *result.Result, a *attribution.Attribution, 
 			" meanwhile; they are not among the cell's threads.")
 	}
 	return out
+}
+
+// callsNote sums the CUDA calls of a cell of which nothing else of the GPU is known; empty otherwise.
+func callsNote(a *attribution.Attribution) string {
+	var parts []string
+	add := func(class timeline.CallClass, one, many string, more func(attribution.CallTotal) string) {
+		if t := a.CallTotals[class]; t.Count > 0 {
+			parts = append(parts, phrase.Count(t.Count, one, many)+more(t))
+		}
+	}
+	bytes := func(t attribution.CallTotal) string {
+		if t.Bytes == 0 {
+			return ""
+		}
+		return " of " + phrase.Bytes(t.Bytes)
+	}
+	took := func(t attribution.CallTotal) string { return " that took " + phrase.Duration(t.Ns) }
+	add(timeline.CallLaunch, "launch", "launches", took)
+	add(timeline.CallCopy, "copy or set", "copies and sets", bytes)
+	add(timeline.CallSync, "wait for the GPU", "waits for the GPU", took)
+	add(timeline.CallAlloc, "allocation or release", "allocations and releases", bytes)
+	add(timeline.CallModule, "load of code", "loads of code", took)
+	if len(parts) == 0 {
+		return ""
+	}
+	return "Of the GPU, only the calls were seen, on all threads: " + strings.Join(parts, ", ") + "."
 }

@@ -118,6 +118,9 @@ func (a *attributor) detail(key groupKey) string {
 		}
 		return in(call)
 	}
+	if key.kind == kDriver && key.module != 0 {
+		return a.tl.Names.String(a.modules[key.module])
+	}
 	switch key.reason {
 	case timeline.ReasonUnknown:
 		return in("blocked, and nothing recorded why")

@@ -147,6 +147,7 @@ func (a *attributor) sweep() {
 	where := lineCursor{t: a.main, frames: a.frames, directive: a.directive}
 	gc, gcs := 0, &a.main.GC
 	smp, samples := 0, &a.main.Samples
+	device := a.deviceWaits()
 	var at *lineSums
 	for t := w.Start; t < w.End; {
 		row := sched.at(t)
@@ -162,6 +163,9 @@ func (a *attributor) sweep() {
 		} else if gc < gcs.Len() {
 			next = min(next, gcs.Start[gc])
 		}
+		call, until := device.at(t)
+		next = min(next, until)
+		waiting := call != 0 && row.waitsIn()
 		block := blockOf(t, w)
 		next = min(next, blockStart(block+1, w))
 
@@ -184,6 +188,12 @@ func (a *attributor) sweep() {
 			a.add(at, kGC, block, d)
 			if t == gcs.Start[gc] {
 				at.counts[kGC]++
+			}
+		case waiting:
+			a.add(at, kDriver, block, d)
+			a.group(groupKey{line: at.index, kind: kDriver, reason: timeline.ReasonGPUDriver, syscall: -1, module: a.module(call)}, d)
+			if t == device.start() {
+				at.counts[kDriver]++
 			}
 		case row.state == blocked:
 			k := reasonKind[row.reason]
@@ -213,7 +223,7 @@ func (a *attributor) sweep() {
 		}
 		for smp < samples.Len() && samples.Time[smp] < next {
 			a.samples++
-			if !collecting && !row.offCPU() {
+			if !collecting && !waiting && !row.offCPU() {
 				a.sample(at, samples, smp, row.state)
 			}
 			smp++

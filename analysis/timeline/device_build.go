@@ -1,7 +1,6 @@
 package timeline
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 )
@@ -163,11 +162,12 @@ func extent(window Interval, devices []Device) Interval {
 // checkDevices wants the tables of the devices and their calls to keep the model's invariants.
 func (t *Timeline) checkDevices() error {
 	c := &t.Calls
-	if err := columns("calls", c.Start, len(c.End), len(c.Thread), len(c.Class), len(c.Name), len(c.Correlation)); err != nil {
-		return err
+	lengths := []int{len(c.End), len(c.Thread), len(c.Class), len(c.Name), len(c.Correlation)}
+	if c.Bytes != nil {
+		lengths = append(lengths, len(c.Bytes))
 	}
-	if c.Bytes != nil && len(c.Bytes) != c.Len() {
-		return errors.New("calls: columns differ in length")
+	if err := columns("calls", c.Start, lengths...); err != nil {
+		return err
 	}
 	for i := range t.Devices {
 		o := &t.Devices[i].Ops
