@@ -43,6 +43,7 @@ func Analyze(tl *timeline.Timeline, in Input) *result.Result {
 	plan := coverage.Of(tl)
 	list := devices.Sum(tl, plan)
 	a.Devices(list, plan)
+	in.Overhead = withTracing(in.Overhead, a)
 	r := &result.Result{
 		Source:     in.Source,
 		Cell:       in.Cell,
@@ -153,8 +154,7 @@ func notes(tl *timeline.Timeline, r *result.Result, a *attribution.Attribution, 
 	if tl.Main() == 0 {
 		out = append(out, "The thread that ran the cell is not known, so nothing can be said about its time.")
 	}
-	kernels := !slices.ContainsFunc(tl.Losses, func(l timeline.Loss) bool { return strings.HasPrefix(l.Reason, verdict.KernelsNotSeen) })
-	if calls := callsNote(a); calls != "" && !kernels {
+	if calls := callsNote(a); calls != "" && attribution.Probed(tl) {
 		out = append(out, calls)
 	}
 	sampled := false
@@ -186,6 +186,17 @@ func notes(tl *timeline.Timeline, r *result.Result, a *attribution.Attribution, 
 			" meanwhile; they are not among the cell's threads.")
 	}
 	return out
+}
+
+// withTracing adds the time that probes took to InferScope's own inside the process.
+func withTracing(o result.Overhead, a *attribution.Attribution) result.Overhead {
+	if ns := a.TracingNs(); ns > 0 {
+		o.InProcessNs += ns
+		if rest := a.WallNs - o.InProcessNs; rest > 0 {
+			o.EstimatedSlowdown = float64(a.WallNs) / float64(rest)
+		}
+	}
+	return o
 }
 
 // callsNote sums the CUDA calls of a cell of which nothing else of the GPU is known; empty otherwise.

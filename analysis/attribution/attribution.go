@@ -92,7 +92,7 @@ type Options struct {
 var kinds = []result.CauseKind{
 	result.CauseGC, result.CauseGIL, result.CauseLock, result.CauseHostIO, result.CauseNetworkIO, result.CauseSleep,
 	result.CausePageFault, result.CausePreempted, result.CauseChild, result.CausePoll, result.CauseGPUDriver,
-	result.CauseSyscall, result.CausePython, result.CauseNative, result.CauseUnknown,
+	result.CauseSyscall, result.CausePython, result.CauseNative, result.CauseProfiler, result.CauseUnknown,
 }
 
 // kind is an index into kinds.
@@ -113,8 +113,9 @@ const (
 	kSyscall
 	kPython
 	kNative
+	kProfiler
 	kUnknown
-	numKinds
+	numKinds // at most 16: packed has four bits for a kind
 )
 
 var kindIndex = func() map[result.CauseKind]kind {

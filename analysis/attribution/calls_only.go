@@ -2,13 +2,25 @@ package attribution
 
 import (
 	"math"
+	"slices"
+	"strings"
 
+	"github.com/inferscope/inferscope/analysis/result"
 	"github.com/inferscope/inferscope/analysis/timeline"
 )
 
 // Where the CUDA calls were recorded and none of the device's operations, all that is
 // known of the GPU's side is when the host waited for it. Where operations are known,
 // the device's own idle time tells more.
+
+// KernelsNotSeen begins the reason of a Loss where calls of CUDA were recorded by probes
+// and what the device did with them could not be.
+const KernelsNotSeen = "kernels were not seen"
+
+// Probed says that the calls of a timeline were recorded by probes.
+func Probed(tl *timeline.Timeline) bool {
+	return slices.ContainsFunc(tl.Losses, func(l timeline.Loss) bool { return strings.HasPrefix(l.Reason, KernelsNotSeen) })
+}
 
 // CallTotal sums the calls of one class.
 type CallTotal struct {
@@ -80,6 +92,62 @@ func (c *waitCursor) start() int64 { return c.waits[c.next].Start }
 // other work had, and the GIL, are not the device.
 func (r schedRow) waitsIn() bool {
 	return r.state != runnable && !(r.state == blocked && r.reason == timeline.ReasonGIL)
+}
+
+// A probe is an exception of the processor: for the sampler the thread is in the kernel
+// and in no system call, as in a page fault. Around its call's edges it is a probe.
+const (
+	// probeBefore is ns before a call's start: the probe's own, and the time that the
+	// sampler takes to walk a stack before the probe goes on (7 us where it was measured).
+	probeBefore = 12_000
+	// probeAfter is ns after a call's end, probeInside ns on the call's side of both.
+	probeAfter  = 3_000
+	probeInside = 1_000
+)
+
+// probeCursor tells, forwards in time, which moments belong to probes. The zero cursor knows none.
+type probeCursor struct {
+	start, end []int64
+	next       int
+}
+
+// probedCalls are the main thread's calls, of a timeline whose calls were probed.
+func (a *attributor) probedCalls() probeCursor {
+	var c probeCursor
+	if a.mainID == 0 || !Probed(a.tl) {
+		return c
+	}
+	calls := &a.tl.Calls
+	for row, thread := range calls.Thread {
+		if thread == a.mainID {
+			c.start, c.end = append(c.start, calls.Start[row]), append(c.end, calls.End[row])
+		}
+	}
+	return c
+}
+
+// near says whether a moment lies at an edge of a call; moments must not go backwards.
+func (c *probeCursor) near(t int64) bool {
+	for c.next < len(c.start) && c.end[c.next]+probeAfter < t {
+		c.next++
+	}
+	// The end of one call and the start of the next may both be near: the one before decides nothing.
+	for i := c.next; i < len(c.start) && c.start[i]-probeBefore <= t; i++ {
+		if t <= c.start[i]+probeInside || t >= c.end[i]-probeInside && t <= c.end[i]+probeAfter {
+			return true
+		}
+	}
+	return false
+}
+
+// TracingNs is the time of the main thread that the probes of CUDA calls took, in ns.
+func (a *Attribution) TracingNs() int64 {
+	for _, c := range a.Host.ByKind {
+		if c.Kind == result.CauseProfiler {
+			return c.Ns
+		}
+	}
+	return 0
 }
 
 // callsAlone counts what each line launched and copied by its calls, where no operation tells.

@@ -132,3 +132,42 @@ func TestCausesOfCallsAloneSumToTheWall(t *testing.T) {
 		t.Errorf("only %d timelines had calls alone", used)
 	}
 }
+
+// Four samples in the kernel and in no system call, of which two are at the edges of a call.
+const probedCalls = `window 0s 100ms
+source
+run()
+end
+thread MainThread main python known period=25ms
+line MainThread 0s 1
+call MainThread 12ms 12010us launch cuLaunchKernel
+call MainThread 40ms 60ms launch cuLaunchKernel
+sample MainThread 11990us fault
+sample MainThread 50ms fault
+sample MainThread 60001us fault
+sample MainThread 80ms fault
+`
+
+func TestTimeInProbesIsInferScopesOwn(t *testing.T) {
+	const lost = "loss cudaprobe 0 kernels were not seen, only the CUDA calls that launch them\n"
+	for name, c := range map[string]struct {
+		text          string
+		tracing, page int64
+	}{
+		"probed":                        {probedCalls + lost, 50e6, 50e6},
+		"recorded by CUPTI":             {probedCalls, 0, 100e6},
+		"in what stands for a probe":    {probedCalls + lost + "sample MainThread 81ms native module=[uprobes]\n", 60e6, 40e6},
+		"in the kernel's way to probes": {probedCalls + lost + "sample MainThread 81ms syscall syscall=uretprobe\n", 60e6, 40e6},
+	} {
+		a := host(t, c.text)
+		page := int64(0)
+		for _, cause := range a.Host.ByKind {
+			if cause.Kind == result.CausePageFault {
+				page = cause.Ns
+			}
+		}
+		if a.TracingNs() != c.tracing || page != c.page {
+			t.Errorf("%s: %+v", name, a.Host.ByKind)
+		}
+	}
+}

@@ -41,7 +41,9 @@ type attributor struct {
 	kernelSamples bool
 	// callKinds is the cause of on-CPU time by system call number.
 	callKinds [512]kind
-	waits     waitList
+	// probes are where the probes of CUDA calls took the main thread's time.
+	probes probeCursor
+	waits  waitList
 	// blocks is the time by cause in each block, as far as it is known without samples.
 	blocks [Blocks][numKinds]int64
 
@@ -148,6 +150,7 @@ func (a *attributor) sweep() {
 	gc, gcs := 0, &a.main.GC
 	smp, samples := 0, &a.main.Samples
 	device := a.deviceWaits()
+	a.probes = a.probedCalls()
 	var at *lineSums
 	for t := w.Start; t < w.End; {
 		row := sched.at(t)
@@ -281,6 +284,9 @@ func (a *attributor) sample(at *lineSums, s *timeline.Samples, i int, state thre
 			// The interpreter finds its thread's state through the dynamic loader.
 			key.kind, key.module, key.reason = kPython, 0, timeline.Reason(timeline.SamplePython)
 		}
+		if strings.HasPrefix(a.tl.Names.String(s.Module[i]), "[uprobes") {
+			key.kind, key.module = kProfiler, 0 // where the kernel runs instructions that have a probe
+		}
 	case timeline.SampleSyscall:
 		key.syscall = s.Syscall[i]
 		key.kind = kSyscall
@@ -289,6 +295,9 @@ func (a *attributor) sample(at *lineSums, s *timeline.Samples, i int, state thre
 		}
 	case timeline.SampleFault:
 		key.kind = kFault
+		if a.probes.near(s.Time[i]) {
+			key.kind = kProfiler
+		}
 	case timeline.SampleWaiting:
 		if state == running { // the scheduler knows better: it ran
 			key.kind, key.reason = kPython, timeline.Reason(timeline.SampleOnCPU)

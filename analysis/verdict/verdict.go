@@ -16,10 +16,6 @@ import (
 // work ran that nothing recorded.
 const GPUNotCaptured = "not captured"
 
-// KernelsNotSeen begins the reason of a Loss where calls of CUDA were recorded and what
-// the device did with them could not be.
-const KernelsNotSeen = "kernels were not seen"
-
 // Limits of the definition in docs/ARCHITECTURE.md.
 const (
 	minExplained  = 0.5
@@ -58,7 +54,7 @@ func Assess(in Input) Trust {
 	// Whoever sees the CUDA calls would have seen the work that they launch.
 	t := Trust{GPUMissing: a.GPUDriverSeen && a.DeviceRecords == 0 || a.LaunchCalls > 0 && a.GPU == nil || a.MissedKernels > 0}
 	for _, l := range in.Losses {
-		t.GPUMissing = t.GPUMissing || strings.HasPrefix(l.Reason, KernelsNotSeen)
+		t.GPUMissing = t.GPUMissing || strings.HasPrefix(l.Reason, attribution.KernelsNotSeen)
 		if l.Source != "cupti" {
 			continue
 		}
