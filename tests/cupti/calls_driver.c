@@ -3,7 +3,7 @@
  *
  *   load       loads the library (as any other command does first)
  *   calls N    each thread goes N times through its calls; prints "TID NAME BYTES BEFORE AFTER" for each
- *   storm N    N launches, and nothing is printed of them
+ *   storm N S  N launches with S ns of CPU time before each, and nothing is printed of them
  *   fork N     a child makes N launches and stays until the end; prints its id
  *   wait       a thread waits for the device, which is busy for an hour
  *
@@ -37,11 +37,13 @@ static void *find(const char *name) {
     return found;
 }
 
-static uint64_t now(void) {
+static uint64_t clock_ns(clockid_t clock) {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
+
+static uint64_t now(void) { return clock_ns(CLOCK_MONOTONIC); }
 
 struct call {
     const char *name;
@@ -110,11 +112,18 @@ static void calls(long times) {
     pthread_join(other, NULL);
 }
 
-static void storm(long times) {
+static void storm(long times, long work) {
     int (*launch)(void *, unsigned);
     void *symbol = find("cuLaunchKernel");
     memcpy(&launch, &symbol, sizeof launch);
-    for (long i = 0; i < times; i++) launch(&out, 1);
+    for (long i = 0; i < times; i++) {
+        if (work > 0) {
+            uint64_t until = clock_ns(CLOCK_THREAD_CPUTIME_ID) + (uint64_t)work;
+            while (clock_ns(CLOCK_THREAD_CPUTIME_ID) < until) {
+            }
+        }
+        launch(&out, 1);
+    }
 }
 
 static void child(long times) {
@@ -123,7 +132,7 @@ static void child(long times) {
     pid_t pid = fork();
     if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        storm(times);
+        storm(times, 0);
         if (write(told[1], "x", 1) != 1) _exit(1);
         for (;;) pause();
     }
@@ -166,12 +175,12 @@ int main(int argc, char **argv) {
     printf("ready %ld\n", (long)syscall(SYS_gettid));
     fflush(stdout);
     while (fgets(line, sizeof line, stdin) != NULL) {
-        long number = 0;
+        long number = 0, work = 0;
         char word[16];
-        if (sscanf(line, "%15s %ld", word, &number) < 1) return 2;
+        if (sscanf(line, "%15s %ld %ld", word, &number, &work) < 1) return 2;
         if (strcmp(word, "load") == 0) find("cuLaunchKernel");
         else if (strcmp(word, "calls") == 0) calls(number);
-        else if (strcmp(word, "storm") == 0) storm(number);
+        else if (strcmp(word, "storm") == 0) storm(number, work);
         else if (strcmp(word, "fork") == 0) child(number);
         else if (strcmp(word, "wait") == 0) start_waiting();
         else return 2;
