@@ -45,10 +45,10 @@ func TestWhatSeesTheGPUsWork(t *testing.T) {
 		cupti, instead int
 		losses         []string
 	}{
-		"CUPTI can be used":     {wire.Start{Options: wire.Options{GPU: true}}, true, 1, 0, nil},
-		"CUPTI is held":         {wire.Start{Options: wire.Options{GPU: true}, NoCUPTI: held}, true, 0, 1, nil},
-		"nothing can be used":   {wire.Start{Options: wire.Options{GPU: true}, NoCUPTI: held}, false, 0, 0, []string{held, "lacks CAP_BPF"}},
-		"the GPU is not wanted": {wire.Start{NoCUPTI: held}, true, 0, 0, nil},
+		"CUPTI can be used":     {wire.Start{}, true, 1, 0, nil},
+		"CUPTI is held":         {wire.Start{NoCUPTI: held}, true, 0, 1, nil},
+		"nothing can be used":   {wire.Start{NoCUPTI: held}, false, 0, 0, []string{held, "lacks CAP_BPF"}},
+		"the GPU is not wanted": {wire.Start{NoCUPTI: held, Typed: map[string]string{"gpu": "false"}}, true, 0, 0, nil},
 	} {
 		cupti := &source{status: collect.Status{Name: "cupti", Available: true}}
 		instead := &source{status: collect.Status{Name: "cudaprobe", Available: c.available, Detail: "the sidecar lacks CAP_BPF", Enable: "sudo setcap"}}
