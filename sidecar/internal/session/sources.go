@@ -49,15 +49,20 @@ func DefaultSources() Sources {
 
 // all lists every collector once, those of every cell first.
 func (s Sources) all() []collect.Collector {
-	all := append([]collect.Collector{}, s.Always...)
-	for _, one := range []collect.Collector{s.Capture, s.Instead} {
-		if one != nil {
-			all = append(all, one)
-		}
-	}
-	all = append(all, s.GPU...)
+	all := append(append([]collect.Collector{}, s.Always...), s.OfGPU()...)
 	for _, r := range s.Ladder {
 		all = append(all, r.Collector)
 	}
 	return all
+}
+
+// OfGPU lists the collectors that see something of a GPU: the capture, what takes its place, the others.
+func (s Sources) OfGPU() []collect.Collector {
+	var list []collect.Collector
+	for _, one := range []collect.Collector{s.Capture, s.Instead} {
+		if one != nil {
+			list = append(list, one)
+		}
+	}
+	return append(list, s.GPU...)
 }

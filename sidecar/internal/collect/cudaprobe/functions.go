@@ -14,7 +14,7 @@ var wantedPrefixes = []string{
 	"cuLaunch", "cuGraphLaunch", "cuMemcpy", "cuMemset", "cuMemPrefetch",
 	"cuCtxSynchronize", "cuStreamSynchronize", "cuEventSynchronize",
 	"cuMemAlloc", "cuMemFree", "cuMemHostAlloc", "cuMemHostRegister", "cuMemMap", "cuMemUnmap", "cuMemCreate", "cuMemRelease",
-	"cuModuleLoad", "cuLibraryLoad", "cuLink", "cuGraphInstantiate", "cuGraphExecUpdate", "cuGraphUpload",
+	"cuModuleLoad", "cuLibraryLoad", "cuLink", "cuStreamBeginCapture", "cuStreamEndCapture", "cuGraphInstantiate", "cuGraphExecUpdate", "cuGraphUpload",
 	"cuInit", "cuCtxCreate", "cuDevicePrimaryCtxRetain",
 }
 
