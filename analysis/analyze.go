@@ -43,6 +43,7 @@ func Analyze(tl *timeline.Timeline, in Input) *result.Result {
 	plan := coverage.Of(tl)
 	list := devices.Sum(tl, plan)
 	a.Devices(list, plan)
+	in.Overhead = withTracing(in.Overhead, a)
 	r := &result.Result{
 		Source:     in.Source,
 		Cell:       in.Cell,
@@ -153,6 +154,9 @@ func notes(tl *timeline.Timeline, r *result.Result, a *attribution.Attribution, 
 	if tl.Main() == 0 {
 		out = append(out, "The thread that ran the cell is not known, so nothing can be said about its time.")
 	}
+	if calls := callsNote(a); calls != "" && attribution.Probed(tl) {
+		out = append(out, calls)
+	}
 	sampled := false
 	for i := range r.Host.Lines {
 		sampled = sampled || !r.Host.Lines[i].Exact
@@ -182,4 +186,41 @@ func notes(tl *timeline.Timeline, r *result.Result, a *attribution.Attribution, 
 			" meanwhile; they are not among the cell's threads.")
 	}
 	return out
+}
+
+// withTracing adds the time that probes took to InferScope's own inside the process.
+func withTracing(o result.Overhead, a *attribution.Attribution) result.Overhead {
+	if ns := a.TracingNs(); ns > 0 {
+		o.InProcessNs += ns
+		if rest := a.WallNs - o.InProcessNs; rest > 0 {
+			o.EstimatedSlowdown = float64(a.WallNs) / float64(rest)
+		}
+	}
+	return o
+}
+
+// callsNote sums the CUDA calls of a cell of which nothing else of the GPU is known; empty otherwise.
+func callsNote(a *attribution.Attribution) string {
+	var parts []string
+	add := func(class timeline.CallClass, one, many string, more func(attribution.CallTotal) string) {
+		if t := a.CallTotals[class]; t.Count > 0 {
+			parts = append(parts, phrase.Count(t.Count, one, many)+more(t))
+		}
+	}
+	bytes := func(t attribution.CallTotal) string {
+		if t.Bytes == 0 {
+			return ""
+		}
+		return " of " + phrase.Bytes(t.Bytes)
+	}
+	took := func(t attribution.CallTotal) string { return " that took " + phrase.Duration(t.Ns) }
+	add(timeline.CallLaunch, "launch", "launches", took)
+	add(timeline.CallCopy, "copy or set", "copies and sets", bytes)
+	add(timeline.CallSync, "wait for the GPU", "waits for the GPU", took)
+	add(timeline.CallAlloc, "allocation or release", "allocations and releases", bytes)
+	add(timeline.CallModule, "load of code", "loads of code", took)
+	if len(parts) == 0 {
+		return ""
+	}
+	return "Of the GPU, only the calls were seen, on all threads: " + strings.Join(parts, ", ") + "."
 }

@@ -109,3 +109,15 @@ func TestUntil(t *testing.T) {
 		}
 	}
 }
+
+// What was seen of a GPU whose kernels were not is told in a note; where they could have been, nothing is missing.
+func TestCallsAloneAreToldInANote(t *testing.T) {
+	calls := failing + "call MainThread 1ms 2ms launch cuLaunchKernel\ncall MainThread 3ms 4ms copy cuMemcpyHtoD bytes=2048\n"
+	r := analyzed(t, "ok", calls+"loss cudaprobe 0 kernels were not seen, only the CUDA calls that launch them\n")
+	if len(r.Notes) != 1 || r.Notes[0] != "Of the GPU, only the calls were seen, on all threads: 1 launch that took 1 ms, 1 copy or set of 2.0 KiB." {
+		t.Errorf("notes %q", r.Notes)
+	}
+	if r = analyzed(t, "ok", calls); len(r.Notes) != 0 {
+		t.Errorf("notes %q", r.Notes)
+	}
+}

@@ -46,6 +46,12 @@ func lineWeight(s result.LineStat) int64 {
 	return max(s.WallNs, s.OtherThreadsNs, s.GPUNs, s.IdleCausedNs)
 }
 
+// CallsOnly says that lines launched or copied something, and that nothing is known of
+// a device: only the calls were seen.
+func CallsOnly(r *result.Result) bool {
+	return len(r.Devices) == 0 && slices.ContainsFunc(r.Host.Lines, func(s result.LineStat) bool { return s.Launches+s.Copies > 0 })
+}
+
 // Magic tells InferScope's own line at the top of a cell. What it takes is the measurement's, not the user's.
 func Magic(text string) bool { return strings.HasPrefix(strings.TrimSpace(text), "%%inferscope") }
 

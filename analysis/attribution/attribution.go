@@ -6,10 +6,11 @@
 // the piece its cause:
 //
 //  1. inside a run of the garbage collector: gc;
-//  2. blocked: the cause of the scheduler's reason; runnable: preempted;
-//  3. running, or in a state that nothing recorded: shared out by the samples of
+//  2. in a CUDA call that waits for the device, where only calls were recorded: gpu_driver;
+//  3. blocked: the cause of the scheduler's reason; runnable: preempted;
+//  4. running, or in a state that nothing recorded: shared out by the samples of
 //     that line (see running.go for the rule when samples are few);
-//  4. otherwise unknown.
+//  5. otherwise unknown.
 //
 // The causes sum to the wall exactly, and so do the causes of each line.
 //
@@ -73,6 +74,8 @@ type Attribution struct {
 	// MissedKernels is how many kernels are known to have been launched where nothing was
 	// captured, and none like them where something was.
 	MissedKernels int64
+	// CallTotals sums the calls by class where no operation is known; otherwise it is zero.
+	CallTotals [timeline.NumCallClasses]CallTotal
 
 	from *attributor
 }
@@ -89,7 +92,7 @@ type Options struct {
 var kinds = []result.CauseKind{
 	result.CauseGC, result.CauseGIL, result.CauseLock, result.CauseHostIO, result.CauseNetworkIO, result.CauseSleep,
 	result.CausePageFault, result.CausePreempted, result.CauseChild, result.CausePoll, result.CauseGPUDriver,
-	result.CauseSyscall, result.CausePython, result.CauseNative, result.CauseUnknown,
+	result.CauseSyscall, result.CausePython, result.CauseNative, result.CauseProfiler, result.CauseUnknown,
 }
 
 // kind is an index into kinds.
@@ -110,8 +113,9 @@ const (
 	kSyscall
 	kPython
 	kNative
+	kProfiler
 	kUnknown
-	numKinds
+	numKinds // at most 16: packed has four bits for a kind
 )
 
 var kindIndex = func() map[result.CauseKind]kind {

@@ -107,6 +107,8 @@ func (a *attributor) detail(key groupKey) string {
 			return "on the CPU, and nothing sampled what it did"
 		case key.kind == kUnknown:
 			return "on the CPU, between two samples"
+		case key.kind == kProfiler:
+			return "the probes of the CUDA calls"
 		case key.kind == kFault && call == "":
 			return in("first touch of new memory")
 		case key.kind == kSyscall && call == "":
@@ -117,6 +119,9 @@ func (a *attributor) detail(key groupKey) string {
 			return in("on the CPU; compiled code called from here counts as Python")
 		}
 		return in(call)
+	}
+	if key.kind == kDriver && key.module != 0 {
+		return a.tl.Names.String(a.modules[key.module])
 	}
 	switch key.reason {
 	case timeline.ReasonUnknown:

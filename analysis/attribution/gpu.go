@@ -71,8 +71,8 @@ type IdleColumn struct {
 
 // Devices attributes the devices' side of the timeline that a was made of: it
 // fills a.GPU, what each line did to the devices, and the lines of the kernels in
-// list, which is that of devices.Sum. Without any operation it does nothing. plan is
-// that of the timeline.
+// list, which is that of devices.Sum. Without any operation it does so from the
+// calls alone, and a.GPU stays nil. plan is that of the timeline.
 func (a *Attribution) Devices(list []result.Device, plan *coverage.Plan) {
 	tl := a.from.tl
 	a.MissedKernels = plan.Unsampled
@@ -93,6 +93,7 @@ func (a *Attribution) Devices(list []result.Device, plan *coverage.Plan) {
 		}
 	}
 	if busiest < 0 {
+		a.callsAlone()
 		return
 	}
 	c := indexCalls(tl, a.from.frames)

@@ -120,3 +120,12 @@ func BenchmarkDevices(b *testing.B) {
 		a.Devices(list, plan)
 	}
 }
+
+// Every cause of the host is itself as a cause of idle time.
+func TestIdleOfTheHostsCauses(t *testing.T) {
+	for k, want := range kinds {
+		if got := idleKinds[idleOf(kind(k))]; got != want {
+			t.Errorf("%s is %s as a cause of idle time", want, got)
+		}
+	}
+}

@@ -73,6 +73,8 @@ func idleOf(k kind) idle {
 		return iPython
 	case kNative:
 		return iNative
+	case kProfiler:
+		return iProfiler
 	case kUnknown:
 		return iUnknown
 	}

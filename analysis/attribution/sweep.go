@@ -41,7 +41,9 @@ type attributor struct {
 	kernelSamples bool
 	// callKinds is the cause of on-CPU time by system call number.
 	callKinds [512]kind
-	waits     waitList
+	// probes are where the probes of CUDA calls took the main thread's time.
+	probes probeCursor
+	waits  waitList
 	// blocks is the time by cause in each block, as far as it is known without samples.
 	blocks [Blocks][numKinds]int64
 
@@ -147,6 +149,8 @@ func (a *attributor) sweep() {
 	where := lineCursor{t: a.main, frames: a.frames, directive: a.directive}
 	gc, gcs := 0, &a.main.GC
 	smp, samples := 0, &a.main.Samples
+	device := a.deviceWaits()
+	a.probes = a.probedCalls()
 	var at *lineSums
 	for t := w.Start; t < w.End; {
 		row := sched.at(t)
@@ -162,6 +166,9 @@ func (a *attributor) sweep() {
 		} else if gc < gcs.Len() {
 			next = min(next, gcs.Start[gc])
 		}
+		call, until := device.at(t)
+		next = min(next, until)
+		waiting := call != 0 && row.waitsIn()
 		block := blockOf(t, w)
 		next = min(next, blockStart(block+1, w))
 
@@ -184,6 +191,12 @@ func (a *attributor) sweep() {
 			a.add(at, kGC, block, d)
 			if t == gcs.Start[gc] {
 				at.counts[kGC]++
+			}
+		case waiting:
+			a.add(at, kDriver, block, d)
+			a.group(groupKey{line: at.index, kind: kDriver, reason: timeline.ReasonGPUDriver, syscall: -1, module: a.module(call)}, d)
+			if t == device.start() {
+				at.counts[kDriver]++
 			}
 		case row.state == blocked:
 			k := reasonKind[row.reason]
@@ -213,7 +226,7 @@ func (a *attributor) sweep() {
 		}
 		for smp < samples.Len() && samples.Time[smp] < next {
 			a.samples++
-			if !collecting && !row.offCPU() {
+			if !collecting && !waiting && !row.offCPU() {
 				a.sample(at, samples, smp, row.state)
 			}
 			smp++
@@ -271,6 +284,9 @@ func (a *attributor) sample(at *lineSums, s *timeline.Samples, i int, state thre
 			// The interpreter finds its thread's state through the dynamic loader.
 			key.kind, key.module, key.reason = kPython, 0, timeline.Reason(timeline.SamplePython)
 		}
+		if strings.HasPrefix(a.tl.Names.String(s.Module[i]), "[uprobes") {
+			key.kind, key.module = kProfiler, 0 // where the kernel runs instructions that have a probe
+		}
 	case timeline.SampleSyscall:
 		key.syscall = s.Syscall[i]
 		key.kind = kSyscall
@@ -279,6 +295,9 @@ func (a *attributor) sample(at *lineSums, s *timeline.Samples, i int, state thre
 		}
 	case timeline.SampleFault:
 		key.kind = kFault
+		if a.probes.near(s.Time[i]) {
+			key.kind = kProfiler
+		}
 	case timeline.SampleWaiting:
 		if state == running { // the scheduler knows better: it ran
 			key.kind, key.reason = kPython, timeline.Reason(timeline.SampleOnCPU)

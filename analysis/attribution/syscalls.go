@@ -41,6 +41,8 @@ func init() {
 		result.CausePoll: {"poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait", "epoll_pwait2",
 			"epoll_ctl", "epoll_create1"},
 		result.CauseChild: {"wait4", "waitid", "clone", "clone3", "fork", "vfork", "execve", "execveat"},
+		// The kernel's own ways into a probe: no program calls them.
+		result.CauseProfiler: {"uprobe", "uretprobe"},
 	} {
 		for _, name := range names {
 			syscallKinds[name] = kind

@@ -96,7 +96,7 @@ type CauseKind string
 // The causes that speak of the device, in their order of precedence; those of the
 // host come after them.
 const (
-	// CauseProfiler: CUPTI's own overhead.
+	// CauseProfiler: CUPTI's own overhead, or that of the probes of CUDA calls.
 	CauseProfiler CauseKind = "profiler"
 	// CauseWarmUp: CUDA or a library of it was being initialised.
 	CauseWarmUp CauseKind = "warm_up"

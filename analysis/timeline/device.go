@@ -132,6 +132,9 @@ type Calls struct {
 	Class       []CallClass
 	Name        []NameID
 	Correlation []uint32
+	// Bytes are what a call copies, sets or allocates as its arguments say, 0 where they
+	// do not; nil when no source looks at arguments.
+	Bytes []int64
 }
 
 // Len is the number of rows.
@@ -195,10 +198,27 @@ type CallBuilder struct {
 	class       column[CallClass]
 	name        column[NameID]
 	correlation column[uint32]
+	bytes       column[int64] // empty, or as long as the others
+}
+
+// AppendSized adds a call with the bytes that its arguments speak of, in nearly any order.
+func (c *CallBuilder) AppendSized(start, end int64, thread ThreadID, class CallClass, name NameID, correlation uint32, bytes int64) {
+	for c.bytes.len() < c.start.len() {
+		c.bytes.push(0)
+	}
+	c.bytes.push(bytes)
+	c.append(start, end, thread, class, name, correlation)
 }
 
 // Append adds a call, in nearly any order.
 func (c *CallBuilder) Append(start, end int64, thread ThreadID, class CallClass, name NameID, correlation uint32) {
+	if c.bytes.len() > 0 {
+		c.bytes.push(0)
+	}
+	c.append(start, end, thread, class, name, correlation)
+}
+
+func (c *CallBuilder) append(start, end int64, thread ThreadID, class CallClass, name NameID, correlation uint32) {
 	c.runs.note(start)
 	c.start.push(start)
 	c.end.push(end)

@@ -10,6 +10,9 @@ func (c *CallBuilder) build(l limits, fix *repairs, freed *garbage) Calls {
 	order := c.runs.order(&c.start, freed)
 	out := Calls{Start: c.start.take(order, freed), End: c.end.take(order, freed), Thread: c.thread.take(order, freed),
 		Class: c.class.take(order, freed), Name: c.name.take(order, freed), Correlation: c.correlation.take(order, freed)}
+	if c.bytes.len() > 0 {
+		out.Bytes = c.bytes.take(order, freed)
+	}
 	c.runs = runs{}
 	n := 0
 	for i := range out.Start {
@@ -32,9 +35,21 @@ func (c *CallBuilder) build(l limits, fix *repairs, freed *garbage) Calls {
 		}
 		out.Start[n], out.End[n], out.Thread[n], out.Class[n], out.Name[n] = start, end, thread, class, name
 		out.Correlation[n] = out.Correlation[i]
+		if out.Bytes != nil {
+			out.Bytes[n] = max(out.Bytes[i], 0)
+		}
 		n++
 	}
-	return Calls{out.Start[:n], out.End[:n], out.Thread[:n], out.Class[:n], out.Name[:n], out.Correlation[:n]}
+	return out.first(n)
+}
+
+// first is the table cut to its first n rows; it shares the columns.
+func (c *Calls) first(n int) Calls {
+	out := Calls{c.Start[:n], c.End[:n], c.Thread[:n], c.Class[:n], c.Name[:n], c.Correlation[:n], c.Bytes}
+	if c.Bytes != nil {
+		out.Bytes = c.Bytes[:n]
+	}
+	return out
 }
 
 // correlations finds the call of a correlation id. The ids of one capture are
@@ -147,7 +162,11 @@ func extent(window Interval, devices []Device) Interval {
 // checkDevices wants the tables of the devices and their calls to keep the model's invariants.
 func (t *Timeline) checkDevices() error {
 	c := &t.Calls
-	if err := columns("calls", c.Start, len(c.End), len(c.Thread), len(c.Class), len(c.Name), len(c.Correlation)); err != nil {
+	lengths := []int{len(c.End), len(c.Thread), len(c.Class), len(c.Name), len(c.Correlation)}
+	if c.Bytes != nil {
+		lengths = append(lengths, len(c.Bytes))
+	}
+	if err := columns("calls", c.Start, lengths...); err != nil {
 		return err
 	}
 	for i := range t.Devices {

@@ -31,7 +31,8 @@ func (t *Timeline) Until(end int64) *Timeline {
 func (t *Timeline) untilDevices(end int64) {
 	c := &t.Calls
 	n, _ := slices.BinarySearch(c.Start, end)
-	t.Calls = Calls{c.Start[:n], endedBy(c.End[:n], end), c.Thread[:n], c.Class[:n], c.Name[:n], c.Correlation[:n]}
+	t.Calls = c.first(n)
+	t.Calls.End = endedBy(t.Calls.End, end)
 	t.Devices = slices.Clone(t.Devices)
 	for i := range t.Devices {
 		o := &t.Devices[i].Ops

@@ -59,6 +59,8 @@ end
 			"70% of the cell's"},
 		"launches without operations": {cellText("call MainThread 1ms 2ms launch cudaLaunchKernel"), result.Unknown,
 			"The GPU side was not captured"},
+		"waits alone, whose kernels could not be seen": {cellText("call MainThread 1ms 2ms sync cuStreamSynchronize\nloss cudaprobe 0 kernels were not seen, only the CUDA calls that launch them"),
+			result.Unknown, "The GPU side was not captured"},
 		"not captured in part": {gpuCell(100, 97) + "loss cupti 0 GPU work was not captured", result.Unknown,
 			"Not all of the GPU's work was captured"},
 		"work of an earlier cell": {cellText("carry 0s 900ms gemm"), result.Unknown,

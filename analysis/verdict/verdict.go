@@ -54,6 +54,7 @@ func Assess(in Input) Trust {
 	// Whoever sees the CUDA calls would have seen the work that they launch.
 	t := Trust{GPUMissing: a.GPUDriverSeen && a.DeviceRecords == 0 || a.LaunchCalls > 0 && a.GPU == nil || a.MissedKernels > 0}
 	for _, l := range in.Losses {
+		t.GPUMissing = t.GPUMissing || strings.HasPrefix(l.Reason, attribution.KernelsNotSeen)
 		if l.Source != "cupti" {
 			continue
 		}

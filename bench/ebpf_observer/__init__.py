@@ -1,4 +1,4 @@
-"""Runs the eBPF collector alone around a workload of this process, for the benchmarks of its cost."""
+"""Runs one collector alone around a workload, for the benchmarks of its cost."""
 
 from __future__ import annotations
 
@@ -21,16 +21,23 @@ from record import measure, median_ratio, percentile, say, spread  # noqa: E402
 
 
 class Observer:
-    """The collector in a process of its own, loaded once and attached for each run."""
+    """A collector in a process of its own, loaded once and attached for each run.
 
-    def __init__(self) -> None:
+    Args:
+        collector: The folder below ``sidecar/internal/collect`` that has the program ``observe``.
+        pid: The process to observe; this one by default.
+    """
+
+    def __init__(self, collector: str = "ebpf", pid: int | None = None) -> None:
         self._folder = tempfile.TemporaryDirectory()
         program = Path(self._folder.name) / "observe"
-        subprocess.run(["go", "build", "-o", program, "./sidecar/internal/collect/ebpf/observe"], cwd=ROOT, check=True)
+        subprocess.run(
+            ["go", "build", "-o", program, f"./sidecar/internal/collect/{collector}/observe"], cwd=ROOT, check=True
+        )
         self._process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         calibration = calibrate.calibration()
         self._begin = {
-            "PID": os.getpid(),
+            "PID": pid or os.getpid(),
             "UID": os.getuid(),
             "Start": {
                 "MainTID": threading.get_native_id(),

@@ -246,6 +246,9 @@ class Start(_Struct):
         typed: The settings that the user typed for this cell, by name, as text. The sidecar finds the others.
         directory: The client's working directory, environ the part of its environment that the configuration
             depends on, as NAME=value.
+        no_cupti: Says why CUPTI cannot be used in this cell, and what would change that, as a sentence's part;
+            empty when it can, or when that shows only once CUDA is used. The sidecar then makes no ring, and sees the
+            GPU's work by other means where it can.
     """
 
     cell_id: str
@@ -259,6 +262,7 @@ class Start(_Struct):
     typed: dict[str, str]
     directory: str
     environ: list[str]
+    no_cupti: str
 
     def __init__(
         self,
@@ -274,6 +278,7 @@ class Start(_Struct):
         typed: dict[str, str] | None = None,
         directory: str = "",
         environ: list[str] | None = None,
+        no_cupti: str = "",
     ) -> None:
         _set(self, "cell_id", cell_id)
         _set(self, "main_tid", main_tid)
@@ -286,6 +291,7 @@ class Start(_Struct):
         _set(self, "typed", {} if typed is None else typed)
         _set(self, "directory", directory)
         _set(self, "environ", [] if environ is None else environ)
+        _set(self, "no_cupti", no_cupti)
 
 
 @dataclass(init=False, eq=False, repr=False, slots=True)
@@ -895,6 +901,7 @@ _FIELDS: dict[type[Any], tuple[tuple[str, _Shape], ...]] = {
         ("typed", _MapOf(str)),
         ("directory", str),
         ("environ", _ListOf(str)),
+        ("no_cupti", str),
     ),
     Options: (
         ("ebpf", bool),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from . import _wire, configuration, gpu
 from .errors import InferScopeError
-from .gpu_capture import Capture, CaptureSummary
+from .gpu_capture import Capture, CaptureSummary, foreseen
 from .options import CellOptions
 from .recorder import Recorder
 from .result import Loss, Result, parse_summary
@@ -55,6 +55,7 @@ class Collection:
         self._cell_id = ""
         self._need_samples = False
         self._gpu_ring = ""
+        self._no_cupti = ""
         self._capture: Capture | None = None
         self._recorder: Recorder | None = None
         self._begin = 0
@@ -80,6 +81,8 @@ class Collection:
             frame = frame.f_back
         self._connection, self._cell_id = connection, cell_id
         self._cell_file, self._offset = cell_file, line_offset
+        if self.options.gpu and not self._no_cupti:
+            self._no_cupti = foreseen()
         reply = connection.request(
             _wire.Start(
                 cell_id=cell_id,
@@ -93,6 +96,7 @@ class Collection:
                 typed=dict(self.options.typed),
                 directory=configuration.directory(),
                 environ=configuration.environ(),
+                no_cupti=self._no_cupti,
             ),
             _START_TIMEOUT,
         )
@@ -119,13 +123,8 @@ class Collection:
             self.start(connection, *place)
         assert self._connection is not None
         self.attached = True
-        if self.options.gpu:
-            self._capture = Capture(
-                finalize=self.options.cupti_finalize,
-                budget=0.0 if self.options.full else self.options.gpu_budget,
-                several_devices=self.options.multi_gpu == "allow",
-            )
-            self._capture.begin(self._gpu_ring)
+        if self.options.gpu and not self._no_cupti:
+            self._start_capture(self._connection)
         self._recorder = Recorder(
             self._cell_id,
             self._connection.send,
@@ -153,7 +152,10 @@ class Collection:
         captured = self._stop_capture()
         if self._connection is None:
             raise InferScopeError("The cell ended before its code began; there is nothing to report.")
-        losses.extend(captured.losses or _gpu_losses(self.options, captured.started))
+        losses.extend(captured.losses)
+        # Where CUPTI could not be used the sidecar tells, which knows what it saw instead.
+        if not captured.losses and not (self._no_cupti and self.options.gpu):
+            losses.extend(_gpu_losses(self.options, captured.started))
         reply = self._connection.request(
             _wire.Stop(
                 cell_id=self._cell_id,
@@ -187,6 +189,22 @@ class Collection:
         self._connection = None
         self._recorder = None
         self._capture = None
+
+    def _start_capture(self, connection: Connection) -> None:
+        capture = Capture(
+            finalize=self.options.cupti_finalize,
+            budget=0.0 if self.options.full else self.options.gpu_budget,
+            several_devices=self.options.multi_gpu == "allow",
+        )
+        capture.begin(self._gpu_ring)
+        if not capture.failure or not gpu.probe().loaded:
+            self._capture = capture
+            return
+        capture.end()
+        # Only trying showed it. The sidecar begins anew, to see of the GPU's work what it can without CUPTI.
+        self._request_cancel()
+        self._no_cupti = capture.failure
+        self.start(connection, self._cell_file, self._offset)
 
     def _stop_recording(self) -> tuple[int, list[_wire.Loss]]:
         recorder, self._recorder = self._recorder, None

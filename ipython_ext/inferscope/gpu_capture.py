@@ -119,6 +119,11 @@ class Capture:
         self._injected = False
         self._foreign = ""
 
+    @property
+    def failure(self) -> str:
+        """Why `begin` neither started nor armed the capture, as a sentence's part; empty when it did."""
+        return self._why
+
     def begin(self, ring_path: str) -> None:
         """Start capture, or arm it when CUDA is not in use yet.
 
@@ -286,6 +291,15 @@ def candidates() -> list[str]:
         if home:
             found.append(str(Path(home) / "extras/CUPTI/lib64/libcupti.so"))
     return [path for path in found if Path(path).exists()][:8] + names
+
+
+def foreseen() -> str:
+    """Why CUPTI cannot be used, as far as that shows before it is tried, and what would change it.
+
+    Empty otherwise, and where CUDA is not even loaded: there is nothing to see by other means then.
+    """
+    why = _holder()
+    return why if why and gpu.probe().loaded else ""
 
 
 def _holder() -> str:

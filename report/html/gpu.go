@@ -327,6 +327,12 @@ func gpuCells(p *page, s result.LineStat, most gpuMost) {
 		p.raw(numCell, m, within(ns, r, report.About), `</td>`)
 	}
 	number(s.GPUNs, most.ns, s.GPURange)
+	launchCell(p, s)
+	number(s.IdleCausedNs, most.idle, s.IdleCausedRange)
+}
+
+// launchCell is what a line launched and copied.
+func launchCell(p *page, s result.LineStat) {
 	if s.Launches > 0 || s.Copies > 0 {
 		p.raw(numCell)
 		if s.Launches > 0 {
@@ -346,5 +352,4 @@ func gpuCells(p *page, s result.LineStat, most gpuMost) {
 	} else {
 		p.tdEmpty()
 	}
-	number(s.IdleCausedNs, most.idle, s.IdleCausedRange)
 }

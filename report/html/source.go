@@ -24,7 +24,7 @@ func source(p *page, r *result.Result, limits limits) {
 		return
 	}
 	p.heading("The cell, line by line")
-	t := sourceTable{lines: lines, wall: r.WallNs, stats: make(map[int]result.LineStat, len(r.Host.Lines)), gpu: len(r.Devices) > 0}
+	t := sourceTable{lines: lines, wall: r.WallNs, stats: make(map[int]result.LineStat, len(r.Host.Lines)), gpu: len(r.Devices) > 0, calls: report.CallsOnly(r)}
 	for _, s := range r.Host.Lines {
 		n := int(s.Line.Number)
 		if n < 1 || n > len(lines) {
@@ -42,6 +42,8 @@ func source(p *page, r *result.Result, limits limits) {
 	if t.gpu {
 		columns[1].width, columns[2].width, columns[4].width = "58px", "44px", "14%"
 		columns = append(columns, gpuColumns...)
+	} else if t.calls {
+		columns = append(columns, gpuColumns[1])
 	}
 	p.table(columns...)
 	rows, folded := 0, 0
@@ -101,9 +103,10 @@ type sourceTable struct {
 	stats map[int]result.LineStat
 	wall  int64
 	// most is the slowest line's time.
-	most   int64
-	gpu    bool
-	device gpuMost
+	most int64
+	// gpu says that there is a device, calls that only calls are known of it.
+	gpu, calls bool
+	device     gpuMost
 }
 
 // row is one line of the cell; hot ones have their bar and their cause, the others are dimmed.
@@ -161,6 +164,8 @@ func (t *sourceTable) row(p *page, n int, hot bool, limits limits) {
 	}
 	if t.gpu {
 		gpuCells(p, s, t.device)
+	} else if t.calls {
+		launchCell(p, s)
 	}
 	p.raw(`</tr>`)
 }
@@ -228,6 +233,8 @@ func (t *sourceTable) fold(p *page, from, to, room int, limits limits) int {
 	span := markup("5")
 	if t.gpu {
 		span = "8"
+	} else if t.calls {
+		span = "6"
 	}
 	p.raw(`<tr><td colspan="`, span, `" style="text-align:left;padding:2px 5px"><details><summary style="cursor:pointer;`, dimStyle, `">`, num(from), `–`, num(to-1), `: `,
 		one(report.Plural(int64(to-from), "line")))

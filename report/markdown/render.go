@@ -89,10 +89,12 @@ func source(b *bytes.Buffer, r *result.Result) {
 		return
 	}
 	var block strings.Builder
-	devices := len(r.Devices) > 0
+	devices, calls := len(r.Devices) > 0, report.CallsOnly(r)
 	fmt.Fprintf(&block, "%9s %6s", "time", "share")
 	if devices {
 		fmt.Fprintf(&block, " %9s %9s %9s", "gpu time", "launched", "gpu idle")
+	} else if calls {
+		fmt.Fprintf(&block, " %9s", "launched")
 	}
 	fmt.Fprintf(&block, " %5s\n", "line")
 	for _, l := range listing {
@@ -100,6 +102,8 @@ func source(b *bytes.Buffer, r *result.Result) {
 			indent := 22
 			if devices {
 				indent += 30
+			} else if calls {
+				indent += 10
 			}
 			fmt.Fprintf(&block, "%*s  … %s\n", indent, "", report.Plural(int64(l.Skipped), "line"))
 			continue
@@ -111,6 +115,8 @@ func source(b *bytes.Buffer, r *result.Result) {
 		row := fmt.Sprintf("%9s %6s", time, share)
 		if devices {
 			row += fmt.Sprintf(" %9s %9s %9s", positive(l.Stat.GPUNs, report.Duration), positive(l.Stat.Launches+l.Stat.Copies, report.Count), positive(l.Stat.IdleCausedNs, report.Duration))
+		} else if calls {
+			row += fmt.Sprintf(" %9s", positive(l.Stat.Launches+l.Stat.Copies, report.Count))
 		}
 		row += fmt.Sprintf(" %5d  %s", l.Number, report.Visible(l.Text, sourceWidth))
 		block.WriteString(strings.TrimRight(row, " ") + "\n")

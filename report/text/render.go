@@ -90,15 +90,19 @@ func source(b *bytes.Buffer, r *result.Result) {
 		return
 	}
 	b.WriteString("\nTHE CELL\n")
-	devices := len(r.Devices) > 0
+	devices, calls := len(r.Devices) > 0, report.CallsOnly(r)
 	if devices {
 		row(b, fmt.Sprintf("%9s %8s %8s %8s line", "time", "gpu time", "launched", "gpu idle"))
+	} else if calls {
+		row(b, fmt.Sprintf("%9s %5s %s %8s line", "time", "share", fill("", barWidth), "launched"))
 	}
 	for _, l := range listing {
 		if l.Number == 0 {
 			indent := 28
 			if devices {
 				indent = 42
+			} else if calls {
+				indent += 9
 			}
 			row(b, fmt.Sprintf("%*s… %s", indent, "", report.Plural(int64(l.Skipped), "line")))
 			continue
@@ -113,7 +117,10 @@ func source(b *bytes.Buffer, r *result.Result) {
 				positive(l.Stat.IdleCausedNs, report.Duration), l.Number, report.Visible(l.Text, 200)))
 			continue
 		}
-		row(b, fmt.Sprintf("%9s %5s %s %4d  %s", time, share, fill(drawn, barWidth), l.Number, report.Visible(l.Text, 200)))
+		if drawn = fill(drawn, barWidth); calls {
+			drawn += fmt.Sprintf(" %8s", positive(l.Stat.Launches+l.Stat.Copies, report.Count))
+		}
+		row(b, fmt.Sprintf("%9s %5s %s %4d  %s", time, share, drawn, l.Number, report.Visible(l.Text, 200)))
 	}
 }
 

@@ -68,6 +68,10 @@ type Start struct {
 	// the configuration depends on, as NAME=value.
 	Directory string   `msgpack:"directory"`
 	Environ   []string `msgpack:"environ"`
+	// NoCUPTI says why CUPTI cannot be used in this cell, and what would change that, as a
+	// sentence's part; empty when it can, or when that shows only once CUDA is used. The
+	// sidecar then makes no ring, and sees the GPU's work by other means where it can.
+	NoCUPTI string `msgpack:"no_cupti"`
 }
 
 // Options are the settings that count for one cell.

@@ -20,8 +20,12 @@ def compile_c(*arguments: str | Path) -> None:
 
 def build_mocks(folder: Path, *flags: str) -> Path:
     """libcuda.so.1 and libcupti.so.13 in a folder, made with these flags."""
-    for source, name in (("mock_cuda.c", "libcuda.so.1"), ("mock_cupti.c", "libcupti.so.13")):
-        compile_c("-shared", "-fPIC", "-g", "-O1", *flags, HERE / source, "-o", folder / name, "-lpthread")
+    for sources, name in (
+        (("mock_cuda.c", "mock_cuda_calls.c"), "libcuda.so.1"),
+        (("mock_cupti.c",), "libcupti.so.13"),
+    ):
+        paths = [HERE / source for source in sources]
+        compile_c("-shared", "-fPIC", "-g", "-O1", *flags, *paths, "-o", folder / name, "-lpthread")
     return folder
 
 

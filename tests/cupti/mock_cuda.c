@@ -114,8 +114,8 @@ int cuCtxPopCurrent_v2(void **context) {
     return 0;
 }
 
-int cuCtxSynchronize(void) {
-    if (current == NULL) return 201;
+/* Waits until the device has no work. */
+void mock_cuda_wait(void) {
     uint64_t until = atomic_load(&busy_until);
     struct timespec t = {(time_t)(until / 1000000000u), (long)(until % 1000000000u)};
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) != 0) {
@@ -123,6 +123,11 @@ int cuCtxSynchronize(void) {
     int more = setting("MOCK_CUDA_HANG_MS", 0);
     struct timespec hang = {more / 1000, (long)(more % 1000) * 1000000};
     nanosleep(&hang, NULL);
+}
+
+int cuCtxSynchronize(void) {
+    if (current == NULL) return 201;
+    mock_cuda_wait();
     return 0;
 }
 

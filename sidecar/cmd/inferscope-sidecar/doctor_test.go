@@ -74,7 +74,7 @@ func (p patient) diagnose() (states, enables map[string]string, code int) {
 		}
 		states[check.Part], enables[check.Part] = check.State, check.Enable
 	}
-	for _, part := range []string{"kernel", "gpu", "driver", "accounting", "ebpf", "perf", "procfs", "cupti", "nvml", "interpreter", "configuration", "history"} {
+	for _, part := range []string{"kernel", "gpu", "driver", "accounting", "ebpf", "perf", "procfs", "cupti", "cudaprobe", "nvml", "interpreter", "configuration", "history"} {
 		if states[part] == "" {
 			p.t.Errorf("nothing is said of %s", part)
 		}

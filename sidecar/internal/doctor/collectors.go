@@ -29,13 +29,20 @@ func collectors(sources session.Sources, hasGPU bool) []Check {
 		}
 		checks = append(checks, check)
 	}
-	for _, c := range sources.GPU {
+	better = false // the capture works, which what takes its place only follows
+	for _, c := range sources.OfGPU() {
 		if !hasGPU {
 			_ = c.Close()
 			checks = append(checks, Check{Group: "collectors", Part: c.Name(), State: Absent, Detail: noGPU})
 			continue
 		}
 		check := state(look(c))
+		switch {
+		case c == sources.Capture:
+			better = check.State == Works
+		case c == sources.Instead && check.State == Missing && better:
+			check.State = Spare
+		}
 		if check.State == Missing && check.Enable == "" {
 			check.Enable = driverLibraries
 		}

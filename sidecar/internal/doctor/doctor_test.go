@@ -96,13 +96,23 @@ func TestCollectors(t *testing.T) {
 		{[]*told{broken, lacks("c")}, nil, false, "d missing cannot load; c missing blind"},
 		{nil, []*told{works("g"), lacks("h")}, false, "g absent " + noGPU + "; h absent " + noGPU},
 		{nil, []*told{works("g"), lacks("h")}, true, "g works sees; h missing blind"},
+		{nil, []*told{works("capture"), lacks("instead"), lacks("g")}, true, "capture works sees; instead spare blind; g missing blind"},
+		{nil, []*told{lacks("capture"), lacks("instead")}, true, "capture missing blind; instead missing blind"},
+		{nil, []*told{works("capture"), works("instead")}, true, "capture works sees; instead works sees"},
 	} {
 		var sources session.Sources
 		for _, one := range c.ladder {
 			sources.Ladder = append(sources.Ladder, session.Rung{Collector: one})
 		}
 		for _, one := range c.gpu {
-			sources.GPU = append(sources.GPU, one)
+			switch one.Name() {
+			case "capture":
+				sources.Capture = one
+			case "instead":
+				sources.Instead = one
+			default:
+				sources.GPU = append(sources.GPU, one)
+			}
 		}
 		var got []string
 		for _, check := range collectors(sources, c.hasGPU) {

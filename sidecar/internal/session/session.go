@@ -152,22 +152,41 @@ func (s *Service) beginGPU(ctx context.Context, target collect.Target, c *cell) 
 		return ""
 	}
 	ring := ""
-	for _, source := range s.config.Sources.GPU {
-		status := source.Status()
-		if status.Available {
-			one, err := source.Begin(ctx, target, c.builder)
-			if err == nil {
-				c.sessions = append(c.sessions, one)
-				if r, ok := one.(interface{ RingPath() string }); ok {
-					ring = r.RingPath()
-				}
-			} else {
-				status.Available, status.Detail = false, err.Error()
-			}
+	capture, why := s.config.Sources.Capture, target.Start.NoCUPTI
+	if why != "" {
+		capture = s.config.Sources.Instead
+	}
+	if capture != nil {
+		one, status := beginOne(ctx, capture, target, c)
+		if r, ok := one.(interface{ RingPath() string }); ok {
+			ring = r.RingPath()
 		}
-		c.gpu = append(c.gpu, status)
+		if one == nil && why != "" {
+			c.builder.AddLoss(timeline.Loss{Source: capture.Name(), Reason: "the GPU's work was not seen: " + why})
+			c.builder.AddLoss(timeline.Loss{Source: capture.Name(),
+				Reason: "the CUDA calls were not seen in its place: " + status.Detail, Enable: status.Enable})
+		}
+	}
+	for _, source := range s.config.Sources.GPU {
+		beginOne(ctx, source, target, c)
 	}
 	return ring
+}
+
+// beginOne begins one collector of the GPU and notes its status; nil when it cannot be used.
+func beginOne(ctx context.Context, source collect.Collector, target collect.Target, c *cell) (collect.Session, wire.CollectorStatus) {
+	status := source.Status()
+	var one collect.Session
+	if status.Available {
+		var err error
+		if one, err = source.Begin(ctx, target, c.builder); err != nil {
+			one, status.Available, status.Detail = nil, false, err.Error()
+		} else {
+			c.sessions = append(c.sessions, one)
+		}
+	}
+	c.gpu = append(c.gpu, status)
+	return one, status
 }
 
 // climb begins the best source of scheduler events that works here. Those passed

@@ -3,6 +3,7 @@ package session
 import (
 	"github.com/inferscope/inferscope/analysis/timeline"
 	"github.com/inferscope/inferscope/sidecar/internal/collect"
+	"github.com/inferscope/inferscope/sidecar/internal/collect/cudaprobe"
 	"github.com/inferscope/inferscope/sidecar/internal/collect/cupti"
 	"github.com/inferscope/inferscope/sidecar/internal/collect/ebpf"
 	"github.com/inferscope/inferscope/sidecar/internal/collect/nvml"
@@ -23,6 +24,10 @@ type Sources struct {
 	// GPU are used in every cell that does not switch the GPU off; a machine
 	// without one is no loss.
 	GPU []collect.Collector
+	// Capture records the GPU's work, in such cells too; nil for no capture. Instead takes
+	// its place in a cell of which the client says that CUPTI cannot be used: what it
+	// attaches would only cost beside a capture.
+	Capture, Instead collect.Collector
 	// Ladder are alternatives, best first: the first that works is used.
 	Ladder []Rung
 }
@@ -30,8 +35,10 @@ type Sources struct {
 // DefaultSources is the registry: a new collector is one line here.
 func DefaultSources() Sources {
 	return Sources{
-		Always: []collect.Collector{procfs.NewAccounting()},
-		GPU:    []collect.Collector{cupti.New(), nvml.New()},
+		Always:  []collect.Collector{procfs.NewAccounting()},
+		GPU:     []collect.Collector{nvml.New()},
+		Capture: cupti.New(),
+		Instead: cudaprobe.New(cudaprobe.Options{}),
 		Ladder: []Rung{
 			{timeline.RungEBPF, ebpf.New(ebpf.Options{})},
 			{timeline.RungPerf, perfevent.New()},
@@ -42,9 +49,20 @@ func DefaultSources() Sources {
 
 // all lists every collector once, those of every cell first.
 func (s Sources) all() []collect.Collector {
-	all := append(append([]collect.Collector{}, s.Always...), s.GPU...)
+	all := append(append([]collect.Collector{}, s.Always...), s.OfGPU()...)
 	for _, r := range s.Ladder {
 		all = append(all, r.Collector)
 	}
 	return all
+}
+
+// OfGPU lists the collectors that see something of a GPU: the capture, what takes its place, the others.
+func (s Sources) OfGPU() []collect.Collector {
+	var list []collect.Collector
+	for _, one := range []collect.Collector{s.Capture, s.Instead} {
+		if one != nil {
+			list = append(list, one)
+		}
+	}
+	return append(list, s.GPU...)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/ianlancetaylor/demangle"
 
 	"github.com/inferscope/inferscope/analysis/timeline"
+	"github.com/inferscope/inferscope/sidecar/internal/collect"
 )
 
 // The types and sizes of records, as in cupti/gpu_ring.h.
@@ -173,7 +174,7 @@ func (d *decoder) define(r []byte) error {
 	for int(id) >= len(d.names) {
 		d.names = append(d.names, name{})
 	}
-	d.names[id] = name{id: d.b.Name(cleanName(text)), class: classOf(text), text: strings.Clone(text[:min(len(text), maxText)])}
+	d.names[id] = name{id: d.b.Name(cleanName(text)), class: collect.CallClass(text), text: strings.Clone(text[:min(len(text), maxText)])}
 	return nil
 }
 
@@ -247,38 +248,3 @@ func (d *decoder) clock(monotonic, cupti, bound int64) {
 }
 
 func abs(n int64) int64 { return max(n, -n) }
-
-// classOf tells what a runtime or driver function is for. The prefixes are those
-// of cupti/calls.c, which decides what is recorded at all.
-func classOf(function string) timeline.CallClass {
-	name := strings.TrimPrefix(function, "cuda")
-	if name == function {
-		name = strings.TrimPrefix(function, "cu")
-	}
-	has := func(prefixes ...string) bool {
-		for _, p := range prefixes {
-			if strings.HasPrefix(name, p) {
-				return true
-			}
-		}
-		return false
-	}
-	switch {
-	case has("Launch", "GraphLaunch"):
-		return timeline.CallLaunch
-	case strings.Contains(name, "Synchronize"):
-		return timeline.CallSync
-	case has("Memcpy", "Memset", "MemPrefetch"):
-		return timeline.CallCopy
-	case has("Malloc", "Free", "MemAlloc", "MemFree", "HostAlloc", "HostRegister", "HostUnregister", "MemHost", "MemMap",
-		"MemUnmap", "MemCreate", "MemRelease", "MemPool"):
-		return timeline.CallAlloc
-	case has("Module", "Library", "Link", "GraphInstantiate", "GraphExecUpdate", "GraphUpload", "StreamBeginCapture", "StreamEndCapture"):
-		return timeline.CallModule
-	case has("EventRecord", "StreamWaitEvent"):
-		return timeline.CallEvent
-	case has("Init", "CtxCreate", "DevicePrimaryCtxRetain", "DeviceReset"):
-		return timeline.CallInit
-	}
-	return timeline.CallOther
-}

@@ -17,16 +17,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"strings"
 	"sync"
-
-	"github.com/cilium/ebpf"
-	"golang.org/x/sys/unix"
 
 	"github.com/inferscope/inferscope/analysis/timeline"
 	"github.com/inferscope/inferscope/sidecar/internal/clock"
 	"github.com/inferscope/inferscope/sidecar/internal/collect"
+	"github.com/inferscope/inferscope/sidecar/internal/collect/privilege"
 )
 
 // Name is the collector's name in reports and losses.
@@ -65,9 +61,6 @@ var _ collect.Collector = (*Collector)(nil)
 // ErrBusy says that a session of this collector has not ended.
 var ErrBusy = errors.New("eBPF collection is already on")
 
-// ErrOtherUser says that the process to observe is not the asking user's.
-var ErrOtherUser = errors.New("the process belongs to another user")
-
 // New makes a collector. It touches nothing of the kernel yet.
 func New(o Options) *Collector {
 	if o.SchedulerRing == 0 {
@@ -96,9 +89,9 @@ func (c *Collector) Status() collect.Status {
 		return status
 	}
 	status.Detail = err.Error()
-	var m missing
+	var m privilege.Missing
 	if errors.As(err, &m) {
-		status.Enable = m.enable
+		status.Enable = m.Enable
 	}
 	return status
 }
@@ -113,10 +106,10 @@ func (c *Collector) unavailable() error {
 	case c.failed != nil:
 		return c.failed
 	}
-	if err := probeKernel(); err != nil {
+	if err := privilege.ProbeKernel(); err != nil {
 		return err
 	}
-	return probePrivileges()
+	return privilege.Probe()
 }
 
 // Warm implements collect.Collector: it loads the programs, which takes tens of milliseconds.
@@ -134,29 +127,14 @@ func (c *Collector) load() error {
 	if c.programs != nil || c.failed != nil {
 		return c.failed
 	}
-	err := privileged(func() (err error) {
+	err := privilege.Run(func() (err error) {
 		c.programs, err = loadPrograms(c.options)
 		return err
 	})
 	if err != nil {
-		c.failed = refusal(err)
+		c.failed = privilege.Refusal(err)
 	}
 	return c.failed
-}
-
-// refusal explains why the kernel refused to load the programs.
-func refusal(err error) error {
-	var verifier *ebpf.VerifierError
-	switch {
-	case errors.As(err, &verifier):
-		return missing{detail: fmt.Sprintf("the kernel refused the eBPF programs: %v", verifier), enable: ""}
-	case errors.Is(err, unix.EPERM):
-		return missing{
-			detail: "the kernel or a container's system call filter forbids eBPF although the capabilities are there: " + err.Error(),
-			enable: "docker run --cap-add BPF --cap-add PERFMON --cap-add SYS_PTRACE",
-		}
-	}
-	return err
 }
 
 // Begin implements collect.Collector.
@@ -172,7 +150,7 @@ func (c *Collector) Begin(_ context.Context, target collect.Target, b *timeline.
 	if err := c.load(); err != nil {
 		return nil, err
 	}
-	if err := checkUser(target); err != nil {
+	if err := privilege.CheckUser(target); err != nil {
 		return nil, err
 	}
 	offsets, err := clock.Of(target.PID)
@@ -180,7 +158,7 @@ func (c *Collector) Begin(_ context.Context, target collect.Target, b *timeline.
 		return nil, err
 	}
 	s := newSession(c, target, offsets.FromKernel, b)
-	if err := privileged(s.begin); err != nil {
+	if err := privilege.Run(s.begin); err != nil {
 		return nil, fmt.Errorf("start eBPF collection: %w", err)
 	}
 	c.active = true
@@ -204,32 +182,4 @@ func (c *Collector) Close() error {
 	err := c.programs.close()
 	c.programs, c.failed = nil, errors.New("eBPF collection has been closed")
 	return err
-}
-
-// checkUser refuses a process that is not the asking user's: the privileges of
-// this process must not show a user more than what is theirs.
-func checkUser(target collect.Target) error {
-	uid, err := realUser(target.PID)
-	if err != nil {
-		return err
-	}
-	if uid != target.UID {
-		return fmt.Errorf("process %d is of user %d, asked for by user %d: %w", target.PID, uid, target.UID, ErrOtherUser)
-	}
-	return nil
-}
-
-// realUser is the real user id of a process.
-func realUser(pid int) (uint32, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0, fmt.Errorf("look at process %d: %w", pid, err)
-	}
-	for line := range strings.Lines(string(text)) {
-		var uid uint32
-		if n, err := fmt.Sscanf(line, "Uid: %d", &uid); n == 1 && err == nil {
-			return uid, nil
-		}
-	}
-	return 0, fmt.Errorf("look at process %d: its user is not told", pid)
 }

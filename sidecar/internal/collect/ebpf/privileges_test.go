@@ -13,17 +13,9 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
-)
 
-func TestParseRelease(t *testing.T) {
-	for release, want := range map[string][2]int{
-		"6.18.44-custom": {6, 18}, "5.15.0-91-generic": {5, 15}, "4.19": {4, 19}, "": {0, 0}, "next": {0, 0},
-	} {
-		if major, minor := parseRelease(release); major != want[0] || minor != want[1] {
-			t.Errorf("%q: %d.%d", release, major, minor)
-		}
-	}
-}
+	"github.com/inferscope/inferscope/sidecar/internal/collect/privilege"
+)
 
 func TestParseCPUList(t *testing.T) {
 	cpus, err := parseCPUList("0-2,5")
@@ -88,7 +80,7 @@ func TestEnableCommandWorks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	enable := strings.ReplaceAll(strings.TrimPrefix(enableCommand(), "sudo "), self, program)
+	enable := strings.ReplaceAll(strings.TrimPrefix(privilege.EnableCommand(), "sudo "), self, program)
 	if out, err := exec.Command("sh", "-c", enable).CombinedOutput(); err != nil {
 		if errors.Is(unix.Setxattr(program, "security.inferscope", nil, 0), unix.ENOTSUP) {
 			t.Skipf("the file system keeps no capabilities: %s", out)

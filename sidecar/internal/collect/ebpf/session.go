@@ -13,6 +13,7 @@ import (
 
 	"github.com/inferscope/inferscope/analysis/timeline"
 	"github.com/inferscope/inferscope/sidecar/internal/collect"
+	"github.com/inferscope/inferscope/sidecar/internal/collect/privilege"
 )
 
 // pollInterval is how long the reader sleeps before it looks at the rings: the
@@ -153,7 +154,7 @@ func (s *session) discard() error {
 func (s *session) readLoop() {
 	defer s.finished.Done()
 	runtime.LockOSThread()
-	if err := raise(); err != nil {
+	if err := privilege.Raise(); err != nil {
 		s.readErr = err
 		return
 	}
@@ -384,7 +385,7 @@ func (s *session) handleSample(r *probeSampleRecord) {
 func (s *session) end() error {
 	s.over = true
 	defer s.collector.done()
-	return privileged(func() error {
+	return privilege.Run(func() error {
 		err := s.attached.detach()
 		close(s.stop)
 		err = errors.Join(err, s.programs.scheduler.Flush()) // the reader need not sleep to its deadline
@@ -408,7 +409,7 @@ func (s *session) Finish(timeline.Interval) error {
 		return errors.New("eBPF collection is over")
 	}
 	err := s.end()
-	err = errors.Join(err, s.readErr, privileged(func() error { return s.drain(time.Unix(1, 0)) }))
+	err = errors.Join(err, s.readErr, privilege.Run(func() error { return s.drain(time.Unix(1, 0)) }))
 	for _, t := range s.threads {
 		s.close(t)
 	}
@@ -450,7 +451,7 @@ func (s *session) addLosses(after probeLossCounts) {
 	}
 	add(after.Walks-s.before.Walks, "Python stacks could not be read to their end", "")
 	if s.python.forbidden {
-		add(uint64(s.python.failed), "the names of Python frames may not be read from the process's memory", enableCommand())
+		add(uint64(s.python.failed), "the names of Python frames may not be read from the process's memory", privilege.EnableCommand())
 	} else {
 		add(uint64(s.python.failed), "functions were gone before their names could be read", "")
 	}

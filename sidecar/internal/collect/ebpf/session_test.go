@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/inferscope/inferscope/analysis/timeline"
+	"github.com/inferscope/inferscope/sidecar/internal/collect/privilege"
 )
 
 // covers says whether a thread was off the CPU for nearly all of the window.
@@ -274,7 +275,7 @@ func TestProcessOfAnotherUserIsRefused(t *testing.T) {
 	p := start(t, python(t), "testdata/target.py", "none")
 	as := p.target()
 	as.UID++
-	if _, err := c.Begin(context.Background(), as, timeline.NewBuilder()); !errors.Is(err, ErrOtherUser) {
+	if _, err := c.Begin(context.Background(), as, timeline.NewBuilder()); !errors.Is(err, privilege.ErrOtherUser) {
 		t.Errorf("not refused: %v", err)
 	}
 	p.run(t)

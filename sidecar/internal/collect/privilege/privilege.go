@@ -1,21 +1,32 @@
-package ebpf
+// Package privilege is what this process may do with eBPF: what the kernel and the
+// process lack, the command that would give it, and how the capabilities that are
+// permitted are raised for a moment. The collectors that load programs share it.
+package privilege
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
 	"strings"
 
+	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
+
+	"github.com/inferscope/inferscope/sidecar/internal/collect"
 )
 
-// missing says what keeps eBPF from working here, and how to get it.
-type missing struct {
-	detail string
-	enable string
+// Missing says what keeps eBPF from working here, and how to get it.
+type Missing struct {
+	// Detail is a sentence's part, Enable a command; Enable may be empty.
+	Detail, Enable string
 }
 
-func (m missing) Error() string { return m.detail }
+// Error is the detail.
+func (m Missing) Error() string { return m.Detail }
+
+// ErrOtherUser says that the process to observe is not the asking user's.
+var ErrOtherUser = errors.New("the process belongs to another user")
 
 // The kernel that the programs need: 5.15 brought bpf_task_pt_regs.
 const (
@@ -26,29 +37,29 @@ const (
 // kernelTypes is where a kernel describes its own types.
 const kernelTypes = "/sys/kernel/btf/vmlinux"
 
-// probeKernel says what the kernel itself lacks; nil when nothing. No privilege changes it.
-func probeKernel() error {
+// ProbeKernel says what the kernel itself lacks; nil when nothing. No privilege changes it.
+func ProbeKernel() error {
 	var uts unix.Utsname
 	if err := unix.Uname(&uts); err != nil {
 		return fmt.Errorf("ask for the kernel's version: %w", err)
 	}
 	release := unix.ByteSliceToString(uts.Release[:])
 	if major, minor := parseRelease(release); major < minMajor || major == minMajor && minor < minMinor {
-		return missing{
-			detail: fmt.Sprintf("Linux %d.%d or newer is needed, and this is %s", minMajor, minMinor, release),
-			enable: "upgrade the kernel",
+		return Missing{
+			Detail: fmt.Sprintf("Linux %d.%d or newer is needed, and this is %s", minMajor, minMinor, release),
+			Enable: "upgrade the kernel",
 		}
 	}
 	if _, err := os.Stat(kernelTypes); err != nil {
-		return missing{
-			detail: "the kernel does not describe its types (" + kernelTypes + " is missing)",
-			enable: "use a kernel built with CONFIG_DEBUG_INFO_BTF=y",
+		return Missing{
+			Detail: "the kernel does not describe its types (" + kernelTypes + " is missing)",
+			Enable: "use a kernel built with CONFIG_DEBUG_INFO_BTF=y",
 		}
 	}
 	if text, err := os.ReadFile("/sys/kernel/security/lockdown"); err == nil && strings.Contains(string(text), "[confidentiality]") {
-		return missing{
-			detail: "the kernel is locked down (confidentiality), which forbids eBPF to read memory",
-			enable: "boot with lockdown=integrity",
+		return Missing{
+			Detail: "the kernel is locked down (confidentiality), which forbids eBPF to read memory",
+			Enable: "boot with lockdown=integrity",
 		}
 	}
 	return nil
@@ -88,8 +99,8 @@ func (s capabilitySet) allowsPrograms() bool {
 	return s.has(unix.CAP_SYS_ADMIN) || s.has(unix.CAP_BPF) && s.has(unix.CAP_PERFMON)
 }
 
-// probePrivileges says which privilege is missing; nil when none.
-func probePrivileges() error {
+// Probe says which privilege is missing; nil when none.
+func Probe() error {
 	_, permitted, err := capabilities()
 	if err != nil {
 		return err
@@ -104,15 +115,15 @@ func probePrivileges() error {
 	if !permitted.has(unix.CAP_PERFMON) {
 		names = append(names, "CAP_PERFMON")
 	}
-	return missing{
-		detail: "the sidecar lacks " + strings.Join(names, " and "),
-		enable: enableCommand(),
+	return Missing{
+		Detail: "the sidecar lacks " + strings.Join(names, " and "),
+		Enable: EnableCommand(),
 	}
 }
 
-// enableCommand gives this very program what it needs. The flag is p alone: with
+// EnableCommand gives this very program what it needs. The flag is p alone: with
 // +ep, a container that withholds a capability could not even execute the file.
-func enableCommand() string {
+func EnableCommand() string {
 	path, err := os.Executable()
 	if err != nil {
 		path = "inferscope-sidecar"
@@ -123,14 +134,14 @@ func enableCommand() string {
 	return "sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace+p " + path
 }
 
-// privileged runs f on a thread of its own with the wanted capabilities raised.
+// Run runs f on a thread of its own with the wanted capabilities raised.
 // The thread ends with f: nothing else of this process ever runs with them.
-func privileged(f func() error) error {
+func Run(f func() error) error {
 	result := make(chan error, 1)
 	go func() {
 		// Never unlocked: the runtime ends the thread with the goroutine.
 		runtime.LockOSThread()
-		if err := raise(); err != nil {
+		if err := Raise(); err != nil {
 			result <- err
 			return
 		}
@@ -139,9 +150,9 @@ func privileged(f func() error) error {
 	return <-result
 }
 
-// raise makes the wanted capabilities effective for the calling thread, as far as
+// Raise makes the wanted capabilities effective for the calling thread, as far as
 // they are permitted.
-func raise() error {
+func Raise() error {
 	effective, permitted, err := capabilities()
 	if err != nil {
 		return err
@@ -170,4 +181,47 @@ func raise() error {
 		return fmt.Errorf("keep /proc/self readable: %w", err)
 	}
 	return nil
+}
+
+// Refusal explains why the kernel refused to load the programs.
+func Refusal(err error) error {
+	var verifier *ebpf.VerifierError
+	switch {
+	case errors.As(err, &verifier):
+		return Missing{Detail: fmt.Sprintf("the kernel refused the eBPF programs: %v", verifier)}
+	case errors.Is(err, unix.EPERM):
+		return Missing{
+			Detail: "the kernel or a container's system call filter forbids eBPF although the capabilities are there: " + err.Error(),
+			Enable: "docker run --cap-add BPF --cap-add PERFMON --cap-add SYS_PTRACE",
+		}
+	}
+	return err
+}
+
+// CheckUser refuses a process that is not the asking user's: the privileges of
+// this process must not show a user more than what is theirs.
+func CheckUser(target collect.Target) error {
+	uid, err := realUser(target.PID)
+	if err != nil {
+		return err
+	}
+	if uid != target.UID {
+		return fmt.Errorf("process %d is of user %d, asked for by user %d: %w", target.PID, uid, target.UID, ErrOtherUser)
+	}
+	return nil
+}
+
+// realUser is the real user id of a process.
+func realUser(pid int) (uint32, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, fmt.Errorf("look at process %d: %w", pid, err)
+	}
+	for line := range strings.Lines(string(text)) {
+		var uid uint32
+		if n, err := fmt.Sscanf(line, "Uid: %d", &uid); n == 1 && err == nil {
+			return uid, nil
+		}
+	}
+	return 0, fmt.Errorf("look at process %d: its user is not told", pid)
 }

@@ -1,0 +1,44 @@
+package cudaprobe
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/cilium/ebpf/ringbuf"
+)
+
+// recordBytes is the size of struct call_record in bpf/calls.h.
+const recordBytes = 32
+
+// decode reads one record; false when the bytes are none.
+func decode(raw []byte, r *callsCallRecord) bool {
+	if len(raw) < recordBytes {
+		return false
+	}
+	order := binary.LittleEndian // the programs are built for little-endian machines alone
+	r.Function, r.Tid = order.Uint32(raw), order.Uint32(raw[4:])
+	r.Start, r.End, r.Bytes = order.Uint64(raw[8:]), order.Uint64(raw[16:]), order.Uint64(raw[24:])
+	return true
+}
+
+// read hands each call that is in the ring to handle, waiting until the deadline for more.
+func (p *programs) read(deadline time.Time, handle func(*callsCallRecord)) error {
+	p.reader.SetDeadline(deadline)
+	var raw ringbuf.Record
+	var record callsCallRecord
+	for {
+		err := p.reader.ReadInto(&raw)
+		if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, ringbuf.ErrFlushed) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read the ring: %w", err)
+		}
+		if decode(raw.RawSample, &record) {
+			handle(&record)
+		}
+	}
+}
