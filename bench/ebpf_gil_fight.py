@@ -83,7 +83,7 @@ def main() -> None:
     fight = Fight(options.seconds, options.cores)
     try:
         place = PLACES[options.cores]
-        compare("GIL fight of two threads", fight.slice, options.pairs, ">= 0.99", place, options.hz)
+        compare("GIL fight of two threads", fight.slice, options.pairs, ">= 0.99", how=place, hz=options.hz)
     finally:
         fight.end()
 

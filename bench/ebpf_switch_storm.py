@@ -92,7 +92,7 @@ def main() -> None:
         os.sched_setaffinity(0, allowed)
         return Slice(rate * wall, wall, cpu, round(2 * rate * wall))
 
-    compare("storm of switches", run, options.pairs, ">= 0.80", "both threads on one core")
+    compare("storm of switches", run, options.pairs, ">= 0.80", how="both threads on one core")
 
 
 if __name__ == "__main__":

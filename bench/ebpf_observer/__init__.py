@@ -111,7 +111,7 @@ class Observer:
         self._folder.cleanup()
 
 
-def compare(name: str, work: Callable[[], Slice], pairs: int, budget: str, how: str, hz: int = 0) -> None:
+def compare(name: str, work: Callable[[], Slice], pairs: int, budget: str, *, how: str, hz: int = 0) -> None:
     """Measures a workload's throughput observed over its throughput alone, pair by pair.
 
     Prints the ratio as a user meets it, by the clock on the wall; the ratio by CPU time, which another tenant of the
