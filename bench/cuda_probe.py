@@ -56,17 +56,23 @@ def main() -> None:
     pairs = parser.parse_args().pairs
     with tempfile.TemporaryDirectory() as folder:
         driver = Driver(Path(folder))
-        observer = Observer("cudaprobe", driver.process.pid)
+        observer = Observer(collector="cudaprobe", pid=driver.process.pid)
 
         def compare(launches: int, work: int) -> list[tuple[float, float]]:
             def run() -> float:
                 return driver.ask(f"storm {launches} {work}")
 
+            def probed_run() -> float:
+                observer.begin()
+                took = run()
+                observer.end()
+                return took
+
             kept = []
             for number in range(-1, pairs):
                 found = {}
                 for probed in (False, True) if number % 2 == 0 else (True, False):
-                    found[probed] = observer.during(run) if probed else run()
+                    found[probed] = probed_run() if probed else run()
                 if number >= 0:
                     kept.append((found[False], found[True]))
             return kept
@@ -78,7 +84,7 @@ def main() -> None:
         for name, work in WORK_NS.items():
             kept = compare(min(LAUNCHES, 500_000_000 // work), work)
             measure(f"{name}: time with probes over without", median_ratio(kept), "ratio", "", spread(kept))
-        measure("calls lost", observer.lost, "calls", "<= 0", f"{observer.rows:,} were recorded")
+        measure("calls lost", sum(observer.losses.values()), "calls", "<= 0", f"{observer.rows:,} were recorded")
         measure("attaching the probes, median", percentile(observer.begin_ns, 50) / 1e6, "ms")
         note = "mostly the kernel's wait until no thread is in a probe any more"
         measure("detaching them, median", percentile(observer.end_ns, 50) / 1e6, "ms", "", note)

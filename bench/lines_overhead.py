@@ -1,8 +1,11 @@
 """Throughput of a cell while its lines are recorded, relative to the same cell alone.
 
-    python bench/lines_overhead.py [--pairs N] [--clock cpu]
+    python bench/lines_overhead.py [--seconds S] [CELL...]
 
-The time is that of the cell's own code: from the end of our begin to the end of the last statement.
+The time is that of the cell's own code: from the end of our begin to the end of the last statement. Cells are short,
+so that there are many pairs and the two of a pair are near each other in time; all runs are on one core, so that none
+is moved to a cold one. Each note has the ratio by CPU time too, in which what the recorder's own threads use counts in
+full.
 """
 
 from __future__ import annotations
@@ -10,22 +13,17 @@ from __future__ import annotations
 import argparse
 import ast
 import os
-import statistics
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from types import CodeType
+from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "ipython_ext"))
 
 from inferscope import _wire, statements
-from inferscope.recorder import Recorder, RecorderSummary
-from record import measure, percentile, say
-
-Clock = Callable[[], int]
-# The CPU time is that of all threads: what the recorder's own threads use counts in full.
-CLOCKS: dict[str, Clock] = {"wall": time.monotonic_ns, "cpu": time.process_time_ns}
+from inferscope.recorder import Recorder
+from record import estimate_ratio, measure, percentile, say, spread
 
 CELLS = {
     "train-like": """
@@ -50,7 +48,7 @@ def batches(n):
     for _ in range(n):
         yield rng.standard_normal((128, 256)), rng.standard_normal((128, 256))
 losses = []
-for x, y in batches(150):
+for x, y in batches(60):
     kept = forward(x)
     grads = backward(kept, y)
     for w, g in zip(weights, grads):
@@ -64,11 +62,11 @@ def work(n):
         total += n * n
         n -= 1
     return total
-x = work(4_000_000)
+x = work(800_000)
 """,
     "loop-heavy at top level": """
 n = total = 0
-while n < 3_000_000:
+while n < 600_000:
     total += n * n
     n += 1
 """,
@@ -80,7 +78,7 @@ def work(n):
     for i in range(n):
         total += leaf(i)
     return total
-x = work(3_000_000)
+x = work(600_000)
 """,
     "exceptions of a library": """
 import json
@@ -90,7 +88,7 @@ def work(n):
             json.loads("[1, 2")
         except ValueError:
             pass
-work(60_000)
+work(15_000)
 """,
 }
 
@@ -103,74 +101,91 @@ def codes(source: str, marked: bool) -> list[CodeType]:
     return [compile(ast.Module([node], []), "<cell>", "exec") for node in tree.body]
 
 
-def run(source: str, recorder: Recorder | None, clock: Clock) -> float:
-    """Nanoseconds that the cell's own code takes."""
-    started = 0
+# Fewer say too little, however slow the machine.
+LEAST_PAIRS = 20
+
+
+class Times(NamedTuple):
+    """How long a cell's own code took, in ns: on the clock on the wall, and of CPU time of the whole process."""
+
+    wall: int
+    cpu: int
+
+
+def now() -> Times:
+    return Times(time.monotonic_ns(), time.process_time_ns())
+
+
+def run(compiled: list[CodeType], recorder: Recorder | None) -> Times:
+    """Runs a cell and says how long its own code took."""
+    started = now()
 
     def begin() -> None:
         nonlocal started
         if recorder is not None:
             recorder.start(sys._getframe(1))
-        started = clock()
+        started = now()
 
     namespace = {"begin": begin, "__name__": "__main__"}
-    for code in codes(source, recorder is not None and sys.version_info < (3, 12)):
+    for code in compiled:
         exec(code, namespace)
-    return clock() - started
+    ended = now()
+    return Times(ended.wall - started.wall, ended.cpu - started.cpu)
 
 
-def compare(source: str, pairs: int, clock: Clock, **how: bool) -> tuple[list[float], RecorderSummary]:
-    """Ratios of throughput, recorded to alone, and what the last recording said of itself."""
-    ratios = []
-    options = _wire.Options(sample_hz=499, functions=how.get("functions", False))
-    for number in range(-1, pairs):
-        times = {}
-        order: list[Callable[[], None]] = []
-
-        def alone(times: dict[str, float] = times) -> None:
-            times["alone"] = run(source, None, clock)
-
-        def recorded(times: dict[str, float] = times) -> None:
-            nonlocal summary
-            recorder = Recorder("c", lambda message: None, "", options, how.get("samples", False))
-            times["recorded"] = run(source, recorder, clock)
-            summary = recorder.stop()
-
-        summary: RecorderSummary
-        order = [alone, recorded] if number % 2 else [recorded, alone]
-        for one in order:
-            one()
+def compare(what: str, source: str, seconds: float, budget: str = "", samples: bool = False) -> None:
+    """Measures the ratio of throughput, recorded to alone, over pairs for so many seconds."""
+    say(what)
+    pairs: list[tuple[Times, Times]] = []
+    own = []
+    options = _wire.Options(sample_hz=499)
+    number, until = -2, time.monotonic() + seconds
+    while number < LEAST_PAIRS or time.monotonic() < until:
+        found = {}
+        for recorded in (False, True) if number % 2 else (True, False):
+            # Compiled anew: code that once had line events stays slower.
+            compiled = codes(source, recorded and sys.version_info < (3, 12))
+            recorder = Recorder("c", lambda message: None, "", options, samples) if recorded else None
+            found[recorded] = run(compiled, recorder)
+            if recorder is not None:
+                own.append(recorder.stop().in_process_ns)
+            del compiled
         if number >= 0:
-            ratios.append(times["alone"] / times["recorded"])
-    return ratios, summary
+            pairs.append((found[False], found[True]))
+        number += 1
+    # Throughput is the inverse of time.
+    wall = [(recorded.wall, alone.wall) for alone, recorded in pairs]
+    cpu = estimate_ratio([(recorded.cpu, alone.cpu) for alone, recorded in pairs])
+    ratio = estimate_ratio(wall)
+    length = percentile([alone.wall for alone, _ in pairs], 50) / 1e6
+    note = (
+        f"{ratio}; {spread(wall)}, cells of {length:.0f} ms on one core; by CPU time {cpu.value:.3f}, {cpu}; "
+        f"own estimate {percentile(own, 50) / 1e6:.1f} ms"
+    )
+    measure(what, ratio.value, "ratio", budget, note)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pairs", type=int, default=15)
-    parser.add_argument("--clock", choices=["wall", "cpu"], default="wall", help="cpu: for a machine that is busy")
+    parser.add_argument("cells", nargs="*", metavar="CELL", help=f"of: {', '.join(CELLS)}; all when none is named")
+    parser.add_argument("--seconds", type=float, default=20, help="for each number")
     arguments = parser.parse_args()
-    pairs, clock = arguments.pairs, CLOCKS[arguments.clock]
+    if unknown := [name for name in arguments.cells if name not in CELLS]:
+        parser.error(f"no cell {', '.join(unknown)}; there are: {', '.join(CELLS)}")
+    chosen = arguments.cells or list(CELLS)
     os.environ |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     version = ".".join(map(str, sys.version_info[:2]))
     budgets = {"train-like": ">= 0.98"}
     # CPython 3.12 loses the super-instructions of code that ever had LINE events.
     if sys.version_info >= (3, 13):
         budgets |= {"loop-heavy": ">= 0.98", "loop-heavy at top level": ">= 0.98"}
-    for name, source in CELLS.items():
-        say(name)
-        ratios, summary = compare(source, pairs, clock)
-        note = (
-            f"{pairs} pairs, middle half {percentile(ratios, 25):.3f} to {percentile(ratios, 75):.3f}; "
-            f"own estimate {summary.in_process_ns / 1e6:.1f} ms"
-        )
-        measure(f"lines, {name}, Python {version}", statistics.median(ratios), "ratio", budgets.get(name, ""), note)
+    for name in chosen:
+        compare(f"lines, {name}, Python {version}", CELLS[name], arguments.seconds, budgets.get(name, ""))
     for name in ("train-like", "loop-heavy"):
-        say(f"{name} with samples")
-        ratios, _ = compare(CELLS[name], pairs, clock, samples=True)
-        note = f"{pairs} pairs, middle half {percentile(ratios, 25):.3f} to {percentile(ratios, 75):.3f}"
-        what = f"lines and 499 samples a second, {name}, Python {version}"
-        measure(what, statistics.median(ratios), "ratio", "", note)
+        if name in chosen:
+            what = f"lines and 499 samples a second, {name}, Python {version}"
+            compare(what, CELLS[name], arguments.seconds, samples=True)
 
 
 if __name__ == "__main__":

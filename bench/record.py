@@ -90,6 +90,33 @@ def median_ratio(pairs: Sequence[tuple[float, float]]) -> float:
     return statistics.median(subject / baseline for baseline, subject in pairs)
 
 
+@dataclass(frozen=True)
+class Estimate:
+    """A ratio worked out of many, with the interval that holds the true one in 95 of 100 runs."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"95 % interval {self.low:.4f} to {self.high:.4f}"
+
+
+def estimate_ratio(pairs: Sequence[tuple[float, float]]) -> Estimate:
+    """The Hodges-Lehmann estimate of subject over baseline.
+
+    It is the median of the means of every two pairs' ratios (in logarithms, so that twice as much and half as much
+    are equally far from the same): as little moved by wild pairs as a median, and nearly as sharp as a mean. The
+    interval is the one that Wilcoxon's signed ranks give, by their normal approximation: good from some 20 pairs on.
+    """
+    logs = [math.log(subject / baseline) for baseline, subject in pairs]
+    n = len(logs)
+    means = sorted((logs[i] + logs[j]) / 2 for i in range(n) for j in range(i, n))
+    beyond = n * (n + 1) / 4 - 1.96 * math.sqrt(n * (n + 1) * (2 * n + 1) / 24)
+    cut = min(max(0, math.floor(beyond)), (len(means) - 1) // 2)
+    return Estimate(math.exp(statistics.median(means)), math.exp(means[cut]), math.exp(means[-1 - cut]))
+
+
 def spread(pairs: Sequence[tuple[float, float]]) -> str:
     """The middle half of the ratios and their number, for a note."""
     ratios = [subject / baseline for baseline, subject in pairs]

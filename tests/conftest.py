@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["kernels"]
+pytest_plugins = ["kernels", "unprivileged"]
 
 # Folders whose tests do not depend on the Python or IPython version: run in one environment of the matrix.
 SINGLE = {"browser", "cupti", "notebooks", "package"}

@@ -8,7 +8,7 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,11 +83,19 @@ class Reply:
 
 
 class Kernel:
-    """One running kernel."""
+    """One running kernel.
 
-    def __init__(self, *, env: dict[str, str] | None = None) -> None:
-        self.manager = KernelManager()
-        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    Args:
+        env: Variables beside those of this process.
+        launcher: The command that starts the kernel's own, in the same process.
+        connection_file: Where the manager writes how to reach the kernel; by default it chooses.
+    """
+
+    def __init__(
+        self, *, env: dict[str, str] | None = None, launcher: Sequence[str] = (), connection_file: str = ""
+    ) -> None:
+        self.manager = KernelManager(connection_file=connection_file)
+        argv = [*launcher, sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
         self.manager._kernel_spec = KernelSpec(argv=argv, display_name="test", language="python")
         self.manager.start_kernel(env={**os.environ, **(env or {})})
         self.client = self.manager.client()

@@ -324,7 +324,8 @@ type Collector struct {
 type Overhead struct {
 	// CollectorCPUNs is the sidecar's CPU time during the cell.
 	CollectorCPUNs int64
-	// InProcessNs is the estimated time spent by InferScope inside the cell's process (line events x their calibrated cost).
+	// InProcessNs is the estimated time that InferScope took from the cell inside its process: line events x their
+	// calibrated cost, and what sampling ran for while the cell's threads did too.
 	InProcessNs int64
 	// EstimatedSlowdown is a ratio, 1.0 = none.
 	EstimatedSlowdown float64

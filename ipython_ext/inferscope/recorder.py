@@ -39,7 +39,7 @@ class RecorderSummary:
     """What a recording cost and missed.
 
     Attributes:
-        in_process_ns: An estimate of the time spent on recording inside the cell.
+        in_process_ns: An estimate of the time that recording took from the cell.
         losses: What was not seen, or was dropped.
     """
 

@@ -51,6 +51,7 @@ class Sampler:
         self._end = threading.Event()
         self._worker: threading.Thread | None = None
         self._cost = 0
+        self._used = 0
         self._due = 0
         self.losses: list[_wire.Loss] = []
 
@@ -61,6 +62,8 @@ class Sampler:
 
     def start(self) -> None:
         """Begin."""
+        # From here on, not from when the thread gets the lock: the cell may not give it up for long.
+        self._due = time.monotonic_ns() + self._period
         self._worker = threads.start("sampler", self._run)
 
     def stop(self) -> None:
@@ -79,24 +82,31 @@ class Sampler:
         self._end.set()
 
     def cost_ns(self) -> int:
-        """The CPU time of the sampling thread, which held the interpreter's lock for most of it."""
+        """The CPU time that the sampling thread took from the program: all of it but while no other thread ran.
+
+        It holds the interpreter's lock for most of it, by which a thread that sleeps or waits for a disk loses nothing.
+        """
         return self._cost
 
     def _run(self) -> None:
         own = threading.get_ident()
-        start = time.monotonic_ns()
-        due = self._due = start + self._period
+        due = self._due
         while not self._end.wait(max(0, due - time.monotonic_ns()) / 1e9):
             now = time.monotonic_ns()
             if now < due:
                 continue
             ticks = 1 + min(now - due, _LONGEST_GAP_NS) // self._period
+            disturbed = True
             with suppress(Exception):  # a thread may end between two steps of ours
-                self._sample(own, due, int(ticks))
+                disturbed = self._sample(own, due, int(ticks))
             due = self._due = max(due + int(ticks) * self._period, now - _LONGEST_GAP_NS)
-            self._cost = time.thread_time_ns()
+            before, self._used = self._used, time.thread_time_ns()
+            if disturbed:
+                self._cost += self._used - before
 
-    def _sample(self, own: int, due: int, ticks: int) -> None:
+    def _sample(self, own: int, due: int, ticks: int) -> bool:
+        """Samples every thread once; says whether one of the program's may have run since the last time."""
+        disturbed = False
         frames = sys._current_frames()
         names = {thread.ident: thread for thread in threading.enumerate()}
         for ident in [ident for ident in self._threads if ident not in frames]:
@@ -113,6 +123,7 @@ class Sampler:
             if thread.skip or thread.tid is None:
                 continue
             ran = thread.ran()
+            disturbed = disturbed or ran != 0
             # A thread that has not run since its last sample is where it was.
             stack = thread.stack
             if ran != 0 or stack is None:
@@ -122,6 +133,7 @@ class Sampler:
                 kind = _ON_CPU if tick < running else _WAITING
                 self._outbox.add_sample(SampleRow(thread.tid, due + tick * self._period, kind, stack))
         del frames
+        return disturbed
 
     def _stack(self, top: FrameType) -> _Stack:
         stack: list[_Frame] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 
 import pytest
 
@@ -220,3 +221,25 @@ def test_functions_in_threads(profile):
     )
     assert recording.functions()["work"][2] == 4
     assert threading.active_count() >= 1
+
+
+def test_samples_of_a_sleep_take_nothing_from_it():
+    """The sampling thread runs as long in both, but one of them has nobody who waits for it."""
+    from inferscope.columns import Outbox
+    from inferscope.sampling import Sampler
+
+    def cost_over_cpu(work) -> float:
+        sampler = Sampler(Outbox("c", lambda m: None, 0), 1000, "", 0)
+        sampler.start()
+        work()
+        sampler.stop()
+        return sampler.cost_ns() / sampler._used
+
+    def compute() -> None:
+        until = time.thread_time() + 0.3
+        while time.thread_time() < until:
+            pass
+
+    # A test's other threads may run a little, and so does this one at both ends of its sleep.
+    assert cost_over_cpu(lambda: time.sleep(0.3)) < 0.3
+    assert cost_over_cpu(compute) > 0.7

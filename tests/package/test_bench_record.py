@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import os
 import shutil
 import subprocess
 import sys
 import tarfile
 from pathlib import Path
+from random import Random
 from types import ModuleType
 
 import pytest
@@ -36,6 +38,31 @@ def test_percentile(record: ModuleType) -> None:
 
 def test_median_of_ratios_is_not_ratio_of_medians(record: ModuleType) -> None:
     assert record.median_ratio([(1.0, 1.1), (10.0, 11.0), (2.0, 4.0)]) == pytest.approx(1.1)
+
+
+def test_estimate_of_a_ratio(record: ModuleType) -> None:
+    exact = record.estimate_ratio([(2.0, 2.2)] * 30)
+    assert (exact.value, exact.low, exact.high) == pytest.approx((1.1, 1.1, 1.1))
+    # 41 ratios around 0.99, and three wild ones that move a mean by a fifth.
+    pairs = [(1.0, 0.99 * 1.001**step) for step in range(-20, 21)] + [(1.0, 4.0)] * 3
+    found = record.estimate_ratio(pairs)
+    assert found.low < 0.99 < found.high
+    assert found.value == pytest.approx(0.99, abs=0.004)
+    assert found.high - found.low < 0.02
+    # Three ratios bound nothing: the interval is all that was seen.
+    few = record.estimate_ratio([(1.0, 1.0), (1.0, 2.0), (1.0, 4.0)])
+    assert (few.low, few.value, few.high) == pytest.approx((1.0, 2.0, 4.0))
+
+
+def test_the_interval_holds_the_truth_in_95_of_100(record: ModuleType) -> None:
+    random = Random(1)
+    held = 0
+    for _ in range(400):
+        # Wild tails, as on a machine that is shared.
+        noise = [random.gauss(0, 0.01 if random.random() < 0.9 else 0.2) for _ in range(40)]
+        found = record.estimate_ratio([(1.0, 0.97 * math.exp(one)) for one in noise])
+        held += found.low <= 0.97 <= found.high
+    assert 368 <= held <= 396, held
 
 
 def test_alternate_runs_in_alternating_order(record: ModuleType) -> None:

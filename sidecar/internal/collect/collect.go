@@ -49,8 +49,8 @@ type Collector interface {
 type Witness interface {
 	// Executing is what a thread of the profiled process executed at a moment,
 	// CLOCK_MONOTONIC ns, and the file of that code; SampleSyscall, without a file, says
-	// that it was in the kernel, be it for a page fault. False when nothing is known. It
-	// may be called once Finish has returned.
+	// that it was in the kernel, be it for a page fault, SampleWaiting that it did not run.
+	// False when nothing is known. It may be called once Finish has returned.
 	Executing(tid int32, at int64) (timeline.SampleKind, timeline.NameID, bool)
 }
 

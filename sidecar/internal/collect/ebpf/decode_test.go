@@ -1,6 +1,7 @@
 package ebpf
 
 import (
+	"slices"
 	"testing"
 	"unsafe"
 
@@ -31,6 +32,33 @@ func TestDecode(t *testing.T) {
 		if kind := d.decode(bytes); kind != 0 {
 			t.Errorf("%s: decoded as kind %d", name, kind)
 		}
+	}
+}
+
+// A switch that the kernel hides leaves an episode open: while it is closed at the next
+// one, a waker on another CPU may write into it, or into its successor before that is whole.
+func TestWakerOfTheNextWait(t *testing.T) {
+	b := timeline.NewBuilder()
+	c := New(Options{})
+	c.programs = &programs{majors: deviceMajors{195}}
+	s := newSession(c, collect.Target{PID: 1 << 30}, 0, b)
+	unseen := probeOffcpuRecord{Kind: 1, Pid: 3, Tid: 3, Syscall: -1, State: 1, WakerPid: 3, WakerTid: 4,
+		Off: 100, On: 200, Wake: 310, Flags: uint8(probeOffcpuFlagFLAG_END_UNSEEN)}
+	s.handle(raw(&unseen, offcpuHead))
+	next := probeOffcpuRecord{Kind: 1, Pid: 3, Tid: 3, Syscall: -1, State: 1, WakerPid: 3, WakerTid: 4,
+		Off: 300, Wake: 299, On: 400}
+	s.handle(raw(&next, offcpuHead))
+	tl := b.Build(timeline.Interval{Start: 0, End: 1000})
+	if len(tl.Losses) > 0 {
+		t.Errorf("losses %+v", tl.Losses)
+	}
+	sched := &threadByID(t, tl, 3).Sched
+	if !slices.Equal(sched.Off, []int64{100, 300}) || !slices.Equal(sched.Wake, []int64{200, 300}) ||
+		!slices.Equal(sched.On, []int64{200, 400}) {
+		t.Fatalf("off %v, woken %v, on %v", sched.Off, sched.Wake, sched.On)
+	}
+	if sched.Waker[0] != 0 || tl.Threads[sched.Waker[1]].TID != 4 {
+		t.Errorf("wakers %v", sched.Waker)
 	}
 }
 

@@ -285,9 +285,14 @@ func (s *session) handleOffCPU(r *probeOffcpuRecord) {
 	t := s.observed(r.Pid, r.Tid, r.HostPid)
 	off, wake, on := s.at(r.Off), int64(0), s.at(r.On)
 	flags := probeOffcpuFlag(r.Flags)
+	if flags&probeOffcpuFlagFLAG_END_UNSEEN != 0 && r.Wake > r.On {
+		// The thread ran already: the waker was that of its next wait.
+		r.Wake, r.WakerPid, r.WakerTid = 0, 0, 0
+	}
 	switch {
 	case r.Wake != 0:
-		wake = s.at(r.Wake)
+		// A waker may come while the programs still describe the wait.
+		wake = s.at(max(r.Wake, r.Off))
 	case flags&probeOffcpuFlagFLAG_OPEN != 0:
 		// Not woken by the end, which lies after the window: Build clips.
 	case flags&probeOffcpuFlagFLAG_END_UNSEEN != 0:

@@ -33,6 +33,7 @@ type threadSamples struct {
 	module []timeline.NameID
 	python bool
 
+	runs runs
 	// timers are those of each CPU that the thread was on; it runs on cpu since, 0 when it does not run.
 	timers map[int32]*timer
 	cpu    int32
@@ -62,6 +63,7 @@ func (s *sampleStore) thread(key threadKey) *threadSamples {
 func (s *sampleStore) switchedIn(key threadKey, at int64, cpu int32) {
 	t := s.thread(key)
 	t.since, t.cpu = at, cpu
+	t.runs.begin(at)
 }
 
 // switchedOut is told that a thread stops to run on a CPU.
@@ -71,6 +73,7 @@ func (s *sampleStore) switchedOut(key threadKey, at int64, cpu int32) {
 		one.leave()
 	}
 	t.since = 0
+	t.runs.end(at)
 }
 
 // ran notes that a thread ran on a CPU up to now, with the periods in which the kernel
@@ -143,6 +146,7 @@ func (s *sampleStore) checkKernel(key threadKey, accountedNs int64) {
 // lost is told that samples are missing.
 func (s *sampleStore) lost() {
 	for _, t := range s.threads {
+		t.runs.fail()
 		for _, one := range t.timers {
 			one.unsure = true
 		}
@@ -210,18 +214,25 @@ func (s *sampleStore) write(b *timeline.Builder) {
 	}
 }
 
-// at is what a thread executed at a moment: the sample nearest to it, if there is one
-// within a period.
+// reach is how far in ns from a moment at which a thread ran a sample may lie and still
+// tell what it executed: on a busy machine the one nearest is some time slices away.
+const reach = 500_000_000
+
+// at is what a thread executed at a moment: what the sample nearest to it tells, if one
+// is within reach, and SampleWaiting when the thread did not run.
 func (s *sampleStore) at(key threadKey, at int64) (timeline.SampleKind, timeline.NameID, bool) {
 	t := s.threads[key]
 	if t == nil {
 		return 0, 0, false
 	}
+	if t.runs.waited(at) {
+		return timeline.SampleWaiting, 0, true
+	}
 	i, _ := slices.BinarySearch(t.time, at)
 	if i > 0 && (i == len(t.time) || at-t.time[i-1] < t.time[i]-at) {
 		i--
 	}
-	if i == len(t.time) || max(t.time[i]-at, at-t.time[i]) > s.period {
+	if i == len(t.time) || max(t.time[i]-at, at-t.time[i]) > reach {
 		return 0, 0, false
 	}
 	return t.kind[i], t.module[i], true

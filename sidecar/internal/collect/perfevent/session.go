@@ -343,7 +343,7 @@ func (s *session) write(end int64) {
 
 var _ collect.Witness = (*session)(nil)
 
-// Executing implements collect.Witness. False when no sample is near: the thread was not running.
+// Executing implements collect.Witness.
 func (s *session) Executing(tid int32, at int64) (timeline.SampleKind, timeline.NameID, bool) {
 	return s.samples.at(threadKey{s.main, tid}, at)
 }

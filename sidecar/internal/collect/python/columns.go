@@ -166,8 +166,8 @@ func (s *Session) samples(c wire.SampleColumns, names *names) {
 		}
 		t.SetPython()
 		t.SetSamplePeriod(c.PeriodNs)
-		if s.witness != nil && kind == timeline.SampleOnCPU {
-			s.waiting = append(s.waiting, sampleRow{t, at, stack})
+		if s.witness != nil {
+			s.waiting = append(s.waiting, sampleRow{t, at, kind, stack})
 			continue
 		}
 		t.AppendSample(at, kind, -1, stack, 0)
@@ -175,10 +175,11 @@ func (s *Session) samples(c wire.SampleColumns, names *names) {
 	s.refuse(what, refused)
 }
 
-// sampleRow is a sample of a thread that ran.
+// sampleRow is a sample that the witness has not been asked about.
 type sampleRow struct {
 	thread *thread
 	at     int64
+	kind   timeline.SampleKind // as the process told it
 	stack  timeline.StackID
 }
 
@@ -187,7 +188,7 @@ func (s *Session) classify() {
 	for _, r := range s.waiting {
 		kind, module, ok := s.witness.Executing(r.thread.tid, r.at)
 		if !ok {
-			kind, module = timeline.SampleOnCPU, 0
+			kind, module = r.kind, 0
 		}
 		r.thread.AppendSample(r.at, kind, -1, r.stack, module)
 	}

@@ -60,8 +60,8 @@ func NewSession(pid int32, b *timeline.Builder) *Session {
 	}
 }
 
-// ClassifyBy has w tell what code a thread executed where a sample only says that it
-// ran. w is asked by Finish. It must be called before the first Add.
+// ClassifyBy has w tell what code a thread executed at each sample: one taken in the
+// process says at best that the thread ran, and not quite when. w is asked by Finish. It must be called before the first Add.
 func (s *Session) ClassifyBy(w collect.Witness) { s.witness = w }
 
 // Add takes in one message. Rows that make no sense are left out and counted; see Finish.

@@ -132,7 +132,7 @@ func (o onlyAt) Executing(tid int32, at int64) (timeline.SampleKind, timeline.Na
 	return timeline.SampleNative, o.module, tid == o.tid && at == o.at
 }
 
-// A witness says what code ran, for samples that only know that some did.
+// A witness says what code ran, whatever the process believed of the thread just then.
 func TestWitnessClassifiesSamples(t *testing.T) {
 	b := timeline.NewBuilder()
 	s := NewSession(7, b)
@@ -150,7 +150,7 @@ func TestWitnessClassifiesSamples(t *testing.T) {
 		module string
 	}
 	for tid, want := range map[int32][]row{
-		9: {{200, timeline.SampleOnCPU, ""}, {205, timeline.SampleWaiting, ""}, {205, timeline.SampleNative, "libblas.so"}},
+		9: {{200, timeline.SampleOnCPU, ""}, {205, timeline.SampleNative, "libblas.so"}, {205, timeline.SampleNative, "libblas.so"}},
 		8: {{205, timeline.SampleOnCPU, ""}},
 	} {
 		got := []row{}

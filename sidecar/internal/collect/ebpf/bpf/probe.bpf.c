@@ -286,16 +286,19 @@ inline_always u8 state_from(u32 state)
 }
 
 /* Ends an episode whose end was not seen: some hypervisors' kernels hide the switches
- * of their own threads. The CPU time since then tells when the thread came back. */
+ * of their own threads. The CPU time since then tells when the thread came back. Until
+ * off is 0, a waker on another CPU may take the wait that begins now for this one: its
+ * time is then later than on, which is why it has no say in on. */
 inline_always void end_unseen(struct thread_state *state, struct task_struct *task, u64 now)
 {
 	struct offcpu_record *record = &state->record;
 	u64 ran = task->se.sum_exec_runtime - state->cpu_at_off;
-	u64 least = record->wake ? record->wake : record->off;
 
-	record->on = now > least && ran < now - least ? now - ran : least;
+	record->on = ran < now - record->off ? now - ran : record->off;
 	record->flags |= FLAG_END_UNSEEN;
 	send_offcpu(record);
+	record->off = 0;
+	barrier();
 }
 
 SEC("tp_btf/sched_switch")

@@ -30,7 +30,7 @@ enum offcpu_flag {
 	FLAG_OPEN = 4,		/* the episode had not ended when collection did */
 	FLAG_WAKER_OUTSIDE = 8, /* the waker is not part of the profiled process or its children */
 	FLAG_SEEDED = 16,	/* the thread was off the CPU before collection began */
-	FLAG_END_UNSEEN = 32,	/* the switch back was not seen: on is worked out, wake may be missing */
+	FLAG_END_UNSEEN = 32,	/* the switch back was not seen: on is worked out; wake may be missing, or the next wait's */
 };
 
 /* What a system call's first argument is, by number; filled in by the loader. */

@@ -2,15 +2,19 @@
 // JSON object a line on stdin and answers each with one on stdout.
 //
 //	{"begin": {"PID": 1, "UID": 0, "Start": {...}}}   -> {"begin_ns": ...}
-//	{"end": true}                                     -> {"end_ns": ..., "rows": ..., "samples": ..., "lost": ...}
+//	{"end": true}                                     -> {"end_ns": ..., "rows": ..., "samples": ..., "losses": [...]}
+//	{"count": true}                                   -> {"counting": true}, from then on the kernel counts costs
+//	{"costs": true}                                   -> {"costs": [{"Program": ..., "Runs": ..., "Ns": ...}, ...]}, as ebpf.Cost
 //
-// Start is wire.Start with Go's names of its members.
+// Start is wire.Start with Go's names of its members. -hz sets the sampler's frequency,
+// as ebpf.Options.SampleHz.
 package main
 
 import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"os"
 	"time"
@@ -24,6 +28,8 @@ import (
 type request struct {
 	Begin *collect.Target `json:"begin"`
 	End   bool            `json:"end"`
+	Count bool            `json:"count"`
+	Costs bool            `json:"costs"`
 }
 
 type ended struct {
@@ -41,7 +47,9 @@ func main() {
 }
 
 func run() error {
-	c := ebpf.New(ebpf.Options{})
+	hz := flag.Int("hz", 0, "samples a second; 0 is the collector's default, -1 none")
+	flag.Parse()
+	c := ebpf.New(ebpf.Options{SampleHz: *hz})
 	if err := c.Warm(); err != nil {
 		return err
 	}
@@ -81,6 +89,19 @@ func run() error {
 				e.Samples += t.Threads[i].Samples.Len()
 			}
 			answer, session, builder = e, nil, nil
+		case r.Count:
+			counting, err := ebpf.CountCosts()
+			if err != nil {
+				return err
+			}
+			defer counting.Close() // asked for once, held to the end
+			answer = map[string]bool{"counting": true}
+		case r.Costs:
+			costs, err := c.Costs()
+			if err != nil {
+				return err
+			}
+			answer = map[string][]ebpf.Cost{"costs": costs}
 		default:
 			return fmt.Errorf("not understood: %s", in.Bytes())
 		}
