@@ -29,8 +29,8 @@ const (
 // Write writes the trace to w, in one pass. An error is that of w.
 func Write(w io.Writer, in track.Input) error {
 	o := &writer{w: bufio.NewWriterSize(w, bufferBytes), base: in.Timeline.Window.Start, places: make([]place, 1), taken: map[int32]bool{}}
-	for i := range in.Timeline.Threads {
-		o.taken[in.Timeline.Threads[i].PID] = true
+	for _, t := range in.Timeline.Threads[min(1, len(in.Timeline.Threads)):] {
+		o.taken[t.PID] = true
 	}
 	o.head(in)
 	track.Walk(in, o)
@@ -152,7 +152,8 @@ func (o *writer) Track(t track.Track) {
 		p.pid, p.tid = parent.pid, int64(t.TID)
 		name := t.Name
 		switch {
-		case t.Kind == track.Stream && t.Again == 0:
+		// Viewers take thread 0 for the first thread of its process, which may be another stream.
+		case t.Kind == track.Stream && t.Again == 0 && t.Stream != 0:
 			p.tid = int64(t.Stream)
 		case t.Kind != track.Thread:
 			o.lanes++

@@ -263,7 +263,8 @@ func (p *summer) location(name, file string, line int32) *profile.Location {
 	}
 	f := p.functions[functionKey{name, file}]
 	if f == nil {
-		f = &profile.Function{ID: uint64(len(p.out.Function) + 1), Name: name, SystemName: name, Filename: file}
+		// Without a system name, pprof takes the name as it is: it would cut a kernel's template arguments off.
+		f = &profile.Function{ID: uint64(len(p.out.Function) + 1), Name: name, Filename: file}
 		p.functions[functionKey{name, file}] = f
 		p.out.Function = append(p.out.Function, f)
 	}
