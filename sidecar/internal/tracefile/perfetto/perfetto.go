@@ -7,6 +7,7 @@ package perfetto
 
 import (
 	"bufio"
+	"encoding/binary"
 	"fmt"
 	"io"
 
@@ -150,8 +151,10 @@ func (o *writer) put(flags uint64) {
 	o.packet.uint(packetSequence, sequence)
 	o.packet.uint(packetFlags, flags)
 	o.inner = o.inner[:0]
-	o.inner.sub(tracePacket, o.packet)
-	_, _ = o.w.Write(o.inner) // the error stays in o.w
+	o.inner.tag(tracePacket, wireBytes)
+	o.inner = binary.AppendUvarint(o.inner, uint64(len(o.packet)))
+	_, _ = o.w.Write(o.inner) // errors stay in o.w
+	_, _ = o.w.Write(o.packet)
 	o.packet = o.packet[:0]
 }
 

@@ -140,7 +140,7 @@ func everyDevice(b *timeline.Builder, main, worker timeline.ThreadID) {
 		at := start + 6*ms + i*10*ms + 100*us
 		id := uint32(10 + 2*i)
 		calls.Append(at, at+20*us, main, timeline.CallLaunch, launch, id)
-		calls.Append(at, at+15*us, main, timeline.CallLaunch, driver, id) // inside of it, with its correlation
+		calls.Append(at+2*us, at+15*us, main, timeline.CallLaunch, driver, id) // inside of it, with its correlation
 		b.Device(0).Append(timeline.Op{Start: at + 25*us, End: at + 2*ms, Kind: timeline.OpKernel, Stream: 7, Name: gemm, Correlation: id})
 		// Begins before the one before it ends, on the same stream.
 		b.Device(0).Append(timeline.Op{Start: at + 2*ms - 500, End: at + 2*ms + 1, Kind: timeline.OpKernel, Stream: 7, Name: add, Correlation: id})
@@ -150,10 +150,10 @@ func everyDevice(b *timeline.Builder, main, worker timeline.ThreadID) {
 	}
 	// Of an earlier cell.
 	b.Device(0).Append(timeline.Op{Start: start, End: start + ms, Kind: timeline.OpKernel, Stream: 7, Name: add})
-	// A graph: one call, three operations on two streams. Its first begin together, one inside of the other.
+	// A graph: one call, three operations on two streams, two of which run at once on one.
 	calls.Append(start+50*ms, start+50*ms+30*us, worker, timeline.CallLaunch, b.Name("cudaGraphLaunch"), 30)
 	for i, stream := range []uint32{7, 9, 9} {
-		b.Device(1).Append(timeline.Op{Start: start + 51*ms, End: start + 52*ms + int64(i)*ms, Kind: timeline.OpKernel, Stream: stream, Name: add, Graph: 5, Correlation: 30})
+		b.Device(1).Append(timeline.Op{Start: start + 51*ms + int64(i)*us, End: start + 52*ms + int64(i)*ms, Kind: timeline.OpKernel, Stream: stream, Name: add, Graph: 5, Correlation: 30})
 	}
 	calls.Append(start+60*ms, start+60*ms+5*us, worker, timeline.CallCopy, b.Name("cudaMemsetAsync"), 31)
 	b.Device(1).Append(timeline.Op{Start: start + 60*ms + 3*us, End: start + 60*ms + 4*us, Kind: timeline.OpMemset, Stream: 9, Bytes: 4096, Correlation: 31})
