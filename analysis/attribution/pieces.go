@@ -33,7 +33,9 @@ type Piece struct {
 	// Line is the deepest line of the cell that executes, 0 for none; Top is the line of the
 	// cell's top-level code that led there.
 	Line, Top int32
-	State     State
+	// Sampled says that exact events were off, so that samples and stacks tell the line.
+	Sampled bool
+	State   State
 	// Reason and Stack are those of the wait: set unless the thread runs or its state is not known.
 	Reason timeline.Reason
 	Stack  timeline.StackID
@@ -49,7 +51,7 @@ func (a *Attribution) Pieces(id timeline.ThreadID, each func(Piece)) {
 	for at := tl.Window.Start; at < tl.Window.End; {
 		row := sched.at(at)
 		line, top, _, until := where.at(at, row.offCPU(), row.stack)
-		p := Piece{Start: at, End: min(tl.Window.End, sched.next, until), Line: line, Top: top, State: State(row.state)}
+		p := Piece{Start: at, End: min(tl.Window.End, sched.next, until), Line: line, Top: top, Sampled: where.sampled, State: State(row.state)}
 		if row.offCPU() {
 			p.Reason, p.Stack = row.reason, row.stack
 		}

@@ -109,12 +109,13 @@ def test_calls_are_inside_of_lines(samples: Path, query: Query, ending: str) -> 
     (lines,) = query(
         samples / f"everything{ending}",
         """select name, depth, count(*) as n from slice where category = 'python_function'
-           group by name, depth order by name""",
+           group by name, depth order by name, depth""",
     )
     assert [(row["name"], row["depth"], row["n"]) for row in lines] == [
         ("2: def decode(path):", 1, 2),
+        ("3: return json.loads(path.read_text())", 0, 1),
         ("3: return json.loads(path.read_text())", 1, 2),
-        ("5: for path in paths:", 0, 3),
+        ("5: for path in paths:", 0, 2),
         ("6: record = decode(path)", 0, 2),
         ("7: y = model(x)", 0, 4),
         ("8: torch.cuda.synchronize()", 0, 1),

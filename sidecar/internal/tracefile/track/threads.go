@@ -20,7 +20,7 @@ func (w *walker) thread(id timeline.ThreadID) {
 	}
 	l := w.lane(Track{Parent: w.process(t.PID), Kind: Thread, Name: threadName(t), PID: t.PID, TID: t.TID})
 	top := l.id()
-	w.execution(l, t, calls)
+	w.execution(l, id, calls)
 	below := func(name string) *lane {
 		return w.lane(Track{Parent: top, Kind: Lane, Name: name, PID: t.PID, TID: t.TID})
 	}
@@ -38,7 +38,7 @@ func (w *walker) strayCalls() {
 		return
 	}
 	parent, pid := w.home()
-	w.execution(w.lane(Track{Parent: parent, Kind: Lane, Name: "CUDA calls of unknown threads", PID: pid}), &w.tl.Threads[0], w.calls[0])
+	w.execution(w.lane(Track{Parent: parent, Kind: Lane, Name: "CUDA calls of unknown threads", PID: pid}), 0, w.calls[0])
 }
 
 func threadName(t *timeline.Thread) string {
@@ -49,8 +49,8 @@ func threadName(t *timeline.Thread) string {
 }
 
 // execution merges the lines of the cell with the CUDA calls that they make.
-func (w *walker) execution(l *lane, t *timeline.Thread, calls []int32) {
-	lines := newLineWalk(t, w.tl.Window, w.in.Cell.Lines)
+func (w *walker) execution(l *lane, id timeline.ThreadID, calls []int32) {
+	lines := w.newLineWalk(id)
 	at, more := lines.next()
 	table := &w.tl.Calls
 	for more || len(calls) > 0 {
@@ -60,7 +60,7 @@ func (w *walker) execution(l *lane, t *timeline.Thread, calls []int32) {
 				s := w.fill(at.start, at.end, Line, w.line(at.line))
 				s.number("line", int64(at.line))
 				if at.sampled {
-					s.text("exact", "no: from here on the line is known by samples alone")
+					s.text("exact", "no: samples tell the line")
 				}
 				l.add(s)
 				at, more = lines.next()

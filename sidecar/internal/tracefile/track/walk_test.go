@@ -164,6 +164,12 @@ func check(t *testing.T, what string, in track.Input) *recorder {
 	if a.GPU != nil && got[track.Idle].ns != a.GPU.Idle.TotalNs || a.GPU == nil && got[track.Idle].count > 0 {
 		t.Fatalf("%s: idle for %d ns", what, got[track.Idle].ns)
 	}
+	lines := r.selfTime(tl)
+	for _, l := range a.Host.Lines {
+		if lines[l.Line.Number] != l.WallNs {
+			t.Fatalf("%s: line %d is told for %d ns, the report has %d", what, l.Line.Number, lines[l.Line.Number], l.WallNs)
+		}
+	}
 	begun, ended := map[uint64]told{}, map[uint64]told{}
 	for _, s := range r.slices {
 		for _, flow := range s.Flows {
@@ -191,6 +197,26 @@ func check(t *testing.T, what string, in track.Input) *recorder {
 		}
 	}
 	return r
+}
+
+// selfTime is how long each line was the deepest one of the main thread.
+func (r *recorder) selfTime(tl *timeline.Timeline) map[int32]int64 {
+	out := map[int32]int64{}
+	var open []told
+	for _, s := range r.slices {
+		if s.Category != track.Line || tl.Main() == 0 || s.on.TID != tl.Threads[tl.Main()].TID || s.on.PID != tl.Threads[tl.Main()].PID {
+			continue
+		}
+		for len(open) > 0 && open[len(open)-1].End <= s.Start {
+			open = open[:len(open)-1]
+		}
+		if len(open) > 0 {
+			out[int32(number(open[len(open)-1], "line"))] -= s.End - s.Start
+		}
+		out[int32(number(s, "line"))] += s.End - s.Start
+		open = append(open, s)
+	}
+	return out
 }
 
 func number(s told, key string) int64 {
@@ -251,7 +277,7 @@ func TestLinesAreNested(t *testing.T) {
 			line{1, "2: def decode(path):", at + 2, at + 3}, line{1, "3: return json.loads(path.read_text())", at + 3, at + 4},
 			line{0, "7: y = model(x)", at + 5, at + 9}, line{0, "7: y = model(x)", at + 9, next})
 	}
-	want = append(want, line{0, "5: for path in paths:", 25, 70}, line{0, "8: torch.cuda.synchronize()", 70, 95})
+	want = append(want, line{0, "3: return json.loads(path.read_text())", 25, 70}, line{0, "8: torch.cuda.synchronize()", 70, 95})
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%v\nwant\n%v", got, want)
 	}
