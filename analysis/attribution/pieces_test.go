@@ -76,10 +76,21 @@ func host(t *testing.T, seed uint64, a *Attribution) {
 func idlePieces(t *testing.T, seed uint64, a *Attribution) int {
 	var total, at int64
 	exact := map[result.CauseKind]int64{}
+	type place struct {
+		kind result.CauseKind
+		line int32
+	}
+	known := map[place]bool{}
+	for _, c := range a.GPU.Idle.Causes {
+		known[place{c.Kind, c.Line.Number}] = true
+	}
 	n := 0
 	a.IdlePieces(func(p IdlePiece) {
 		if p.Start < at || p.End <= p.Start {
 			t.Fatalf("seed %d: a piece %+v after %d", seed, p, at)
+		}
+		if !known[place{p.Kind, p.Line}] {
+			t.Fatalf("seed %d: a piece %+v of a cause that the line does not have", seed, p)
 		}
 		n++
 		at = p.End

@@ -84,6 +84,10 @@ func TestTheClockIsMonotonic(t *testing.T) {
 	if !ok {
 		t.Fatal("the first packet has no clocks")
 	}
+	defaults, _ := first(list[0], packetDefaults)
+	if of, ok := first(fields(t, defaults.bytes), defaultsTimeClock); !ok || of.value != clockMonotonic {
+		t.Errorf("times are of clock %d", of.value)
+	}
 	primary, _ := first(fields(t, snapshot.bytes), snapshotPrimary)
 	clock, _ := first(fields(t, snapshot.bytes), snapshotClock)
 	id, _ := first(fields(t, clock.bytes), clockID)
