@@ -75,6 +75,9 @@ type Attribution struct {
 	MissedKernels int64
 
 	from *attributor
+	// calls and idle are what Devices made, for IdlePieces and CallLines.
+	calls *calls
+	idle  *idleSweep
 }
 
 // Options are the inputs beside the timeline. The zero value is usable.

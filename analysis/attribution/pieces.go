@@ -1,6 +1,8 @@
 package attribution
 
 import (
+	"slices"
+
 	"github.com/inferscope/inferscope/analysis/result"
 	"github.com/inferscope/inferscope/analysis/timeline"
 )
@@ -61,8 +63,12 @@ func (a *Attribution) Pieces(id timeline.ThreadID, each func(Piece)) {
 }
 
 // CallLines is the line of the cell that made each row of Timeline.Calls, 0 where none is
-// known: what LineStat.Launches and LineStat.GPUNs are counted by. The caller owns it.
+// known: what LineStat.Launches and LineStat.GPUNs are counted, or estimated, by. The
+// caller owns it.
 func (a *Attribution) CallLines() []int32 {
+	if a.calls != nil {
+		return slices.Clone(a.calls.line)
+	}
 	return indexCalls(a.from.tl, a.from.frames).line
 }
 
@@ -77,21 +83,18 @@ type IdlePiece struct {
 	Sampled bool
 }
 
-// IdlePieces cuts the idle time that GPU.Idle sums into pieces, in order of time. Their
-// lengths add up to GPU.Idle.TotalNs. Without GPU it calls nothing.
+// IdlePieces cuts the idle time that was seen into pieces, in order of time. Their lengths
+// add up to GPU.Idle.TotalNs, unless that is an estimate because the capture was not
+// whole. Without GPU it calls nothing.
 func (a *Attribution) IdlePieces(each func(IdlePiece)) {
 	if a.GPU == nil {
 		return
 	}
-	c := indexCalls(a.from.tl, a.from.frames)
-	settled := newIdleSweep(a.from, c, a.GPU.Busiest)
-	settled.run()
-	settled.divide()
 	var last IdlePiece
-	again := newIdleSweep(a.from, c, a.GPU.Busiest)
+	again := newIdleSweep(a.from, a.calls, a.GPU.Busiest, a.idle.plan)
 	again.each = func(start, end int64, k idle, line int32, sampled bool) {
 		if sampled {
-			k = settled.mostly(line)
+			k = a.idle.mostly(line)
 		}
 		p := IdlePiece{start, end, idleKinds[k], line, sampled}
 		if last.End == start && last.Kind == p.Kind && last.Line == line && last.Sampled == sampled {

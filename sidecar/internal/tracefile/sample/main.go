@@ -1,15 +1,17 @@
 // Command sample writes the timelines of the tests in every format, and beside each what
 // is in it, counted from the timeline itself. The tests that open the files with the tools
-// they are for use it.
+// they are for use it. With -events it writes a large one instead, and says what that took.
 package main
 
 import (
-	"bufio"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"time"
 
 	"github.com/inferscope/inferscope/analysis/timeline"
 	"github.com/inferscope/inferscope/sidecar/internal/tracefile"
@@ -21,40 +23,65 @@ func main() {
 	out := flag.String("out", ".", "the folder for the files")
 	events := flag.Int("events", 0, "write one timeline of about this many events instead of the tests'")
 	flag.Parse()
-	cases := tracetest.Cases()
-	if *events > 0 {
-		cases = []tracetest.Case{{Name: "large", Input: tracetest.Large(*events)}}
-	}
-	for _, c := range cases {
-		if err := write(*out, c); err != nil {
-			fmt.Fprintln(os.Stderr, "sample:", err)
-			os.Exit(1)
-		}
+	if err := run(*out, *events); err != nil {
+		fmt.Fprintln(os.Stderr, "sample:", err)
+		os.Exit(1)
 	}
 }
 
-func write(dir string, c tracetest.Case) error {
-	for _, e := range tracefile.Exporters() {
-		f, err := os.Create(filepath.Join(dir, c.Name+e.Extension))
-		if err != nil {
-			return err
+func run(dir string, events int) error {
+	if events > 0 {
+		return large(dir, events)
+	}
+	for _, c := range tracetest.Cases() {
+		for _, e := range tracefile.Exporters() {
+			if err := export(dir, c, e); err != nil {
+				return err
+			}
 		}
-		if err := e.Write(f, c.Input); err != nil {
-			return err
-		}
-		if err := f.Close(); err != nil {
+		if err := describe(filepath.Join(dir, c.Name+".json"), c.Input); err != nil {
 			return err
 		}
 	}
-	f, err := os.Create(filepath.Join(dir, c.Name+".json"))
+	return nil
+}
+
+// large prints the time and the memory of each exporter.
+func large(dir string, events int) error {
+	in := tracetest.Large(events)
+	for _, e := range tracefile.Exporters() {
+		debug.FreeOSMemory()
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		started := time.Now()
+		if err := export(dir, tracetest.Case{Name: "large", Input: in}, e); err != nil {
+			return err
+		}
+		took := time.Since(started)
+		runtime.ReadMemStats(&after)
+		fmt.Printf("%s: %d events in %.1f s, %d MiB allocated beside the %d MiB of the timeline\n", e.Name, events, took.Seconds(),
+			(after.TotalAlloc-before.TotalAlloc)>>20, before.HeapAlloc>>20)
+	}
+	return nil
+}
+
+func export(dir string, c tracetest.Case, e tracefile.Exporter) error {
+	f, err := os.Create(filepath.Join(dir, c.Name+e.Extension))
 	if err != nil {
 		return err
 	}
-	w := bufio.NewWriter(f)
-	if err := json.NewEncoder(w).Encode(contents(c.Input)); err != nil {
+	if err := e.Write(f, c.Input); err != nil {
 		return err
 	}
-	if err := w.Flush(); err != nil {
+	return f.Close()
+}
+
+func describe(name string, in track.Input) error {
+	f, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	if err := json.NewEncoder(f).Encode(contents(in)); err != nil {
 		return err
 	}
 	return f.Close()
