@@ -6,7 +6,8 @@
 //   - wall: the time of the thread that ran the cell, which adds up to the cell's;
 //   - threads: the time of every thread, that one's included;
 //   - samples and cpu: the samples taken while a thread ran, and the time that they stand for;
-//   - gpu: the time of the devices' operations, by kernel and by the line that launched it.
+//   - gpu: the time of the devices' operations that were captured, by kernel and by the line
+//     that launched it.
 //
 // Samples of wall and threads are labelled with their thread and state, and where the thread was
 // blocked with the reason; those of gpu with their device.
@@ -20,7 +21,7 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/inferscope/inferscope/analysis/attribution"
-	"github.com/inferscope/inferscope/analysis/devices"
+	"github.com/inferscope/inferscope/analysis/coverage"
 	"github.com/inferscope/inferscope/analysis/phrase"
 	"github.com/inferscope/inferscope/analysis/timeline"
 	"github.com/inferscope/inferscope/sidecar/internal/tracefile/track"
@@ -52,8 +53,11 @@ func Write(w io.Writer, in track.Input) error {
 	p.out.Comments = []string{"InferScope " + in.Source.ToolVersion, "cell " + p.cell()}
 	p.out.PeriodType = &valueTypes[cpu]
 
-	a := attribution.Host(in.Timeline, attribution.Options{Source: in.Cell.Lines, Arch: in.Arch})
-	a.Devices(devices.Sum(in.Timeline))
+	a := track.Attribute(in)
+	if c := coverage.Of(in.Timeline); !c.Whole() {
+		p.out.Comments = append(p.out.Comments, "gpu: only what was captured, "+phrase.Percent(c.Share)+" of the cell in "+
+			phrase.Count(int64(c.Windows), "window", "windows"))
+	}
 	own := attribution.OwnThreads(in.Timeline)
 	for id := 1; id < len(in.Timeline.Threads); id++ {
 		if !own[id] {

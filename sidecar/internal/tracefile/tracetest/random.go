@@ -68,6 +68,11 @@ func Random(seed uint64) track.Input {
 			}
 		}
 	}
+	if r.IntN(4) == 0 {
+		for at := window.Start; at < window.End; at += length / 5 {
+			b.AddWindow(timeline.Window{Start: at, End: at + 1 + r.Int64N(length/5), Launches: 3, Missed: r.Int64N(4) - 1})
+		}
+	}
 	from, to := interval()
 	b.AddOverhead(timeline.Interval{Start: from, End: to})
 	return track.Input{Timeline: b.Build(window), Arch: "amd64", Cell: result.Cell{Lines: []string{"a", "b", "c", "d", "e"}, Name: "In[1]"}}

@@ -1,15 +1,17 @@
 package track
 
 import (
+	"math"
 	"slices"
 	"strconv"
 
 	"github.com/inferscope/inferscope/analysis/attribution"
+	"github.com/inferscope/inferscope/analysis/coverage"
 	"github.com/inferscope/inferscope/analysis/phrase"
 	"github.com/inferscope/inferscope/analysis/timeline"
 )
 
-// device tells of one GPU: a track a stream, and for the busiest one what left it idle.
+// device tells of one GPU: a track a stream, and what left it idle.
 func (w *walker) device(i int) {
 	d := &w.tl.Devices[i]
 	if d.Ops.Len() == 0 {
@@ -20,9 +22,7 @@ func (w *walker) device(i int) {
 		name += ": " + model
 	}
 	parent := w.track(Track{Kind: Device, Name: name, Device: d.Index})
-	if w.a.GPU != nil && w.a.GPU.Busiest == i {
-		w.idle(parent, d.Index)
-	}
+	w.idle(parent, i)
 	streams := slices.Compact(slices.Sorted(slices.Values(d.Ops.Stream)))
 	lanes := make(map[uint32]*lane, len(streams))
 	for _, stream := range streams {
@@ -88,17 +88,28 @@ func side(m timeline.MemoryKind) string {
 	return string(name)
 }
 
-// idle tells of the idle time of the busiest device, a slice a cause.
-func (w *walker) idle(parent ID, index int32) {
-	l := w.lane(Track{Parent: parent, Kind: Lane, Name: "idle", Device: index})
-	w.a.IdlePieces(func(p attribution.IdlePiece) {
-		s := w.fill(p.Start, p.End, Idle, phrase.Kind(p.Kind))
-		s.text("cause", string(p.Kind))
-		w.withLine(s, p.Line)
-		if p.Sampled {
-			s.text("exact", "no: what most samples of the line say")
+// idle tells of what was not captured of a device, and of the idle time of the busiest
+// one, a slice a cause.
+func (w *walker) idle(parent ID, device int) {
+	l := w.lane(Track{Parent: parent, Kind: Lane, Name: "idle", Device: w.tl.Devices[device].Index})
+	unseen := coverage.Unseen(w.tl)
+	missing := func(until int64) {
+		for ; len(unseen) > 0 && unseen[0].Start <= until; unseen = unseen[1:] {
+			l.add(w.fill(unseen[0].Start, unseen[0].End, Unseen, "not captured"))
 		}
-		l.add(s)
-	})
+	}
+	if w.a.GPU != nil && w.a.GPU.Busiest == device {
+		w.a.IdlePieces(func(p attribution.IdlePiece) {
+			missing(p.Start)
+			s := w.fill(p.Start, p.End, Idle, phrase.Kind(p.Kind))
+			s.text("cause", string(p.Kind))
+			w.withLine(s, p.Line)
+			if p.Sampled {
+				s.text("exact", "no: what most samples of the line say")
+			}
+			l.add(s)
+		})
+	}
+	missing(math.MaxInt64)
 	l.done()
 }

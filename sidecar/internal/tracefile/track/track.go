@@ -89,6 +89,8 @@ const (
 	Set
 	// Idle is time in which a device did nothing.
 	Idle
+	// Unseen is time in which a device was not captured.
+	Unseen
 	// Overhead is time in which the device's tracing held the program up.
 	Overhead
 	// NumCategories is how many there are.
@@ -96,7 +98,7 @@ const (
 )
 
 var categoryNames = [NumCategories]string{"python_function", "user_annotation", "user_annotation", "garbage_collection",
-	"thread_state", "cuda_runtime", "cuda_driver", "kernel", "gpu_memcpy", "gpu_memset", "gpu_idle", "overhead"}
+	"thread_state", "cuda_runtime", "cuda_driver", "kernel", "gpu_memcpy", "gpu_memset", "gpu_idle", "not_captured", "overhead"}
 
 // String is the category's name in a file.
 func (c Category) String() string {

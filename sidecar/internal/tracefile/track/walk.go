@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/inferscope/inferscope/analysis/attribution"
+	"github.com/inferscope/inferscope/analysis/coverage"
 	"github.com/inferscope/inferscope/analysis/devices"
 	"github.com/inferscope/inferscope/analysis/phrase"
 	"github.com/inferscope/inferscope/analysis/timeline"
@@ -39,6 +40,14 @@ type walker struct {
 	slice Slice // the one being told, its slices reused
 }
 
+// Attribute gives the time of the input its causes and lines, by the rules of the report.
+func Attribute(in Input) *attribution.Attribution {
+	a := attribution.Host(in.Timeline, attribution.Options{Source: in.Cell.Lines, Arch: in.Arch})
+	plan := coverage.Of(in.Timeline)
+	a.Devices(devices.Sum(in.Timeline, plan), plan)
+	return a
+}
+
 // Walk tells a sink of everything in a timeline that can be drawn: lines of the cell, CUDA
 // calls, scopes, marks, collections and states by thread, operations by stream, idle time
 // with its cause, and counters. Beside the sink's own, it needs memory for a few bytes a
@@ -51,8 +60,7 @@ func Walk(in Input, sink Sink) {
 	if w.arch == "" {
 		w.arch = runtime.GOARCH
 	}
-	w.a = attribution.Host(tl, attribution.Options{Source: in.Cell.Lines, Arch: w.arch})
-	w.a.Devices(devices.Sum(tl))
+	w.a = Attribute(in)
 	w.callLine = w.a.CallLines()
 
 	if main := tl.Main(); main != 0 {

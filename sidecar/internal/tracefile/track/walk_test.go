@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/inferscope/inferscope/analysis/attribution"
-	"github.com/inferscope/inferscope/analysis/devices"
+	"github.com/inferscope/inferscope/analysis/coverage"
 	"github.com/inferscope/inferscope/analysis/timeline"
 	"github.com/inferscope/inferscope/sidecar/internal/tracefile/tracetest"
 	"github.com/inferscope/inferscope/sidecar/internal/tracefile/track"
@@ -139,6 +139,11 @@ func want(tl *timeline.Timeline) map[track.Category]sum {
 		add(c, tl.Calls.Start[i], tl.Calls.End[i])
 	}
 	for _, d := range tl.Devices {
+		if d.Ops.Len() > 0 {
+			for _, gap := range coverage.Unseen(tl) {
+				add(track.Unseen, gap.Start, gap.End)
+			}
+		}
 		for i, kind := range d.Ops.Kind {
 			add([]track.Category{track.Kernel, track.Copy, track.Set}[kind], d.Ops.Start[i], d.Ops.End[i])
 		}
@@ -159,9 +164,9 @@ func check(t *testing.T, what string, in track.Input) *recorder {
 		}
 	}
 	// Idle time is the extent without the operations of the busiest device.
-	a := attribution.Host(tl, attribution.Options{Source: in.Cell.Lines, Arch: in.Arch})
-	a.Devices(devices.Sum(tl))
-	if a.GPU != nil && got[track.Idle].ns != a.GPU.Idle.TotalNs || a.GPU == nil && got[track.Idle].count > 0 {
+	a := track.Attribute(in)
+	whole := a.GPU != nil && a.GPU.Coverage == nil
+	if whole && got[track.Idle].ns != a.GPU.Idle.TotalNs || a.GPU == nil && got[track.Idle].count > 0 {
 		t.Fatalf("%s: idle for %d ns", what, got[track.Idle].ns)
 	}
 	lines := r.selfTime(tl)
@@ -241,15 +246,16 @@ func TestWhatIsToldIsWhatHappened(t *testing.T) {
 	for _, c := range tracetest.Cases() {
 		check(t, c.Name, c.Input)
 	}
-	spread := 0
+	spread, unseen := 0, 0
 	for seed := range uint64(2000) {
 		r := check(t, fmt.Sprint("seed ", seed), tracetest.Random(seed))
 		for _, tr := range r.tracks {
 			spread = max(spread, tr.Again)
 		}
+		unseen += r.sums()[track.Unseen].count
 	}
-	if spread == 0 {
-		t.Error("nothing ever overlapped: the timelines are too tame")
+	if spread == 0 || unseen == 0 {
+		t.Errorf("nothing ever overlapped (%d), or all was captured (%d): the timelines are too tame", spread, unseen)
 	}
 }
 
