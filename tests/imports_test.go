@@ -57,6 +57,15 @@ var importRules = []importRule{
 	{folder: "sidecar/internal/nearest"},
 	// The configuration is data for whoever acts on it, and knows none of them.
 	{folder: "sidecar/internal/config", own: []string{"sidecar/internal/nearest"}, others: []string{"github.com/pelletier/go-toml/v2"}},
+	// Files of other tools: an exporter knows the timeline and how it is laid out, and no other exporter.
+	{folder: "sidecar/internal/tracefile", own: []string{"analysis/...", "sidecar/internal/tracefile/..."}},
+	{folder: "sidecar/internal/tracefile/track", pure: true, own: []string{"analysis/..."}, tests: []string{"sidecar/internal/tracefile/tracetest"}},
+	{folder: "sidecar/internal/tracefile/perfetto", pure: true, own: []string{"analysis/timeline", "sidecar/internal/tracefile/track"},
+		tests: []string{"analysis/...", "sidecar/internal/tracefile/tracetest"}},
+	{folder: "sidecar/internal/tracefile/chrome", pure: true, own: []string{"analysis/timeline", "sidecar/internal/tracefile/track"},
+		tests: []string{"analysis/...", "sidecar/internal/tracefile/tracetest"}},
+	{folder: "sidecar/internal/tracefile/pprof", pure: true, own: []string{"analysis/...", "sidecar/internal/tracefile/track"},
+		others: []string{"github.com/google/pprof/profile"}, tests: []string{"sidecar/internal/tracefile/tracetest"}},
 	{folder: "sidecar", own: []string{"analysis/...", "report/...", "sidecar/..."}, others: []string{"github.com/", "golang.org/x/", "honnef.co/"}},
 
 	{folder: "bench", own: []string{"analysis/...", "report/..."}, others: []string{"golang.org/x/sys"}},
@@ -260,6 +269,10 @@ func TestImportRuleFails(t *testing.T) {
 		{"sidecar/wire/a.go", `"` + own + `analysis/timeline"`, "", "may not import analysis/timeline"},
 		{"sidecar/internal/server/a.go", `"` + own + `sidecar/internal/session"`, "", "may not import sidecar/internal/session"},
 		{"sidecar/internal/session/a.go", `"` + own + `report/html"`, "", ""},
+		{"sidecar/internal/tracefile/a.go", `"` + own + `sidecar/internal/tracefile/chrome"`, "", ""},
+		{"sidecar/internal/tracefile/chrome/a.go", `"` + own + `sidecar/internal/tracefile/track"`, "", ""},
+		{"sidecar/internal/tracefile/chrome/a.go", `"` + own + `sidecar/internal/tracefile/perfetto"`, "", "may not import sidecar/internal/tracefile/perfetto"},
+		{"sidecar/internal/tracefile/track/a.go", `"os"`, "", "may not import os"},
 		{"sidecar/internal/collect/ebpf/a.go", `"` + own + `sidecar/internal/collect"`, "", ""},
 		{"sidecar/internal/collect/ebpf/a.go", `"` + own + `sidecar/internal/collect/ebpf/bpf"`, "", ""},
 		{"sidecar/internal/collect/ebpf/a.go", `"` + own + `sidecar/internal/collect/procfs"`, "", ""},

@@ -78,6 +78,9 @@ type Attribution struct {
 	CallTotals [timeline.NumCallClasses]CallTotal
 
 	from *attributor
+	// calls and idle are what Devices made, for IdlePieces and CallLines.
+	calls *calls
+	idle  *idleSweep
 }
 
 // Options are the inputs beside the timeline. The zero value is usable.

@@ -104,6 +104,7 @@ func (a *Attribution) Devices(list []result.Device, plan *coverage.Plan) {
 	s.divide()
 	s.busy(a.GPU)
 	s.results(a)
+	a.calls, a.idle = c, s
 	if a.GPU.Coverage != nil && a.GPU.WallNs > 0 {
 		a.GPU.Doubt = float64(a.GPU.Idle.Range.High-a.GPU.Idle.Range.Low) / 2 / float64(a.GPU.WallNs)
 	}

@@ -198,6 +198,9 @@ type idleSweep struct {
 	lastGap, gap int64
 	// costing says that the piece at hand is what the capture of a launch cost, where the capture was not whole.
 	costing bool
+
+	// each, where set, is told of every piece; of one that samples share out, k says nothing.
+	each func(start, end int64, k idle, line int32, sampled bool)
 }
 
 func newIdleSweep(a *attributor, c *calls, device int, plan *coverage.Plan) *idleSweep {
@@ -467,6 +470,9 @@ func (s *idleSweep) line(number int32) *idleLine {
 // add gives [start, end) a cause.
 func (s *idleSweep) add(k idle, number int32, p proof, start, end int64) {
 	l := s.line(number)
+	if s.each != nil {
+		s.each(start, end, k, l.number, false)
+	}
 	l.kinds[k] += end - start
 	if p != (proof{}) {
 		l.proofs[k].add(p, end-start)

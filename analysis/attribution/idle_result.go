@@ -151,11 +151,7 @@ func (s *idleSweep) picture(g *GPU) {
 	g.Columns = make([]IdleColumn, len(s.filled))
 	for i := range s.filled {
 		f := &s.filled[i]
-		if n, ok := s.byLine[f.lines.line]; ok && f.shared > 0 {
-			f.kinds[s.lines[n].last] += f.shared
-		} else {
-			f.kinds[iUnknown] += f.shared
-		}
+		f.kinds[s.mostly(f.lines.line)] += f.shared
 		best := 0
 		for k, ns := range f.kinds {
 			g.Columns[i].Ns += ns

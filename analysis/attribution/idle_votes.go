@@ -14,6 +14,9 @@ const stackFor = 50_000_000
 // call: samples inside such pieces say what it did.
 func (s *idleSweep) share(v *actor, number int32, start, end int64) {
 	l := s.line(number)
+	if s.each != nil {
+		s.each(start, end, iUnknown, l.number, true)
+	}
 	l.shared += end - start
 	l.sampled += end - start
 	s.lastGap = -1
@@ -196,4 +199,12 @@ func (s *idleSweep) split(l *idleLine, list []ballot) {
 			l.last = idle(k)
 		}
 	}
+}
+
+// mostly is the kind that most of the shared time of a line went to, once divide has run.
+func (s *idleSweep) mostly(line int32) idle {
+	if n, ok := s.byLine[line]; ok {
+		return s.lines[n].last
+	}
+	return iUnknown
 }
