@@ -9,6 +9,7 @@
  *   begin RING BUFFER_BYTES MAX_BUFFERS DRAIN_MS
  *   replay FILE COUNT   does the recorded work  ->  when the device will be done, CLOCK_MONOTONIC. After each time what the
  *                       governor asked for is done, as an interpreter does between two instructions
+ *   stepped             how often that was done
  *   drain MS | end | state | release
  *   fork                forks in the middle of whatever goes on; the child uses everything and exits  ->  its status
  *   pid                 its process id
@@ -63,6 +64,7 @@ static void answer(int result, const struct inferscope_outcome *o) {
 
 typedef int (*pending_function)(void *);
 static _Atomic(pending_function) pending;
+static int stepped;
 
 static int run_soon(pending_function function, void *argument) {
     (void)argument; /* the shim's is NULL */
@@ -85,7 +87,10 @@ static uint64_t replay(const char *cupti, const char *file, int count) {
         if (end == 0) break;
         if (f.busy_until != NULL) f.busy_until(end);
         pending_function now = atomic_exchange(&pending, NULL);
-        if (now != NULL) now(NULL);
+        if (now != NULL) {
+            now(NULL);
+            stepped++;
+        }
     }
     return end;
 }
@@ -132,6 +137,8 @@ int main(int argc, char **argv) {
         } else if (strcmp(command, "cupti") == 0) {
             find(open_library(argv[3]), "mock_cupti_replay", &f.replay);
             puts("ok");
+        } else if (strcmp(command, "stepped") == 0) {
+            printf("%d\n", stepped);
         } else if (strcmp(command, "govern") == 0) {
             budget = (unsigned)atoi(a);
             puts("ok");

@@ -14,6 +14,7 @@
  *   MOCK_CUPTI_EXTRA    1: a set of memory and a copy between devices, which the recordings do not have
  *   MOCK_CUPTI_NAMES    1: every kernel has a name of its own
  *   MOCK_CUPTI_DEVICES  the work is done by this many devices in turn, a replayed round each
+ *   MOCK_CUPTI_FAST     everything happens so many times as fast
  *   MOCK_CUPTI_SUBSCRIBER  set: somebody else has subscribed
  *   MOCK_CUPTI_WORKERS  how many threads deliver buffers; 1, and at most 4
  *   MOCK_CUPTI_SLOW_MS  how long a flush takes besides */
@@ -266,6 +267,7 @@ uint64_t mock_cupti_replay(const char *path, int count) {
     static _Atomic int rounds; /* of all replays */
     uint32_t most = 0;
     int operations = 0, various = setting("MOCK_CUPTI_NAMES"), every = setting("MOCK_CUPTI_ZERO"), alien = setting("MOCK_CUPTI_ALIEN") || setting("MOCK_CUPTI_BROKEN");
+    uint64_t fast = setting("MOCK_CUPTI_FAST") > 0 ? (uint64_t)setting("MOCK_CUPTI_FAST") : 1;
     uint32_t devices = (uint32_t)setting("MOCK_CUPTI_DEVICES");
     for (uint32_t i = 0; i < recording.records; i++) {
         int link = link_offset(u32(recording.in_order[i]));
@@ -287,7 +289,8 @@ uint64_t mock_cupti_replay(const char *path, int count) {
             memset(record, 0xee, sizeof record);
             memcpy(record, from, size);
             int time = start_offset(kind), link = link_offset(kind);
-            uint64_t start = u64(record + time) + shift, end = u64(record + time + 8) + shift;
+            uint64_t start = recording.stamp + (u64(record + time) - recording.stamp) / fast + shift;
+            uint64_t end = start + (u64(record + time + 8) - u64(record + time)) / fast;
             end_of_round = end > end_of_round ? end : end_of_round;
             put64(record + time, start);
             put64(record + time + 8, end);
