@@ -27,6 +27,8 @@ _MULTIPLE_SUBSCRIBERS = 39
 # The device is waited for in slices, so that an interrupt gets through, and not for ever.
 _DRAIN_SLICE_MS = 50
 _DRAIN_SECONDS = 60.0
+# Begins a reason by which the analysis knows that GPU work is missing.
+_NOT_CAPTURED = "GPU work was not captured: "
 
 
 class _Options(ctypes.Structure):
@@ -122,7 +124,7 @@ class Capture:
     @property
     def failure(self) -> str:
         """Why `begin` neither started nor armed the capture, as a sentence's part; empty when it did."""
-        return self._why
+        return self._why.removeprefix(_NOT_CAPTURED)
 
     def begin(self, ring_path: str) -> None:
         """Start capture, or arm it when CUDA is not in use yet.
@@ -135,7 +137,7 @@ class Capture:
         try:
             self._begin(ring_path)
         except Exception as error:
-            self._why = f"GPU work was not captured: {error!r}"
+            self._why = f"{_NOT_CAPTURED}{error!r}"
         if self._library is None:
             self._disarm()
 
@@ -146,7 +148,7 @@ class Capture:
         try:
             library = _load(self._path)
         except (OSError, AttributeError) as error:
-            self._why = f"GPU work was not captured: the shim cannot be loaded ({error})"
+            self._why = f"{_NOT_CAPTURED}the shim cannot be loaded ({error})"
             return
         outcome = _Outcome()
         if library.inferscope_capture_state() != _IDLE:
@@ -229,6 +231,8 @@ class Capture:
 
 
 _IDLE, _ON = 0, 2
+# cupti_find's word for it
+_NO_LIBRARY = "no CUPTI library was found"
 # enum inferscope_ungoverned
 _OVER_BUDGET = "GPU capture cost more than its budget and could not be cut into windows: "
 _UNGOVERNED = {
@@ -325,9 +329,11 @@ def _explain(outcome: _Outcome) -> str:
     step, detail = outcome.step.decode("utf-8", "replace"), outcome.detail.decode("utf-8", "replace")
     if outcome.cupti_error == _MULTIPLE_SUBSCRIBERS:
         return "another profiler holds CUPTI in this process; end its session to see GPU work"
+    if detail == _NO_LIBRARY:
+        return f"{_NOT_CAPTURED}{_NO_LIBRARY}; inferscope doctor tells how to install it"
     said = f" ({detail})" if detail else ""
     code = f", CUPTI error {outcome.cupti_error}" if outcome.cupti_error > 0 else ""
-    return f"GPU work was not captured: could not {step}{said}{code}"
+    return f"{_NOT_CAPTURED}could not {step}{said}{code}"
 
 
 def _loss(reason: str) -> _wire.Loss:

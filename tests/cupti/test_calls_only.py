@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from .test_cell import Notebook
+from kernels import Kernel, load
+
+from .test_cell import LIBRARIES, Notebook
 
 HOLD = """
 import sys, types
@@ -93,6 +95,22 @@ def test_only_trying_shows_that_cupti_is_held(notebook: Notebook) -> None:
     reply = notebook.profile(CELL)
     assert reply.status == "ok"
     check_calls(notebook, "another profiler holds CUPTI in this process; end its session to see GPU work")
+
+
+def test_the_library_of_cupti_is_missing(mocks: Path, tmp_path: Path) -> None:
+    require_ebpf()
+    kernel = Kernel(env={"MOCKS": str(mocks), "SUMMARY": str(tmp_path / "summary.json")})
+    try:
+        load(kernel)
+        libraries = LIBRARIES.split("cupti = ")[0]
+        assert kernel.run(libraries + HELPERS + "cuda.cuInit(0)").status == "ok"
+        found = kernel.value("[m for m in open('/proc/self/maps') if 'libcupti' in m]")
+        assert found == "[]"
+        notebook = Notebook.of(kernel, tmp_path)
+        assert notebook.profile(CELL).status == "ok"
+        check_calls(notebook, "no CUPTI library was found; inferscope doctor tells how to install it")
+    finally:
+        kernel.close()
 
 
 def test_no_calls_in_the_cell(notebook: Notebook) -> None:

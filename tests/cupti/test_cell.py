@@ -39,6 +39,13 @@ class Notebook:
         load(self.kernel)
         assert self.kernel.run(LIBRARIES).status == "ok"
 
+    @classmethod
+    def of(cls, kernel: Kernel, folder: Path) -> Notebook:
+        """Another kernel, whose environment names the folder's file for summaries."""
+        made = cls.__new__(cls)
+        made.kernel, made._summary, made.name = kernel, folder / "summary.json", ""
+        return made
+
     def profile(self, cell: str) -> Reply:
         reply = self.kernel.run("%%inferscope\n" + cell)
         assert len(reply.reports) == 1, reply

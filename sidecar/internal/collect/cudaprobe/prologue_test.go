@@ -68,6 +68,23 @@ func TestProbeOffsetIsBounded(t *testing.T) {
 	}
 }
 
+func TestIsRefused(t *testing.T) {
+	for code, want := range map[string]bool{
+		"f0830001": true, "2e90": true, "66662e0f1f8400": true, "55": false, "f30f1efa": false, "64488b042500": false, "": false, "6690": false,
+	} {
+		raw, err := hex.DecodeString(code)
+		if err != nil {
+			t.Fatal(code, err)
+		}
+		if got := isRefused(raw, elf.EM_X86_64); got != want {
+			t.Errorf("%s: %v", code, got)
+		}
+		if isRefused(raw, elf.EM_AARCH64) {
+			t.Errorf("%s on arm64", code)
+		}
+	}
+}
+
 func FuzzProbeOffset(f *testing.F) {
 	f.Add([]byte{0xf3, 0x0f, 0x1e, 0xfa, 0x55})
 	f.Add([]byte{0x66, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0})

@@ -3,6 +3,7 @@ package cudaprobe
 import (
 	"bytes"
 	"context"
+	"debug/elf"
 	"errors"
 	"fmt"
 	"os"
@@ -344,6 +345,60 @@ func TestProcessThatEnds(t *testing.T) {
 	}
 	if _, err := c.Begin(context.Background(), target, timeline.NewBuilder()); err == nil {
 		t.Error("a process that is gone was probed")
+	}
+}
+
+// What the kernel refuses is found also where isRefused does not know of it, and the rest is probed.
+func TestRefusedFunctionIsLeftOut(t *testing.T) {
+	if runtime.GOARCH != "amd64" {
+		t.Skip("the instructions of the library are x86-64's")
+	}
+	c := warm(t, Options{})
+	d := start(t)
+	d.do(t, "load")
+	l, err := openLibrary(d.pid, d.library)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := elf.Open(d.library)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	symbols, err := file.DynamicSymbols()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range symbols {
+		if s.Name == "cuMemHostRegister_v2" {
+			start, _, ok := codeAt(file, s)
+			if !ok {
+				t.Fatal("the function has no code")
+			}
+			l.functions = slices.Insert(l.functions, 3, newFunction(s.Name, false, start))
+		}
+	}
+	links, refused, err := c.programs.attach(d.pid, l.path, l.functions, 0)
+	defer func() {
+		for _, l := range links {
+			if err := l.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}()
+	if err != nil || !slices.Equal(refused, []string{"cuMemHostRegister"}) {
+		t.Errorf("%v, refused %v", err, refused)
+	}
+	probes := 0
+	for _, l := range links {
+		info, err := l.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		probes += int(info.UprobeMulti().Count)
+	}
+	if probes != 2*(len(l.functions)-1) {
+		t.Errorf("%d probes for %d functions", probes, len(l.functions))
 	}
 }
 
