@@ -120,6 +120,8 @@ func Rung(r timeline.Rung) string {
 		return "/proc: sampled thread states"
 	case timeline.RungInProcess:
 		return "in-process sampling only: no scheduler data"
+	case timeline.RungTrace:
+		return "none: the trace of another tool"
 	case "":
 		return "not known"
 	}

@@ -20,6 +20,11 @@ const (
 	ShareCopies
 	// ShareOverlap: both at once.
 	ShareOverlap
+	// ShareHiddenKernels: kernels were, while the host worked of its own accord as far as its
+	// ranges tell: neither side waited for the other.
+	ShareHiddenKernels
+	// ShareHiddenCopies: the same of copies or sets alone.
+	ShareHiddenCopies
 	// ShareCarryIn: only work that was launched before the cell.
 	ShareCarryIn
 	// ShareHost: the device was idle, and the host is why.
@@ -59,7 +64,7 @@ type GPU struct {
 
 // Owned says that the cell itself gave the device work. It may be asked of nil.
 func (g *GPU) Owned() bool {
-	return g != nil && g.Shares[ShareKernels]+g.Shares[ShareCopies]+g.Shares[ShareOverlap] > 0 && g.Launches+g.Copies > 0
+	return g != nil && g.Shares[ShareKernels]+g.Shares[ShareCopies]+g.Shares[ShareOverlap]+g.Shares[ShareHiddenKernels]+g.Shares[ShareHiddenCopies] > 0 && g.Launches+g.Copies > 0
 }
 
 // IdleColumn is one column of the picture of a device's idle time.
@@ -187,6 +192,11 @@ func deviceLines(tl *timeline.Timeline, c *calls, plan *coverage.Plan) *deviceLi
 		ops := &tl.Devices[i].Ops
 		for row, call := range ops.Call {
 			slot := plan.Devices[i].Slot(row)
+			if call < 0 && tl.Whole && ops.Kind[row] == timeline.OpKernel {
+				g.Launches++
+			} else if call < 0 && tl.Whole {
+				g.Copies++
+			}
 			if call < 0 || slot == coverage.Unknown {
 				continue
 			}

@@ -53,6 +53,7 @@ const (
 	iFramework = iHost + idle(kPython) + iota
 	iPython
 	iNative
+	iOutside // the host had not launched the next operation, and nothing tells what it did
 	iUnknown
 	numIdle
 )
@@ -63,6 +64,7 @@ var idleKinds = func() [numIdle]result.CauseKind {
 		result.CauseDataLoading}
 	copy(out[iHost:], kinds[:kPython])
 	out[iFramework], out[iPython], out[iNative], out[iUnknown] = result.CauseFramework, result.CausePython, result.CauseNative, result.CauseUnknown
+	out[iOutside] = result.CauseUnknown
 	return out
 }()
 
@@ -75,6 +77,10 @@ func idleOf(k kind) idle {
 		return iNative
 	case kProfiler:
 		return iProfiler
+	case kFramework:
+		return iFramework
+	case kLoading:
+		return iLoading
 	case kUnknown:
 		return iUnknown
 	}
@@ -201,6 +207,9 @@ type idleSweep struct {
 
 	// each, where set, is told of every piece; of one that samples share out, k says nothing.
 	each func(start, end int64, k idle, line int32, sampled bool)
+	// hostDue says that the gap is known to wait for the host: the launch of the operation
+	// that ends it was recorded, or none followed.
+	hostDue bool
 }
 
 func newIdleSweep(a *attributor, c *calls, device int, plan *coverage.Plan) *idleSweep {
@@ -214,8 +223,7 @@ func newIdleSweep(a *attributor, c *calls, device int, plan *coverage.Plan) *idl
 	}
 	s.blocks = s.cutter()
 	s.carried = s.seen.Carried
-	s.main = newActor(c, a.frames, tl.Main())
-	s.actors[s.main.id] = s.main
+	s.main = s.actor(tl.Main())
 	s.filled = make([]column, s.columns.n)
 	return s
 }
@@ -223,6 +231,7 @@ func newIdleSweep(a *attributor, c *calls, device int, plan *coverage.Plan) *idl
 func (s *idleSweep) actor(id timeline.ThreadID) *actor {
 	if s.actors[id] == nil {
 		s.actors[id] = newActor(s.c, s.a.frames, id)
+		s.actors[id].code = newRangeCursor(s.a.code, s.actors[id].t)
 	}
 	return s.actors[id]
 }
@@ -295,6 +304,7 @@ func (s *idleSweep) idle(start, end int64, next int) {
 			returned = start
 		}
 	}
+	s.hostDue = next < 0 || call >= 0
 	v := s.actor(thread)
 	own := s.refill(v, start, end, call)
 	fromMain := own
@@ -391,12 +401,19 @@ func (s *idleSweep) hard(v *actor, t int64, profiled bool) (idle, proof) {
 	case of == roleCompile:
 		return iCompile, s.schedProof(v)
 	}
+	switch in := v.code.inside(); in.role {
+	case roleWarmUp:
+		return iWarmUp, proof{group: in.group(0).pack()}
+	case roleCompile:
+		return iCompile, proof{group: in.group(0).pack()}
+	}
 	return iUnknown, proof{}
 }
 
 // plain says that nothing with a cause of its own holds the thread up.
 func (s *idleSweep) plain(v *actor) bool {
-	return !v.collecting && !v.pageable && !v.in(timeline.CallAlloc) && !v.row.offCPU()
+	return !v.collecting && !v.pageable && !v.in(timeline.CallAlloc) && !v.row.offCPU() &&
+		v.code.inside().role != roleLoader
 }
 
 // soft are the causes that come after those of the launch and the synchronisation.
@@ -412,6 +429,8 @@ func (s *idleSweep) soft(v *actor, line int32, t, until int64) {
 		s.add(iAllocator, line, s.callProof(v, timeline.CallAlloc), t, until)
 	case v.row.offCPU() && s.a.frames.role[v.row.stack] == roleLoader:
 		s.add(iLoading, line, s.schedProof(v), t, until)
+	case v.code.inside().role == roleLoader:
+		s.add(iLoading, line, proof{group: v.code.inside().group(0).pack()}, t, until)
 	case v.collecting:
 		s.add(iHost+kGC, line, proof{}, t, until)
 	case v.row.state == blocked:
@@ -424,6 +443,10 @@ func (s *idleSweep) soft(v *actor, line int32, t, until int64) {
 		s.add(iFramework, line, proof{call: s.tl.Calls.Name[v.active[0]]}, t, until)
 	case v.id == 0:
 		s.add(iUnknown, line, proof{}, t, until)
+	case v.code.active() && v.row.state == stateUnknown:
+		s.add(idleOf(v.code.inside().kind()), line, proof{group: v.code.inside().group(0).pack()}, t, until)
+	case s.tl.Whole && s.hostDue:
+		s.add(iOutside, line, proof{}, t, until)
 	default:
 		s.share(v, line, t, until)
 	}

@@ -30,6 +30,8 @@ func (s *idleSweep) busy(g *GPU) {
 	w := s.tl.Extent
 	fresh := func() span { return span{cut: s.cutter(), at: w.Start} }
 	kernels, copies, own, all := fresh(), fresh(), fresh(), fresh()
+	hiddenKernels, hiddenCopies, hidden := fresh(), fresh(), fresh()
+	working, reached := s.working(), 0
 	for i, start := range s.ops.Start {
 		end := min(s.ops.End[i], w.End)
 		all.add(start, end)
@@ -37,10 +39,14 @@ func (s *idleSweep) busy(g *GPU) {
 			continue
 		}
 		own.add(start, end)
+		behind := reached
+		reached = hidden.addWithin(working, behind, start, end)
 		if s.ops.Kind[i] == timeline.OpKernel {
 			kernels.add(start, end)
+			hiddenKernels.addWithin(working, behind, start, end)
 		} else {
 			copies.add(start, end)
+			hiddenCopies.addWithin(working, behind, start, end)
 		}
 	}
 	worked := make([][NumShares]int64, s.pieces)
@@ -49,6 +55,15 @@ func (s *idleSweep) busy(g *GPU) {
 		worked[b][ShareCopies] = own.blocks[b] - kernels.blocks[b]
 		worked[b][ShareOverlap] = kernels.blocks[b] + copies.blocks[b] - own.blocks[b]
 		worked[b][ShareCarryIn] = all.blocks[b] - own.blocks[b]
+	}
+	for b := range worked {
+		onlyKernels, onlyCopies := hidden.blocks[b]-hiddenCopies.blocks[b], hidden.blocks[b]-hiddenKernels.blocks[b]
+		both := hiddenKernels.blocks[b] + hiddenCopies.blocks[b] - hidden.blocks[b]
+		worked[b][ShareKernels] -= onlyKernels
+		worked[b][ShareCopies] -= onlyCopies
+		worked[b][ShareOverlap] -= both
+		worked[b][ShareHiddenKernels] += onlyKernels + both
+		worked[b][ShareHiddenCopies] += onlyCopies
 	}
 	if !s.plan.Whole() {
 		s.estimateWork(worked)
@@ -120,6 +135,8 @@ func (s *idleSweep) detail(k idle, p proof) string {
 		return "in " + name
 	}
 	switch k {
+	case iOutside:
+		return "outside of what the trace shows, before the next launch"
 	case iLaunch:
 		return "from the launch to the operation's start"
 	case iDependency:
@@ -133,6 +150,9 @@ func (s *idleSweep) detail(k idle, p proof) string {
 	key := p.group.unpack()
 	if k == iLoading {
 		where := s.a.frames.name(key.fn)
+		if s.a.code != nil && key.sample {
+			return s.a.detail(key)
+		}
 		switch {
 		case !key.sample && where != "":
 			return "waiting in " + where

@@ -15,6 +15,8 @@ type fnID = int32
 type fn struct {
 	name, file string
 	line       int32
+	// marked is a name that code gave itself, an operator's: no function's.
+	marked bool
 }
 
 // stackIndex answers, for each stack, what the sweeps ask of it, in constant time.

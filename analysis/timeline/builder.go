@@ -21,6 +21,7 @@ type Builder struct {
 	process  Process
 	rung     Rung
 	losses   []Loss
+	whole    bool
 
 	devices     []*DeviceBuilder
 	calls       CallBuilder
@@ -113,7 +114,7 @@ func (b *Builder) addLoss(l Loss) {
 	b.losses = append(b.losses, l)
 }
 
-var rungRank = map[Rung]int{RungInProcess: 1, RungProcfs: 2, RungPerf: 3, RungEBPF: 4}
+var rungRank = map[Rung]int{RungTrace: 1, RungInProcess: 1, RungProcfs: 2, RungPerf: 3, RungEBPF: 4}
 
 // SetRung says how the scheduler's view is obtained; the best rung set wins.
 func (b *Builder) SetRung(r Rung) {
@@ -122,6 +123,13 @@ func (b *Builder) SetRung(r Rung) {
 	if rungRank[r] > rungRank[b.rung] {
 		b.rung = r
 	}
+}
+
+// SetWhole says that what is built is no cell but all that a trace holds; see Timeline.Whole.
+func (b *Builder) SetWhole() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.whole = true
 }
 
 // ThreadBuilder fills the tables of one thread. Append methods accept events in
@@ -141,6 +149,7 @@ type ThreadBuilder struct {
 	lines   lineTable
 	samples sampleTable
 	scopes  scopeTable
+	ranges  rangeTable
 	marks   markTable
 	gc      gcTable
 }
