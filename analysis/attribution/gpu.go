@@ -53,6 +53,9 @@ type GPU struct {
 	// of the interval of the idle time, as a share of the wall.
 	Coverage *result.Coverage
 	Doubt    float64
+	// OutsideNs is the idle time in which the host was due to launch something and did what no
+	// record tells: a part of the cause unknown.
+	OutsideNs int64
 	// Columns are what filled most of the idle time of each of result.PictureColumns pieces
 	// of the wall (fewer when it is shorter), with the idle ns in it; Kind is empty where there was none.
 	Columns []IdleColumn
@@ -192,15 +195,14 @@ func deviceLines(tl *timeline.Timeline, c *calls, plan *coverage.Plan) *deviceLi
 		ops := &tl.Devices[i].Ops
 		for row, call := range ops.Call {
 			slot := plan.Devices[i].Slot(row)
-			if call < 0 && tl.Whole && ops.Kind[row] == timeline.OpKernel {
-				g.Launches++
-			} else if call < 0 && tl.Whole {
-				g.Copies++
-			}
-			if call < 0 || slot == coverage.Unknown {
+			if call < 0 && !tl.Whole || slot == coverage.Unknown {
 				continue
 			}
-			l := &out.of(c.line[call]).by[slot]
+			line := int32(0)
+			if call >= 0 {
+				line = c.line[call]
+			}
+			l := &out.of(line).by[slot]
 			l.deviceNs += ops.End[row] - ops.Start[row]
 			if ops.Kind[row] == timeline.OpMemcpy {
 				l.copyNs += ops.End[row] - ops.Start[row]
@@ -208,6 +210,8 @@ func deviceLines(tl *timeline.Timeline, c *calls, plan *coverage.Plan) *deviceLi
 			switch {
 			case ops.Kind[row] != timeline.OpKernel && ops.Graph[row] == 0:
 				l.copies++
+			case call < 0:
+				l.launches++
 			case !launched[call]:
 				launched[call] = true
 				l.launches++

@@ -187,6 +187,7 @@ type idleSweep struct {
 	byLine map[int32]int
 	at     *idleLine
 	votes  map[idleVote]int64
+	code   [numIdle][]int64 // the time of ranges by what they stand for, an index into fns
 	libs   map[timeline.NameID]role
 
 	overhead int // the first of Overheads that has not ended
@@ -401,11 +402,13 @@ func (s *idleSweep) hard(v *actor, t int64, profiled bool) (idle, proof) {
 	case of == roleCompile:
 		return iCompile, s.schedProof(v)
 	}
-	switch in := v.code.inside(); in.role {
+	switch v.code.inside().role {
+	case roleProfiler:
+		return iProfiler, proof{}
 	case roleWarmUp:
-		return iWarmUp, proof{group: in.group(0).pack()}
+		return iWarmUp, proof{}
 	case roleCompile:
-		return iCompile, proof{group: in.group(0).pack()}
+		return iCompile, proof{}
 	}
 	return iUnknown, proof{}
 }
@@ -430,7 +433,7 @@ func (s *idleSweep) soft(v *actor, line int32, t, until int64) {
 	case v.row.offCPU() && s.a.frames.role[v.row.stack] == roleLoader:
 		s.add(iLoading, line, s.schedProof(v), t, until)
 	case v.code.inside().role == roleLoader:
-		s.add(iLoading, line, proof{group: v.code.inside().group(0).pack()}, t, until)
+		s.addCode(v, line, t, until)
 	case v.collecting:
 		s.add(iHost+kGC, line, proof{}, t, until)
 	case v.row.state == blocked:
@@ -439,12 +442,12 @@ func (s *idleSweep) soft(v *actor, line int32, t, until int64) {
 		s.add(iHost+kPreempted, line, proof{}, t, until)
 	case v.in(timeline.CallSync):
 		s.add(iDeviceWait, line, s.callProof(v, timeline.CallSync), t, until)
-	case v.classes != 0:
+	case v.classes != 0 && (!v.code.active() || v.code.inside().kind() != kFramework):
 		s.add(iFramework, line, proof{call: s.tl.Calls.Name[v.active[0]]}, t, until)
 	case v.id == 0:
 		s.add(iUnknown, line, proof{}, t, until)
 	case v.code.active() && v.row.state == stateUnknown:
-		s.add(idleOf(v.code.inside().kind()), line, proof{group: v.code.inside().group(0).pack()}, t, until)
+		s.addCode(v, line, t, until)
 	case s.tl.Whole && s.hostDue:
 		s.add(iOutside, line, proof{}, t, until)
 	default:
@@ -467,6 +470,19 @@ func (s *idleSweep) schedProof(v *actor) proof {
 		k = kPreempted
 	}
 	return proof{group: groupKey{kind: k, reason: r.reason, syscall: r.syscall, fn: s.a.frames.deepest[r.stack]}.pack()}
+}
+
+// addCode gives [start, end) to the code whose range holds the thread.
+func (s *idleSweep) addCode(v *actor, line int32, start, end int64) {
+	in := v.code.inside()
+	k := idleOf(in.kind())
+	s.add(k, line, proof{}, start, end)
+	sums := s.code[k]
+	for int(in.fn) >= len(sums) {
+		sums = append(sums, 0)
+	}
+	sums[in.fn] += end - start
+	s.code[k] = sums
 }
 
 func (s *idleSweep) line(number int32) *idleLine {

@@ -2,7 +2,9 @@ package attribution
 
 import (
 	"slices"
+	"strings"
 
+	"github.com/inferscope/inferscope/analysis/phrase"
 	"github.com/inferscope/inferscope/analysis/result"
 	"github.com/inferscope/inferscope/analysis/timeline"
 )
@@ -82,6 +84,9 @@ func (s *idleSweep) busy(g *GPU) {
 // results lists the causes of the idle time and what the picture needs of them.
 func (s *idleSweep) results(a *Attribution) {
 	g := a.GPU
+	for _, l := range s.lines {
+		g.OutsideNs += l.kinds[iOutside]
+	}
 	g.Idle = result.Idle{TotalNs: s.totalNs, Range: s.seen.Idle, Causes: []result.Cause{}}
 	type place struct {
 		kind result.CauseKind
@@ -134,6 +139,9 @@ func (s *idleSweep) detail(k idle, p proof) string {
 		}
 		return "in " + name
 	}
+	if len(s.code[k]) > 0 {
+		return s.largest(k)
+	}
 	switch k {
 	case iOutside:
 		return "outside of what the trace shows, before the next launch"
@@ -150,9 +158,6 @@ func (s *idleSweep) detail(k idle, p proof) string {
 	key := p.group.unpack()
 	if k == iLoading {
 		where := s.a.frames.name(key.fn)
-		if s.a.code != nil && key.sample {
-			return s.a.detail(key)
-		}
 		switch {
 		case !key.sample && where != "":
 			return "waiting in " + where
@@ -164,6 +169,32 @@ func (s *idleSweep) detail(k idle, p proof) string {
 		return "running in this process"
 	}
 	return s.a.detail(key)
+}
+
+// largest names the code that most of a cause's time went to.
+func (s *idleSweep) largest(k idle) string {
+	var best, all int64
+	var of fnID
+	for f, ns := range s.code[k] {
+		all += ns
+		if ns > best {
+			best, of = ns, fnID(f)
+		}
+	}
+	name := s.a.frames.name(of)
+	switch {
+	case name == "":
+		return ""
+	case k == iLoading && strings.Contains(name, "_MultiProcessingDataLoaderIter"):
+		return "waiting for a worker"
+	case k == iLoading && strings.Contains(name, "_SingleProcessDataLoaderIter"):
+		return "running in this process"
+	case best*10 >= all*9:
+		return "in " + name
+	case best*2 >= all:
+		return "mostly in " + name
+	}
+	return "most of all, " + phrase.Percent(float64(best)/float64(all)) + " of it, in " + name
 }
 
 // picture keeps, a column, the cause that filled most of its idle time.

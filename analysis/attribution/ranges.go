@@ -13,7 +13,7 @@ import (
 
 // What a thread of an imported trace did is known from its ranges: which operators,
 // Python functions and data loaders were active. The innermost range says what a
-// thread did, but for loading, compiling and initialising CUDA, which hold for
+// thread did, but for tracing, loading, compiling and initialising CUDA, which hold for
 // everything that they call. Whether the thread ran or waited is not known.
 
 // rangeUse is what an active range stands for.
@@ -22,6 +22,8 @@ type rangeUse struct {
 	fn   fnID
 	// inherits says that the range has no role of its own: a built-in function, a module's name.
 	inherits bool
+	// function says that it is a Python function, which tells more than whatever called it.
+	function bool
 }
 
 // rangeUses finds the use of a range by its name, each name once.
@@ -56,8 +58,11 @@ func (u *rangeUses) of(name timeline.NameID, kind timeline.RangeKind) *rangeUse 
 	case timeline.RangePython:
 		use.role = roleNone
 		if function, ok := pythonFunction(f.name); ok {
-			f = function
-			use.role = frameRole(f.name, "/"+strings.TrimPrefix(f.file, "/"))
+			f, use.function = function, true
+			file := "/" + strings.TrimPrefix(f.file, "/")
+			if use.role = frameRole(f.name, file); containsAny(file, profilerFiles) {
+				use.role = roleProfiler
+			}
 		} else {
 			use.inherits = true
 		}
@@ -128,8 +133,13 @@ func (c *rangeCursor) at(t int64) {
 		o := openRange{end: end, role: use.role, fn: use.fn}
 		if n := len(c.open); n > 0 {
 			outer := c.open[n-1].role
-			holds := outer == roleWarmUp || outer == roleCompile || outer == roleLoader // for all that it calls
-			if use.inherits || holds && (o.role == roleNone || outer < o.role) {
+			holds := outer != roleNone && outer < roleFramework // for all that it calls
+			switch {
+			case holds && (use.inherits || o.role == roleNone || outer < o.role):
+				if o.role = outer; !use.function {
+					o.fn = c.open[n-1].fn
+				}
+			case use.inherits:
 				o.role = outer
 			}
 		}

@@ -73,7 +73,7 @@ func indexStacks(tl *timeline.Timeline, directive int32) *stackIndex {
 		k := key{f.Func, f.File}
 		if _, ok := ids[k]; !ok {
 			ids[k] = fnID(len(x.fns))
-			x.fns = append(x.fns, fn{tl.Names.String(f.Func), file, f.Line})
+			x.fns = append(x.fns, fn{name: tl.Names.String(f.Func), file: file, line: f.Line})
 			roles[k] = frameRole(tl.Names.String(f.Func), file)
 		}
 		x.role[id] = x.role[caller].with(roles[k])
@@ -89,6 +89,9 @@ func (x *stackIndex) name(id fnID) string {
 		return ""
 	}
 	f := x.fns[id]
+	if f.marked {
+		return phrase.Code(f.name)
+	}
 	name := phrase.Function(f.name)
 	switch {
 	case strings.HasPrefix(f.file, "<frozen importlib"):

@@ -69,6 +69,16 @@ func (b *Builder) Thread(pid, tid int32) *ThreadBuilder {
 // than MaxName bytes is cut and marked.
 func (b *Builder) Name(s string) NameID { return b.names.intern(s) }
 
+// Text is the string of a name that was interned; the empty string when there is no such name.
+func (b *Builder) Text(id NameID) string {
+	b.names.mu.RLock()
+	defer b.names.mu.RUnlock()
+	if int(id) < len(b.names.text) {
+		return b.names.text[id]
+	}
+	return ""
+}
+
 // Frame interns a frame.
 func (b *Builder) Frame(f Frame) FrameID { return b.stacks.internFrame(f) }
 

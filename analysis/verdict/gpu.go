@@ -167,7 +167,7 @@ func assessGPU(in Input, t *Trust) {
 	case t.GPUMissing && t.Evidence > capNoDevice:
 		t.Evidence = capNoDevice
 		t.EvidenceWhy += "; not all GPU work was captured, which caps it at 0.2"
-	case t.Evidence > capNoSched && s.host > minSaving && (rung == timeline.RungInProcess || rung == timeline.RungProcfs):
+	case t.Evidence > capNoSched && s.host > minSaving && (rung == timeline.RungInProcess || rung == timeline.RungProcfs || rung == timeline.RungTrace):
 		t.Evidence = capNoSched
 		t.EvidenceWhy += "; there is no record of every switch, which caps it at 0.8"
 	}
