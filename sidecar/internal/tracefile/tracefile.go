@@ -9,12 +9,14 @@ import (
 
 	"github.com/inferscope/inferscope/sidecar/internal/tracefile/importer"
 	"github.com/inferscope/inferscope/sidecar/internal/tracefile/kineto"
+	"github.com/inferscope/inferscope/sidecar/internal/tracefile/nsys"
 )
 
 // Importers is the registry, in the order in which they are asked.
 func Importers() []importer.Importer {
 	return []importer.Importer{
 		kineto.Importer{},
+		nsys.Importer{},
 	}
 }
 
