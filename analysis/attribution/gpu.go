@@ -29,6 +29,8 @@ const (
 	ShareCarryIn
 	// ShareHost: the device was idle, and the host is why.
 	ShareHost
+	// ShareUnseenHost: it was idle, and the host is why, but nothing tells what that did.
+	ShareUnseenHost
 	// ShareOther: it was idle for a reason that is neither the host's nor a copy's.
 	ShareOther
 	// ShareUnknown: it was idle, and nothing tells why.
@@ -53,9 +55,6 @@ type GPU struct {
 	// of the interval of the idle time, as a share of the wall.
 	Coverage *result.Coverage
 	Doubt    float64
-	// OutsideNs is the idle time in which the host was due to launch something and did what no
-	// record tells: a part of the cause unknown.
-	OutsideNs int64
 	// Columns are what filled most of the idle time of each of result.PictureColumns pieces
 	// of the wall (fewer when it is shorter), with the idle ns in it; Kind is empty where there was none.
 	Columns []IdleColumn

@@ -94,6 +94,8 @@ func idleShare(k idle) Share {
 		return ShareCopies
 	case iProfiler, iDependency:
 		return ShareOther
+	case iOutside:
+		return ShareUnseenHost
 	case iDeviceWait, iUnknown:
 		return ShareUnknown
 	}

@@ -84,9 +84,6 @@ func (s *idleSweep) busy(g *GPU) {
 // results lists the causes of the idle time and what the picture needs of them.
 func (s *idleSweep) results(a *Attribution) {
 	g := a.GPU
-	for _, l := range s.lines {
-		g.OutsideNs += l.kinds[iOutside]
-	}
 	g.Idle = result.Idle{TotalNs: s.totalNs, Range: s.seen.Idle, Causes: []result.Cause{}}
 	type place struct {
 		kind result.CauseKind
@@ -103,7 +100,7 @@ func (s *idleSweep) results(a *Attribution) {
 				continue
 			}
 			c := result.Cause{Kind: idleKinds[k], Ns: ns, Share: share(ns, g.WallNs), Line: s.a.line(l.number), Count: l.counts[k],
-				Detail: s.detail(idle(k), l.proofs[k].proof), Range: l.within(idle(k))}
+				Detail: s.detail(idle(k), l.proofs[k].proof, ns), Range: l.within(idle(k))}
 			of := c.Kind
 			if key := l.proofs[k].proof.group.unpack(); idle(k) == iLoading && l.proofs[k].proof.group != 0 && !key.sample {
 				of = kinds[key.kind] // how it waited for the worker
@@ -131,16 +128,18 @@ func (s *idleSweep) results(a *Attribution) {
 }
 
 // detail puts the proof of a cause in words.
-func (s *idleSweep) detail(k idle, p proof) string {
+func (s *idleSweep) detail(k idle, p proof, ns int64) string {
+	if len(s.code[k]) > 0 {
+		if most := s.largest(k, ns); most != "" {
+			return most
+		}
+	}
 	if p.call != 0 {
 		name := s.tl.Names.String(p.call)
 		if k == iRefill {
 			return "after " + name
 		}
 		return "in " + name
-	}
-	if len(s.code[k]) > 0 {
-		return s.largest(k)
 	}
 	switch k {
 	case iOutside:
@@ -171,19 +170,19 @@ func (s *idleSweep) detail(k idle, p proof) string {
 	return s.a.detail(key)
 }
 
-// largest names the code that most of a cause's time went to.
-func (s *idleSweep) largest(k idle) string {
-	var best, all int64
+// largest names the code that most of a cause's time went to, of all ns; empty when
+// that is little.
+func (s *idleSweep) largest(k idle, all int64) string {
+	var best int64
 	var of fnID
 	for f, ns := range s.code[k] {
-		all += ns
 		if ns > best {
 			best, of = ns, fnID(f)
 		}
 	}
 	name := s.a.frames.name(of)
 	switch {
-	case name == "":
+	case name == "" || best*20 < all:
 		return ""
 	case k == iLoading && strings.Contains(name, "_MultiProcessingDataLoaderIter"):
 		return "waiting for a worker"

@@ -157,7 +157,7 @@ func (in Input) device() *result.Device {
 // host was sleeping on line 5"; empty when that is not known.
 func mostlyWhile(a *attribution.Attribution) string {
 	top := topIdle(a.GPU)
-	if a.GPU.OutsideNs > top.Ns {
+	if a.GPU.Shares[attribution.ShareUnseenHost] > top.Ns {
 		return "most of all while the host did what the trace does not show"
 	}
 	if top.Ns == 0 {

@@ -109,6 +109,9 @@ func (a *Assembly) Covers(start, end int64) {
 	a.wall.Start, a.wall.End = min(a.wall.Start, start), max(a.wall.End, end)
 }
 
+// Wall is what the records added so far cover.
+func (a *Assembly) Wall() timeline.Interval { return a.wall }
+
 // room counts one record, false when there are too many.
 func (a *Assembly) room() bool {
 	a.records++

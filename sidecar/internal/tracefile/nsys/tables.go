@@ -15,6 +15,8 @@ import (
 const (
 	maxStrings     = 4_000_000
 	maxStringBytes = 256 << 20
+	// maxOpen bounds the ranges that were open when recording ended: a few a thread.
+	maxOpen = 1 << 16
 )
 
 // reader reads one export.
@@ -269,17 +271,10 @@ const (
 // nvtx reads the ranges that programs and frameworks mark by NVTX.
 func (r *reader) nvtx() error {
 	columns := []string{"start", "end", "eventType", "text", "textId", "globalTid"}
-	return r.rows("NVTX_EVENTS", columns, func(v []sqlite.Value) {
+	var open []func(end int64)
+	err := r.rows("NVTX_EVENTS", columns, func(v []sqlite.Value) {
 		nested := v[2].Int == pushPopRange || v[2].Int == pushPopRangeNew
 		if !nested && v[2].Int != startEndRange && v[2].Int != startEndRangeNew {
-			return
-		}
-		end := v[1]
-		if end.Kind == sqlite.Null { // it was open when recording ended
-			end = sqlite.Value{Kind: sqlite.Integer, Int: timeline.Open}
-		}
-		start, until, ok := r.interval(v[0], end)
-		if !ok {
 			return
 		}
 		text := v[3].String()
@@ -290,12 +285,23 @@ func (r *reader) nvtx() error {
 			return
 		}
 		name, operator := operatorName(text)
+		add, thread, id := r.a.Marked, r.thread(v[5]), r.a.Name(name)
 		if operator && nested {
-			r.a.Operator(r.thread(v[5]), start, until, r.a.Name(name))
-		} else {
-			r.a.Marked(r.thread(v[5]), start, until, r.a.Name(name))
+			add = r.a.Operator
+		}
+		if start := v[0]; v[1].Kind == sqlite.Null && start.Kind == sqlite.Integer && len(open) < maxOpen { // open when recording ended
+			r.a.Covers(start.Int, start.Int)
+			open = append(open, func(end int64) { add(thread, start.Int, end, id) })
+			return
+		}
+		if start, end, ok := r.interval(v[0], v[1]); ok {
+			add(thread, start, end, id)
 		}
 	})
+	for _, close := range open {
+		close(r.a.Wall().End)
+	}
+	return err
 }
 
 // operatorName is the name of an operator that PyTorch marks, without the number of the
