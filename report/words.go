@@ -109,6 +109,14 @@ func Confidence(c float64) string {
 	return "low"
 }
 
+// Subject is what a report speaks of: a cell, or the trace of another tool.
+func Subject(r *result.Result) string {
+	if r.Host.Rung == timeline.RungTrace {
+		return "trace"
+	}
+	return "cell"
+}
+
 // Rung says how the scheduler's view was obtained, in words.
 func Rung(r timeline.Rung) string {
 	switch r {
@@ -214,8 +222,13 @@ func Outcome(c result.Cell) string {
 	return "The cell ended with: " + Visible(c.Outcome, 120) + "."
 }
 
-// Overhead says in one sentence what the measurement itself cost.
-func Overhead(o result.Overhead) string {
+// Overhead says in one sentence what the measurement itself cost; nothing is known of that
+// when another tool took the trace.
+func Overhead(r *result.Result) string {
+	if r.Host.Rung == timeline.RungTrace {
+		return "It did not take this trace: what tracing cost is not known."
+	}
+	o := r.Overhead
 	s := "InferScope used " + Duration(o.CollectorCPUNs) + " of CPU in its own process and about " +
 		About(o.InProcessNs) + " inside the cell's"
 	if o.EstimatedSlowdown > 0 {

@@ -25,13 +25,28 @@ type Source struct {
 	// Path is the file's, as the user gave it.
 	Path string
 	file *os.File
+	size int64
 	gzip bool
 	head []byte
 }
 
 // OpenSource opens a regular file and looks at its beginning. The caller closes it.
 func OpenSource(path string) (*Source, error) {
-	file, err := os.Open(path)
+	info, err := os.Stat(path) // before it is opened: to open a pipe waits for whoever writes to it
+	if err == nil {
+		switch {
+		case info.IsDir():
+			return nil, &Error{Reason: "it is a folder", Hint: "name the trace file inside of it"}
+		case !info.Mode().IsRegular():
+			return nil, &Error{Reason: "it is no regular file", Hint: "save the trace to a file first"}
+		case info.Size() == 0:
+			return nil, &Error{Where: "byte 0", Reason: "it is empty", Hint: "the program that wrote it may have been stopped; record it again"}
+		}
+	}
+	var file *os.File
+	if err == nil {
+		file, err = os.Open(path)
+	}
 	if err != nil {
 		var at *os.PathError
 		if errors.As(err, &at) {
@@ -39,7 +54,7 @@ func OpenSource(path string) (*Source, error) {
 		}
 		return nil, &Error{Reason: "it cannot be opened", Err: err, Hint: "check the path and its permissions"}
 	}
-	s := &Source{Path: path, file: file}
+	s := &Source{Path: path, file: file, size: info.Size()}
 	if err := s.look(); err != nil {
 		file.Close()
 		return nil, err
@@ -48,17 +63,6 @@ func OpenSource(path string) (*Source, error) {
 }
 
 func (s *Source) look() error {
-	info, err := s.file.Stat()
-	switch {
-	case err != nil:
-		return &Error{Reason: "its state cannot be read", Err: err}
-	case info.IsDir():
-		return &Error{Reason: "it is a folder", Hint: "name the trace file inside of it"}
-	case !info.Mode().IsRegular():
-		return &Error{Reason: "it is no regular file", Hint: "save the trace to a file first"}
-	case info.Size() == 0:
-		return &Error{Where: "byte 0", Reason: "it is empty", Hint: "the program that wrote it may have been stopped; record it again"}
-	}
 	raw := make([]byte, HeadBytes)
 	n, err := s.file.ReadAt(raw, 0)
 	if err != nil && err != io.EOF {
@@ -68,7 +72,7 @@ func (s *Source) look() error {
 	if s.gzip = bytes.HasPrefix(s.head, gzipMagic); !s.gzip {
 		return nil
 	}
-	z, err := gzip.NewReader(io.NewSectionReader(s.file, 0, info.Size()))
+	z, err := gzip.NewReader(io.NewSectionReader(s.file, 0, s.size))
 	if err != nil {
 		return badGzip(0, err)
 	}
@@ -106,7 +110,7 @@ func badGzip(at int64, err error) error {
 // Stream reads the trace from its start, decompressed in a goroutine of its own, until
 // ctx ends. The caller closes it before the source.
 func (s *Source) Stream(ctx context.Context) (io.ReadCloser, error) {
-	plain := io.NewSectionReader(s.file, 0, 1<<62)
+	plain := io.NewSectionReader(s.file, 0, s.size)
 	if !s.gzip {
 		return io.NopCloser(&interruptible{ctx, plain}), nil
 	}
@@ -219,11 +223,7 @@ func (a *ahead) Close() error {
 // release frees it.
 func (s *Source) Random(ctx context.Context) (r io.ReaderAt, size int64, release func(), err error) {
 	if !s.gzip {
-		info, err := s.file.Stat()
-		if err != nil {
-			return nil, 0, nil, &Error{Reason: "its state cannot be read", Err: err}
-		}
-		return s.file, info.Size(), func() {}, nil
+		return s.file, s.size, func() {}, nil
 	}
 	temporary, err := os.CreateTemp("", "inferscope-import-*") // mode 0600
 	if err != nil {

@@ -70,6 +70,9 @@ func placed(err error) error {
 		return err
 	}
 	out := &importer.Error{Reason: broken.Error(), Hint: "export the report again; a copy of the file may be incomplete"}
+	if broken.Table == "" && broken.Page == 0 {
+		out.Where = "byte 0"
+	}
 	if broken.Table != "" {
 		out.Where = fmt.Sprintf("row %d of %s", broken.Row, broken.Table)
 	}
