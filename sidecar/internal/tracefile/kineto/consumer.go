@@ -3,7 +3,6 @@ package kineto
 import (
 	"bytes"
 	"encoding/json"
-	"strconv"
 	"strings"
 
 	"github.com/inferscope/inferscope/analysis/timeline"
@@ -73,9 +72,10 @@ func hash(text string) int64 {
 	return int64(h | 1<<63)
 }
 
+// id is a process's or a thread's id; one that is missing is 0.
 func id(text string) int64 {
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil {
+	n, bad := integer([]byte(text))
+	if bad != fine && text != "" {
 		return hash(text)
 	}
 	return n

@@ -25,10 +25,11 @@ func decimal(text []byte, shift int) (int64, fault) {
 		i++
 	}
 	// The digits as one integer, and how many of them stand behind the point. Past 19
-	// digits no more fit: behind the point they are dropped, before it they are counted.
+	// digits no more fit: behind the point they are dropped, but that the first of them
+	// may round; before it they are counted.
 	var value uint64
 	digits, point, dropped := 0, 0, 0
-	inFraction, roundUp := false, false
+	inFraction, roundUp, cut := false, false, false
 	for ; i < len(text); i++ {
 		c := text[i]
 		if c == '.' && !inFraction {
@@ -47,6 +48,8 @@ func decimal(text []byte, shift int) (int64, fault) {
 			}
 		case !inFraction:
 			dropped++
+		case !cut:
+			cut, roundUp = true, c >= '5'
 		}
 	}
 	if digits == 0 {
