@@ -25,7 +25,7 @@ func gpuSentence(in Input, v result.Verdict, t Trust, s savings, calm bool) stri
 		return "Not certain (" + weakest(v) + "): it seems that " + lowerThe(gpuMain(in, v, s)) + "."
 	}
 	out := gpuMain(in, v, s)
-	if calm {
+	if calm && v.Class != result.CPUBound && v.Class != result.MemoryTransferBound { // those say what stands out
 		out = "Nothing stands out: " + lowerThe(out)
 	}
 	return out + "."
