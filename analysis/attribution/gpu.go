@@ -194,7 +194,7 @@ func deviceLines(tl *timeline.Timeline, c *calls, plan *coverage.Plan) *deviceLi
 		ops := &tl.Devices[i].Ops
 		for row, call := range ops.Call {
 			slot := plan.Devices[i].Slot(row)
-			if call < 0 && !tl.Whole || slot == coverage.Unknown {
+			if call < 0 && !tl.NoCell || slot == coverage.Unknown {
 				continue
 			}
 			line := int32(0)

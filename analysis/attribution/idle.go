@@ -450,7 +450,7 @@ func (s *idleSweep) soft(v *actor, line int32, t, until int64) {
 		s.add(iUnknown, line, proof{}, t, until)
 	case v.code.active() && v.row.state == stateUnknown:
 		s.addCode(v, line, t, until)
-	case s.tl.Whole && s.hostDue:
+	case s.tl.NoCell && s.hostDue:
 		s.add(iOutside, line, proof{}, t, until)
 	default:
 		s.share(v, line, t, until)

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/inferscope/inferscope/analysis/attribution"
+	"github.com/inferscope/inferscope/analysis/coverage"
 	"github.com/inferscope/inferscope/analysis/devices"
 	"github.com/inferscope/inferscope/analysis/internal/fixture"
 )
@@ -13,7 +14,7 @@ import (
 // trace begins a trace of another tool: no lines, no scheduler data, two threads.
 const trace = `window 0s 1ms
 rung trace
-whole
+nocell
 device 0 H100
 thread m main
 thread b
@@ -142,7 +143,8 @@ func shares(t *testing.T, text string) (out [attribution.NumShares]int64) {
 		t.Fatal(err)
 	}
 	a := attribution.Host(f.Timeline, attribution.Options{Arch: fixture.Arch})
-	a.Devices(devices.Sum(f.Timeline))
+	plan := coverage.Of(f.Timeline)
+	a.Devices(devices.Sum(f.Timeline, plan), plan)
 	var sum int64
 	for i, ns := range a.GPU.Shares {
 		out[i] = ns / 1000
@@ -184,7 +186,7 @@ func TestWholeTracesHaveNoCarryIn(t *testing.T) {
 	if s := shares(t, trace+text); s[attribution.ShareKernels] != 500 || s[attribution.ShareCarryIn] != 0 {
 		t.Errorf("%v", s)
 	}
-	if s := shares(t, strings.Replace(trace, "whole\n", "", 1)+text); s[attribution.ShareKernels] != 0 || s[attribution.ShareCarryIn] != 500 {
+	if s := shares(t, strings.Replace(trace, "nocell\n", "", 1)+text); s[attribution.ShareKernels] != 0 || s[attribution.ShareCarryIn] != 500 {
 		t.Errorf("%v", s)
 	}
 }

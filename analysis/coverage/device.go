@@ -70,7 +70,7 @@ func whole(tl *timeline.Timeline, ops *timeline.Ops) Device {
 		stream := ops.Stream[i]
 		switch {
 		case call < 0:
-			d.Carried[i] = !own[stream] && !tl.Whole
+			d.Carried[i] = !own[stream] && !tl.NoCell
 		case !known || stream != last:
 			own[stream] = true
 			last, known = stream, true

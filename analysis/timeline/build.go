@@ -86,7 +86,7 @@ func (b *Builder) Build(window Interval) *Timeline {
 		Stacks:  b.stacks.stacks,
 		Process: b.process,
 		Rung:    b.rung,
-		Whole:   b.whole,
+		NoCell:  b.noCell,
 	}
 	if tl.Rung == "" {
 		tl.Rung = RungInProcess

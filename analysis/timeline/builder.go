@@ -21,7 +21,7 @@ type Builder struct {
 	process  Process
 	rung     Rung
 	losses   []Loss
-	whole    bool
+	noCell   bool
 
 	devices     []*DeviceBuilder
 	calls       CallBuilder
@@ -135,11 +135,11 @@ func (b *Builder) SetRung(r Rung) {
 	}
 }
 
-// SetWhole says that what is built is no cell but all that a trace holds; see Timeline.Whole.
-func (b *Builder) SetWhole() {
+// SetNoCell says that what is built is no cell but all that a trace holds; see Timeline.NoCell.
+func (b *Builder) SetNoCell() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.whole = true
+	b.noCell = true
 }
 
 // ThreadBuilder fills the tables of one thread. Append methods accept events in

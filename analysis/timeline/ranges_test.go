@@ -7,7 +7,7 @@ import (
 
 func TestRangesAreClippedSortedAndRepaired(t *testing.T) {
 	b := NewBuilder()
-	b.SetWhole()
+	b.SetNoCell()
 	th := b.Thread(1, 1)
 	name := b.Name("x")
 	for _, r := range []struct {
@@ -19,8 +19,8 @@ func TestRangesAreClippedSortedAndRepaired(t *testing.T) {
 		th.AppendRange(r.start, r.end, r.name, r.kind)
 	}
 	tl := b.Build(Interval{Start: 0, End: 1000})
-	if err := tl.Check(); err != nil || !tl.Whole {
-		t.Fatal(err, tl.Whole)
+	if err := tl.Check(); err != nil || !tl.NoCell {
+		t.Fatal(err, tl.NoCell)
 	}
 	r := &tl.Threads[1].Ranges
 	want := Ranges{Start: []int64{0, 100, 200, 300}, End: []int64{20, 1000, 250, 400}, Name: []NameID{name, name, 0, name},

@@ -291,9 +291,9 @@ type Timeline struct {
 	// Extent is Window prolonged to the end of the last device operation that the
 	// cell launched; the same as Window without a device.
 	Extent Interval
-	// Whole says that the window is all that a trace holds, and no cell: then nothing in it counts as
+	// NoCell says that the window is all that a trace holds, and no cell: then nothing in it counts as
 	// launched before it.
-	Whole bool
+	NoCell bool
 	// Devices are the GPUs that the process used, by index; empty when none was used or none was seen.
 	Devices []Device
 	Calls   Calls

@@ -13,7 +13,7 @@ import (
 func trace(n, busy int, more string) string {
 	return fmt.Sprintf(`window 0s %dms
 rung trace
-whole
+nocell
 device 0 H100
 thread m main
 repeat %d every 10ms
@@ -39,8 +39,8 @@ func TestClassesOfTraces(t *testing.T) {
 		"for the larger part it does not": {trace(100, 2500, "range m 6500us 9900us operator aten::add"), result.CPUBound, result.CauseFramework, "most of all while the host did what the trace does not show"},
 		"copies to the device":            {strings.ReplaceAll(trace(100, 9000, ""), "10us 9010us gemm", "10us 9010us HtoD pinned device 100") + "", result.MemoryTransferBound, result.CauseCopyToDevice, "Copies that no kernel covered took 90%"},
 		"copies from the device":          {strings.ReplaceAll(trace(100, 9000, ""), "10us 9010us gemm", "10us 9010us DtoH device pinned 100"), result.MemoryTransferBound, result.CauseCopyFromDevice, "Copies that no kernel covered took 90%"},
-		"launches without records":        {"window 0s 1s\nrung trace\nwhole\nthread m main\nrange m 0s 1s operator aten::add\ncall m 1ms 2ms launch cudaLaunchKernel\n", result.Unknown, result.CauseFramework, "The GPU side was not captured"},
-		"no thread, and nothing to blame": {"window 0s 1s\nrung trace\nwhole\ndevice 0 H100\ncarry 0s 300ms gemm\n", result.Unknown, result.CauseUnknown, "was not seen"},
+		"launches without records":        {"window 0s 1s\nrung trace\nnocell\nthread m main\nrange m 0s 1s operator aten::add\ncall m 1ms 2ms launch cudaLaunchKernel\n", result.Unknown, result.CauseFramework, "The GPU side was not captured"},
+		"no thread, and nothing to blame": {"window 0s 1s\nrung trace\nnocell\ndevice 0 H100\ncarry 0s 300ms gemm\n", result.Unknown, result.CauseUnknown, "was not seen"},
 	} {
 		text := c.text
 		if strings.Contains(text, "HtoD") || strings.Contains(text, "DtoH") {

@@ -313,7 +313,7 @@ func (a *Assembly) Finish() (*Imported, error) {
 		window = timeline.Interval{Start: s.start, End: s.end}
 		a.Note("Only %s is analysed, %d of the trace's %d ns.", quoted(a.b.Text(s.name)), window.Ns(), a.wall.Ns())
 	} else {
-		a.b.SetWhole()
+		a.b.SetNoCell()
 	}
 	a.addScopes()
 	for id, name := range a.names {

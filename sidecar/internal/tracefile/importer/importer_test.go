@@ -173,7 +173,7 @@ func TestSteps(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if w := whole.Timeline; !w.Whole || w.Window != (timeline.Interval{Start: 0, End: 2200}) || len(w.Devices) != 2 {
+	if w := whole.Timeline; !w.NoCell || w.Window != (timeline.Interval{Start: 0, End: 2200}) || len(w.Devices) != 2 {
 		t.Errorf("the whole trace: %v, %d devices", w.Window, len(w.Devices))
 	}
 	for _, asked := range []string{"8", "ProfilerStep#8"} {
@@ -184,8 +184,8 @@ func TestSteps(t *testing.T) {
 			t.Fatal(err)
 		}
 		tl := step.Timeline
-		if tl.Whole || tl.Window != (timeline.Interval{Start: 1000, End: 2000}) || tl.Extent.End != 2200 || len(step.Notes) != 1 {
-			t.Errorf("%s: %v to %d, whole %v, %q", asked, tl.Window, tl.Extent.End, tl.Whole, step.Notes)
+		if tl.NoCell || tl.Window != (timeline.Interval{Start: 1000, End: 2000}) || tl.Extent.End != 2200 || len(step.Notes) != 1 {
+			t.Errorf("%s: %v to %d, whole %v, %q", asked, tl.Window, tl.Extent.End, tl.NoCell, step.Notes)
 		}
 		if ops := tl.Devices[0].Ops; !slices.Equal(ops.Start, []int64{1000, 1500}) || !slices.Equal(ops.Call, []int32{-1, 0}) {
 			t.Errorf("%s: operations at %v of calls %v", asked, ops.Start, ops.Call)

@@ -210,8 +210,8 @@ func TestWhatATraceSaysOfItself(t *testing.T) {
 	if d := tl.Devices; len(d) != 1 || d[0].Name != `H100 "x"` || d[0].MemoryBytes != 85 {
 		t.Errorf("devices %+v", d)
 	}
-	if trace.EpochNs != 1751410836000000000 || !tl.Whole || tl.Rung != timeline.RungTrace {
-		t.Errorf("epoch %d, whole %v, rung %s", trace.EpochNs, tl.Whole, tl.Rung)
+	if trace.EpochNs != 1751410836000000000 || !tl.NoCell || tl.Rung != timeline.RungTrace {
+		t.Errorf("epoch %d, whole %v, rung %s", trace.EpochNs, tl.NoCell, tl.Rung)
 	}
 	if len(tl.Threads) != 2 || tl.Threads[1].Name != "thread 6 (python)" || tl.Main() != 1 {
 		t.Errorf("threads %+v", tl.Threads)
