@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 
 KERNEL = "CUPTI_ACTIVITY_KIND_KERNEL"
+MEMCPY = "CUPTI_ACTIVITY_KIND_MEMCPY"
+MEMSET = "CUPTI_ACTIVITY_KIND_MEMSET"
+GRAPH = "CUPTI_ACTIVITY_KIND_GRAPH_TRACE"
 RUNTIME = "CUPTI_ACTIVITY_KIND_RUNTIME"
+
+Row = Sequence[object]
 
 
 def thread(process: int, number: int) -> int:
-    """The global id of a thread."""
+    """The global id of a thread, and with number 0 that of a process."""
     return 1 << 48 | process << 24 | number
 
 
-def export(name: str, statements: list[str], rows: dict[str, list[tuple]]) -> None:
+def integers(table: str, columns: str) -> str:
+    """The statement for a table of integers; "end" is a word of SQL and stands in quotes."""
+    return f"CREATE TABLE {table} (start INTEGER, {', '.join(c + ' INTEGER' for c in columns.split())})"
+
+
+def export(name: str, statements: list[str], rows: dict[str, list[Row]]) -> None:
     """Writes one database with pages as small as may be, so that a few rows fill several."""
     path = Path(__file__).parent / name
     path.unlink(missing_ok=True)
@@ -31,42 +42,46 @@ def export(name: str, statements: list[str], rows: dict[str, list[tuple]]) -> No
 
 def recent() -> None:
     """A recent version: two processes whose correlation ids are the same, NVTX, a graph, UVM, overhead, names."""
-    strings = ["", "void gemm<float>(float*)", "gemm", "cudaLaunchKernel_v7000", "cudaMemcpyAsync_v3020", "worker", "decode", "cuGraphLaunch"]
+    strings = [
+        "",
+        "void gemm<float>(float*)",
+        "gemm",
+        "cudaLaunchKernel_v7000",
+        "cudaMemcpyAsync_v3020",
+        "worker",
+        "decode",
+        "cuGraphLaunch",
+    ]
     first, second = thread(100, 101), thread(200, 201)
+    one, two = thread(100, 0), thread(200, 0)
     export(
         "recent.sqlite",
         [
-            "CREATE TABLE StringIds (\n    -- Consolidation of strings, (see below).\n    id INTEGER NOT NULL PRIMARY KEY, -- the id\n    value TEXT NOT NULL\n)",
-            f'CREATE TABLE {KERNEL} (start INTEGER NOT NULL, "end" INTEGER NOT NULL, deviceId INTEGER NOT NULL, contextId INTEGER, greenContextId INTEGER,'
-            " streamId INTEGER, correlationId INTEGER, globalPid INTEGER, demangledName INTEGER, shortName INTEGER, graphNodeId INTEGER,"
+            "CREATE TABLE StringIds (\n    -- Consolidation of strings, (see below).\n"
+            "    id INTEGER NOT NULL PRIMARY KEY, -- the id\n    value TEXT NOT NULL\n)",
+            f'CREATE TABLE {KERNEL} (start INTEGER NOT NULL, "end" INTEGER NOT NULL, deviceId INTEGER,'
+            " streamId INTEGER, correlationId INTEGER, globalPid INTEGER, demangledName INTEGER, shortName INTEGER,"
+            " graphNodeId INTEGER,"
             " CHECK (start >= 0), FOREIGN KEY (demangledName) REFERENCES StringIds (id))",
-            "CREATE TABLE CUPTI_ACTIVITY_KIND_MEMCPY (start INTEGER, [end] INTEGER, deviceId INTEGER, streamId INTEGER, correlationId INTEGER,"
-            " globalPid INTEGER, bytes INTEGER, copyKind INTEGER, srcKind INTEGER, dstKind INTEGER)",
-            "CREATE TABLE CUPTI_ACTIVITY_KIND_MEMSET (start INTEGER, `end` INTEGER, deviceId INTEGER, streamId INTEGER, correlationId INTEGER,"
-            " globalPid INTEGER, value INTEGER, bytes INTEGER)",
-            'CREATE TABLE CUPTI_ACTIVITY_KIND_GRAPH_TRACE (start INTEGER, "end" INTEGER, deviceId INTEGER, streamId INTEGER, correlationId INTEGER,'
-            " globalPid INTEGER, graphId INTEGER)",
-            f'CREATE TABLE {RUNTIME} (start INTEGER, "end" INTEGER, eventClass INTEGER, globalTid INTEGER, correlationId INTEGER, nameId INTEGER)',
-            'CREATE TABLE NVTX_EVENTS (start INTEGER, "end" INTEGER, eventType INTEGER, text TEXT, textId INTEGER, globalTid INTEGER, domainId INTEGER)',
+            integers(MEMCPY, "[end] deviceId streamId correlationId globalPid bytes copyKind srcKind dstKind"),
+            integers(MEMSET, "`end` deviceId streamId correlationId globalPid value bytes"),
+            integers(GRAPH, '"end" deviceId streamId correlationId globalPid graphId'),
+            integers(RUNTIME, '"end" eventClass globalTid correlationId nameId'),
+            'CREATE TABLE NVTX_EVENTS (start INTEGER, "end" INTEGER, eventType INTEGER, text TEXT, textId INTEGER,'
+            " globalTid INTEGER, domainId INTEGER)",
             "CREATE TABLE ThreadNames (nameId INTEGER, priority INTEGER, globalTid INTEGER)",
             "CREATE TABLE TARGET_INFO_GPU (id INTEGER, name TEXT, busLocation TEXT, totalMemory INTEGER)",
             "CREATE TABLE TARGET_INFO_CUDA_DEVICE (gpuId INTEGER, cudaId INTEGER, pid INTEGER)",
-            'CREATE TABLE PROFILER_OVERHEAD (start INTEGER, "end" INTEGER, globalTid INTEGER)',
+            integers("PROFILER_OVERHEAD", '"end" globalTid'),
             "CREATE VIEW everything AS SELECT * FROM StringIds",
             f"CREATE INDEX by_start ON {KERNEL} (start)",
         ],
         {
             "StringIds": list(enumerate(strings)),
-            KERNEL: [
-                (1000, 2000, 0, 1, 0, 7, 1, 1 << 48 | 100 << 24, 1, 2, None),
-                (1500, 2500, 1, 1, 0, 7, 1, 1 << 48 | 200 << 24, 99, 2, 5 << 32 | 3),
-            ],
-            "CUPTI_ACTIVITY_KIND_MEMCPY": [
-                (3000, 4000, 0, 7, 2, 1 << 48 | 100 << 24, 640, 1, 0, 2),
-                (4000, 4100, 0, 7, None, None, 64, 11, 4, 7),
-            ],
-            "CUPTI_ACTIVITY_KIND_MEMSET": [(4200, 4300, 0, 7, 3, 1 << 48 | 100 << 24, 0, 32)],
-            "CUPTI_ACTIVITY_KIND_GRAPH_TRACE": [(5000, 6000, 1, 9, 2, 1 << 48 | 200 << 24, 12)],
+            KERNEL: [(1000, 2000, 0, 7, 1, one, 1, 2, None), (1500, 2500, 1, 7, 1, two, 99, 2, 5 << 32 | 3)],
+            MEMCPY: [(3000, 4000, 0, 7, 2, one, 640, 1, 0, 2), (4000, 4100, 0, 7, None, None, 64, 11, 4, 7)],
+            MEMSET: [(4200, 4300, 0, 7, 3, one, 0, 32)],
+            GRAPH: [(5000, 6000, 1, 9, 2, two, 12)],
             RUNTIME: [
                 (900, 950, 0, first, 1, 3),
                 (1400, 1450, 0, second, 1, 3),
@@ -92,22 +107,22 @@ def recent() -> None:
 
 
 def old() -> None:
-    """An old version, of one process: no global ids of processes, no kinds of memory, enough rows for a tree of pages."""
+    """An old version, of one process: no ids of processes, no kinds of memory, enough rows for a tree of pages."""
     export(
         "old.sqlite",
         [
             "PRAGMA encoding = 'UTF-16le'",
             "CREATE TABLE StringIds (id INTEGER PRIMARY KEY, value TEXT)",
-            f'CREATE TABLE {KERNEL} (start INTEGER, "end" INTEGER, deviceId INTEGER, streamId INTEGER, correlationId INTEGER, shortName INTEGER)',
-            f'CREATE TABLE {RUNTIME} (start INTEGER, "end" INTEGER, correlationId INTEGER, globalTid INTEGER, nameId INTEGER)',
-            'CREATE TABLE CUPTI_ACTIVITY_KIND_MEMCPY (start INTEGER, "end" INTEGER, deviceId INTEGER, streamId INTEGER, correlationId INTEGER, copyKind INTEGER, bytes INTEGER)',
+            integers(KERNEL, '"end" deviceId streamId correlationId shortName'),
+            integers(RUNTIME, '"end" correlationId globalTid nameId'),
+            integers(MEMCPY, '"end" deviceId streamId correlationId copyKind bytes'),
             "CREATE TABLE TARGET_INFO_GPU (id INTEGER, name TEXT)",
         ],
         {
             "StringIds": [(1, "kernel é😀"), (2, "cudaLaunchKernel"), (3, "x" * 9000)],
             KERNEL: [(1000 * i, 1000 * i + 900, 0, 7, i + 1, 1) for i in range(400)],
             RUNTIME: [(1000 * i - 20, 1000 * i - 10, i + 1, 1, 2) for i in range(400)],
-            "CUPTI_ACTIVITY_KIND_MEMCPY": [(400_000, 400_500, 0, 7, 500, 2, 123_456_789_012)],
+            MEMCPY: [(400_000, 400_500, 0, 7, 500, 2, 123_456_789_012)],
             "TARGET_INFO_GPU": [(0, "V100")],
         },
     )
