@@ -225,7 +225,7 @@ func (s *Source) Random(ctx context.Context) (r io.ReaderAt, size int64, release
 	if !s.gzip {
 		return s.file, s.size, func() {}, nil
 	}
-	temporary, err := os.CreateTemp("", "inferscope-import-*") // mode 0600
+	temporary, err := os.CreateTemp("", "trace-import-*") // mode 0600
 	if err != nil {
 		return nil, 0, nil, &Error{Reason: "there is no place to decompress it to", Err: err, Hint: "set TMPDIR to a folder with room"}
 	}
