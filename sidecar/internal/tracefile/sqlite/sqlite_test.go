@@ -54,7 +54,11 @@ func TestRows(t *testing.T) {
 		texts = append(texts, v[1].String())
 		return nil
 	})
-	if err != nil || !slices.Equal(texts, []string{"kernel é😀", "cudaLaunchKernel", strings.Repeat("x", 9000)}) {
+	want := []string{"kernel é😀", "cudaLaunchKernel", strings.Repeat("x", 9000)}
+	for i := range 12 {
+		want = append(want, strings.Repeat(string(rune('a'+i)), 230+23*i))
+	}
+	if err != nil || !slices.Equal(texts, want) {
 		t.Errorf("%d texts, %v", len(texts), err)
 	}
 	stop := errors.New("stop")

@@ -119,7 +119,13 @@ def old() -> None:
             "CREATE TABLE TARGET_INFO_GPU (id INTEGER, name TEXT)",
         ],
         {
-            "StringIds": [(1, "kernel é😀"), (2, "cudaLaunchKernel"), (3, "x" * 9000)],
+            # The others begin in a page and end in another, each with another length.
+            "StringIds": [
+                (1, "kernel é😀"),
+                (2, "cudaLaunchKernel"),
+                (3, "x" * 9000),
+                *((4 + i, chr(97 + i) * (230 + 23 * i)) for i in range(12)),
+            ],
             KERNEL: [(1000 * i, 1000 * i + 900, 0, 7, i + 1, 1) for i in range(400)],
             RUNTIME: [(1000 * i - 20, 1000 * i - 10, i + 1, 1, 2) for i in range(400)],
             MEMCPY: [(400_000, 400_500, 0, 7, 500, 2, 123_456_789_012)],
