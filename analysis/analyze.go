@@ -78,6 +78,9 @@ func Analyze(tl *timeline.Timeline, in Input) *result.Result {
 	for i := range r.Host.Functions {
 		r.Host.Functions[i].File = phrase.File(r.Host.Functions[i].File)
 	}
+	if tl.Rung == timeline.RungTrace {
+		speakOfTrace(r)
+	}
 	return r
 }
 
@@ -151,7 +154,9 @@ const worthANote = 10_000_000
 // of a cell that failed was being shown, in ns.
 func notes(tl *timeline.Timeline, r *result.Result, a *attribution.Attribution, plan *coverage.Plan, after int64) []string {
 	out := []string{}
-	if tl.Main() == 0 {
+	if tl.Main() == 0 && tl.Rung == timeline.RungTrace {
+		out = append(out, "The trace shows no thread of the host, so nothing can be said about its time.")
+	} else if tl.Main() == 0 {
 		out = append(out, "The thread that ran the cell is not known, so nothing can be said about its time.")
 	}
 	if calls := callsNote(a); calls != "" && attribution.Probed(tl) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/inferscope/inferscope/analysis/result"
+	"github.com/inferscope/inferscope/analysis/timeline"
 )
 
 // Part is one piece of a device's time over the cell.
@@ -70,16 +71,20 @@ func Work(d result.Device) string {
 
 // Carried says in sentences which of the device's work belongs to another cell, or went on after this one; empty
 // when neither is so.
-func Carried(d result.Device) []string {
+func Carried(r *result.Result, d result.Device) []string {
 	var list []string
+	subject := Subject(r)
 	switch {
 	case d.CarryInNs <= 0:
 	case d.CarryInNs >= d.BusyNs:
-		list = append(list, "All of its work, "+Duration(d.CarryInNs)+", had been launched before the cell began; the cell itself launched nothing.")
+		list = append(list, "All of its work, "+Duration(d.CarryInNs)+", had been launched before the "+subject+" began; the "+subject+" itself launched nothing.")
 	default:
-		list = append(list, Duration(d.CarryInNs)+" of its work had been launched before the cell began.")
+		list = append(list, Duration(d.CarryInNs)+" of its work had been launched before the "+subject+" began.")
 	}
-	if d.CarryOutNs > 0 {
+	switch {
+	case d.CarryOutNs > 0 && r.Host.Rung == timeline.RungTrace:
+		list = append(list, "It worked on for "+Duration(d.CarryOutNs)+" after the step: that time is counted here, and is not in the wall time.")
+	case d.CarryOutNs > 0:
 		list = append(list, "It worked on for "+Duration(d.CarryOutNs)+" after the cell's last statement: that time is counted here, and is not in the wall time.")
 	}
 	return list
@@ -308,12 +313,12 @@ func DeviceTitle(d result.Device) string {
 	return s
 }
 
-// IdleIntro says how much of the cell the device was idle: "620 ms, 61% of the cell". It is empty without a device.
+// IdleIntro says how much of the cell or trace the device was idle: "620 ms, 61% of the cell". It is empty without a device.
 func IdleIntro(r *result.Result) string {
 	if len(r.Devices) == 0 || r.Idle.TotalNs <= 0 {
 		return ""
 	}
-	return Duration(r.Idle.TotalNs) + Within(r.Idle.TotalNs, r.Idle.Range, About) + ", " + Percent(idleShare(r)) + " of the cell"
+	return Duration(r.Idle.TotalNs) + Within(r.Idle.TotalNs, r.Idle.Range, About) + ", " + Percent(idleShare(r)) + " of the " + Subject(r)
 }
 
 // IdleMatters tells whether the device was idle for a tenth of the cell or more: below that nothing is to be gained.

@@ -97,7 +97,7 @@ func TestCarried(t *testing.T) {
 		{result.Device{BusyNs: 5, CarryInNs: 5}, "All of its work, 5 ns, had been launched before the cell began; the cell itself launched nothing."},
 		{result.Device{BusyNs: 5, CarryOutNs: 3}, "It worked on for 3 ns after the cell's last statement: that time is counted here, and is not in the wall time."},
 	} {
-		if got := strings.Join(report.Carried(c.d), " "); got != c.want {
+		if got := strings.Join(report.Carried(&result.Result{}, c.d), " "); got != c.want {
 			t.Errorf("got %q, want %q", got, c.want)
 		}
 	}

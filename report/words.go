@@ -25,7 +25,7 @@ var causeWords = map[result.CauseKind][2]string{
 	result.CauseGPUDriver: {"in the GPU driver", "blocked in a call to the GPU driver"},
 	result.CauseUnknown:   {"not known", "nothing that was recorded tells"},
 
-	result.CauseProfiler:         {"InferScope itself", "tracing held the program up"},
+	result.CauseProfiler:         {"tracing itself", "tracing held the program up"},
 	result.CauseWarmUp:           {"CUDA warming up", "CUDA or one of its libraries was being initialised"},
 	result.CauseCompile:          {"compiling", "code was being compiled, linked or loaded"},
 	result.CauseLaunchLatency:    {"launch latency", "from the launch to the operation's start"},
@@ -36,6 +36,9 @@ var causeWords = map[result.CauseKind][2]string{
 	result.CauseAllocator:        {"allocating GPU memory", "cudaMalloc, cudaFree or pinning was running"},
 	result.CauseDataLoading:      {"loading data", "waiting for, or making, the next batch"},
 	result.CauseFramework:        {"framework overhead", "on a CPU inside an operator or a launch call"},
+	result.CauseCopyToDevice:     {"copying to the GPU", "copies from the host to the GPU that no kernel covered"},
+	result.CauseCopyFromDevice:   {"copying from the GPU", "copies from the GPU to the host that no kernel covered"},
+	result.CauseOtherCopy:        {"copying on the GPU", "copies on the GPU, or between GPUs, that no kernel covered"},
 }
 
 // Cause is what a kind of cause is called in a sentence: "waiting for the GIL".
@@ -55,7 +58,8 @@ var causeShort = map[result.CauseKind]string{
 	result.CauseProfiler: "profiler", result.CauseWarmUp: "warm-up", result.CauseCompile: "compiling", result.CauseLaunchLatency: "launch delay",
 	result.CauseStreamDependency: "stream wait", result.CauseDeviceWait: "device wait", result.CauseSyncRefill: "after a sync",
 	result.CausePageableCopy: "pageable copy", result.CauseAllocator: "allocation", result.CauseDataLoading: "data loading",
-	result.CauseFramework: "framework",
+	result.CauseFramework: "framework", result.CauseCopyToDevice: "copy to GPU", result.CauseCopyFromDevice: "copy from GPU",
+	result.CauseOtherCopy: "GPU copies",
 }
 
 // CauseShort is Cause in the room of a narrow column: "GIL wait".
@@ -109,6 +113,14 @@ func Confidence(c float64) string {
 	return "low"
 }
 
+// Subject is what a report speaks of: a cell, or the trace of another tool.
+func Subject(r *result.Result) string {
+	if r.Host.Rung == timeline.RungTrace {
+		return "trace"
+	}
+	return "cell"
+}
+
 // Rung says how the scheduler's view was obtained, in words.
 func Rung(r timeline.Rung) string {
 	switch r {
@@ -120,6 +132,8 @@ func Rung(r timeline.Rung) string {
 		return "/proc: sampled thread states"
 	case timeline.RungInProcess:
 		return "in-process sampling only: no scheduler data"
+	case timeline.RungTrace:
+		return "none: the trace of another tool"
 	case "":
 		return "not known"
 	}
@@ -212,8 +226,13 @@ func Outcome(c result.Cell) string {
 	return "The cell ended with: " + Visible(c.Outcome, 120) + "."
 }
 
-// Overhead says in one sentence what the measurement itself cost.
-func Overhead(o result.Overhead) string {
+// Overhead says in one sentence what the measurement itself cost; nothing is known of that
+// when another tool took the trace.
+func Overhead(r *result.Result) string {
+	if r.Host.Rung == timeline.RungTrace {
+		return "It did not take this trace: what tracing cost is not known."
+	}
+	o := r.Overhead
 	s := "InferScope used " + Duration(o.CollectorCPUNs) + " of CPU in its own process and about " +
 		About(o.InProcessNs) + " inside the cell's"
 	if o.EstimatedSlowdown > 0 {

@@ -58,7 +58,7 @@ var importRules = []importRule{
 	// The configuration is data for whoever acts on it, and knows none of them.
 	{folder: "sidecar/internal/config", own: []string{"sidecar/internal/nearest"}, others: []string{"github.com/pelletier/go-toml/v2"}},
 	// Files of other tools: an exporter knows the timeline and how it is laid out, and no other exporter.
-	{folder: "sidecar/internal/tracefile", own: []string{"analysis/...", "sidecar/internal/tracefile/..."}},
+	{folder: "sidecar/internal/tracefile", own: []string{"analysis/...", "sidecar/internal/tracefile/..."}, tests: []string{"report/..."}},
 	{folder: "sidecar/internal/tracefile/track", pure: true, own: []string{"analysis/..."}, tests: []string{"sidecar/internal/tracefile/tracetest"}},
 	{folder: "sidecar/internal/tracefile/perfetto", pure: true, own: []string{"analysis/timeline", "sidecar/internal/tracefile/track"},
 		tests: []string{"analysis/...", "sidecar/internal/tracefile/tracetest"}},
@@ -66,6 +66,12 @@ var importRules = []importRule{
 		tests: []string{"analysis/...", "sidecar/internal/tracefile/tracetest"}},
 	{folder: "sidecar/internal/tracefile/pprof", pure: true, own: []string{"analysis/...", "sidecar/internal/tracefile/track"},
 		others: []string{"github.com/google/pprof/profile"}, tests: []string{"sidecar/internal/tracefile/tracetest"}},
+	// An importer knows the timeline and no other importer; the SQLite reader knows nothing at all.
+	{folder: "sidecar/internal/tracefile/importer", own: []string{"analysis/timeline", "sidecar/internal/collect"},
+		others: []string{"github.com/klauspost/compress", "golang.org/x/sys"}},
+	{folder: "sidecar/internal/tracefile/kineto", own: []string{"analysis/timeline", "sidecar/internal/tracefile/importer"}},
+	{folder: "sidecar/internal/tracefile/nsys", own: []string{"analysis/timeline", "sidecar/internal/tracefile/importer", "sidecar/internal/tracefile/sqlite"}},
+	{folder: "sidecar/internal/tracefile/sqlite"},
 	{folder: "sidecar", own: []string{"analysis/...", "report/...", "sidecar/..."}, others: []string{"github.com/", "golang.org/x/", "honnef.co/"}},
 
 	{folder: "bench", own: []string{"analysis/...", "report/..."}, others: []string{"golang.org/x/sys"}},
@@ -286,6 +292,10 @@ func TestImportRuleFails(t *testing.T) {
 		{"sidecar/internal/config/a.go", `"` + own + `sidecar/wire"`, "", "may not import sidecar/wire"},
 		{"sidecar/internal/server/a.go", `"` + own + `sidecar/internal/config"`, "", "may not import sidecar/internal/config"},
 		{"sidecar/internal/nearest/a.go", `"` + own + `sidecar/wire"`, "", "may not import sidecar/wire"},
+		{"sidecar/internal/tracefile/a.go", `"` + own + `sidecar/internal/tracefile/kineto"`, "", ""},
+		{"sidecar/internal/tracefile/kineto/a.go", `"` + own + `sidecar/internal/tracefile/nsys"`, "", "may not import sidecar/internal/tracefile/nsys"},
+		{"sidecar/internal/tracefile/nsys/a.go", `"` + own + `analysis"`, "", "may not import analysis"},
+		{"sidecar/internal/tracefile/sqlite/a.go", `"` + own + `sidecar/internal/tracefile/importer"`, "", "may not import sidecar/internal/tracefile/importer"},
 		{"elsewhere/a.go", `"fmt"`, "", "no import rule"},
 	} {
 		source := "package p\nimport " + test.imports + "\n" + test.body

@@ -138,6 +138,7 @@ type actor struct {
 	active []int32 // calls that are open, outermost first
 	gc     int
 	smp    int
+	code   rangeCursor
 	// lastRole is the role of the last sample with a stack, at lastAt.
 	lastRole role
 	lastAt   int64
@@ -209,7 +210,8 @@ func (v *actor) at(t int64) {
 	} else if v.gc < g.Len() {
 		until = min(until, g.Start[v.gc])
 	}
-	v.until = until
+	v.code.at(t)
+	v.until = min(until, v.code.next)
 }
 
 // in says whether a call of this class is open.
@@ -238,7 +240,7 @@ func (v *actor) idleHand() bool {
 			return true
 		}
 	case stateUnknown:
-		return v.t.Samples.Len() == 0
+		return v.t.Samples.Len() == 0 && !v.code.active()
 	}
 	return false
 }

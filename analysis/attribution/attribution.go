@@ -6,11 +6,14 @@
 // the piece its cause:
 //
 //  1. inside a run of the garbage collector: gc;
-//  2. in a CUDA call that waits for the device, where only calls were recorded: gpu_driver;
+//  2. in a CUDA call that waits for the device, where only calls were recorded, or a trace
+//     of another tool: gpu_driver;
 //  3. blocked: the cause of the scheduler's reason; runnable: preempted;
-//  4. running, or in a state that nothing recorded: shared out by the samples of
+//  4. in a state that nothing recorded, while a range says which code was active:
+//     the cause of that code (see ranges.go); imported traces have ranges;
+//  5. running, or in a state that nothing recorded: shared out by the samples of
 //     that line (see running.go for the rule when samples are few);
-//  5. otherwise unknown.
+//  6. otherwise unknown.
 //
 // The causes sum to the wall exactly, and so do the causes of each line.
 //
@@ -95,7 +98,8 @@ type Options struct {
 var kinds = []result.CauseKind{
 	result.CauseGC, result.CauseGIL, result.CauseLock, result.CauseHostIO, result.CauseNetworkIO, result.CauseSleep,
 	result.CausePageFault, result.CausePreempted, result.CauseChild, result.CausePoll, result.CauseGPUDriver,
-	result.CauseSyscall, result.CausePython, result.CauseNative, result.CauseProfiler, result.CauseUnknown,
+	result.CauseSyscall, result.CausePython, result.CauseNative, result.CauseProfiler, result.CauseFramework, result.CauseDataLoading,
+	result.CauseUnknown,
 }
 
 // kind is an index into kinds.
@@ -117,8 +121,10 @@ const (
 	kPython
 	kNative
 	kProfiler
+	kFramework // these two come from ranges alone
+	kLoading
 	kUnknown
-	numKinds // at most 16: packed has four bits for a kind
+	numKinds // at most 32: packed has five bits for a kind
 )
 
 var kindIndex = func() map[result.CauseKind]kind {
@@ -153,6 +159,7 @@ func Host(tl *timeline.Timeline, opts Options) *Attribution {
 		modules: make([]timeline.NameID, 1), moduleID: map[timeline.NameID]int32{},
 	}
 	a.frames = indexStacks(tl, a.directive)
+	a.code = newRangeUses(tl, a.frames)
 	// With perf events, the process's own samples are the only ones; what they executed was found out later.
 	a.kernelSamples = tl.Rung != timeline.RungPerf && fromOutside(&a.main.Samples)
 	for n := range a.callKinds {
@@ -172,6 +179,7 @@ func Host(tl *timeline.Timeline, opts Options) *Attribution {
 	a.threads(&out.Host)
 	a.otherLines(&out.Host)
 	a.functions(&out.Host)
+	a.rangeFunctions(&out.Host)
 	a.scopes(&out.Host)
 	a.marks(&out.Host)
 	a.collections(&out.Host)
@@ -218,7 +226,7 @@ func (a *Attribution) LineText(number int32) string {
 
 // Working says that a cause is the program's own work, not a wait or a pause.
 func Working(k result.CauseKind) bool {
-	return k == result.CausePython || k == result.CauseNative || k == result.CauseSyscall
+	return k == result.CausePython || k == result.CauseNative || k == result.CauseSyscall || k == result.CauseFramework
 }
 
 func (a *attributor) line(number int32) result.Line {

@@ -49,10 +49,11 @@ type waitCursor struct {
 	next  int
 }
 
-// deviceWaits are the main thread's synchronising calls, of a timeline that knows only calls.
+// deviceWaits are the main thread's synchronising calls, of a timeline that knows only
+// calls, or what code was active in the threads, as imported traces do.
 func (a *attributor) deviceWaits() waitCursor {
 	var c waitCursor
-	if a.mainID == 0 || !callsOnly(a.tl) {
+	if a.mainID == 0 || a.code == nil && !callsOnly(a.tl) {
 		return c
 	}
 	calls := &a.tl.Calls

@@ -103,6 +103,8 @@ func (a *attributor) detail(key groupKey) string {
 		switch {
 		case key.kind == kUnknown && timeline.SampleKind(key.reason) == timeline.SampleWaiting:
 			return in("off the CPU, and nothing recorded why")
+		case key.kind == kUnknown && a.tl.Rung == timeline.RungTrace:
+			return "outside of what the trace shows"
 		case key.kind == kUnknown && a.samples == 0:
 			return "on the CPU, and nothing sampled what it did"
 		case key.kind == kUnknown:

@@ -20,10 +20,17 @@ const (
 	ShareCopies
 	// ShareOverlap: both at once.
 	ShareOverlap
+	// ShareHiddenKernels: kernels were, while the host worked of its own accord as far as its
+	// ranges tell: neither side waited for the other.
+	ShareHiddenKernels
+	// ShareHiddenCopies: the same of copies or sets alone.
+	ShareHiddenCopies
 	// ShareCarryIn: only work that was launched before the cell.
 	ShareCarryIn
 	// ShareHost: the device was idle, and the host is why.
 	ShareHost
+	// ShareUnseenHost: it was idle, and the host is why, but nothing tells what that did.
+	ShareUnseenHost
 	// ShareOther: it was idle for a reason that is neither the host's nor a copy's.
 	ShareOther
 	// ShareUnknown: it was idle, and nothing tells why.
@@ -59,7 +66,7 @@ type GPU struct {
 
 // Owned says that the cell itself gave the device work. It may be asked of nil.
 func (g *GPU) Owned() bool {
-	return g != nil && g.Shares[ShareKernels]+g.Shares[ShareCopies]+g.Shares[ShareOverlap] > 0 && g.Launches+g.Copies > 0
+	return g != nil && g.Shares[ShareKernels]+g.Shares[ShareCopies]+g.Shares[ShareOverlap]+g.Shares[ShareHiddenKernels]+g.Shares[ShareHiddenCopies] > 0 && g.Launches+g.Copies > 0
 }
 
 // IdleColumn is one column of the picture of a device's idle time.
@@ -187,10 +194,14 @@ func deviceLines(tl *timeline.Timeline, c *calls, plan *coverage.Plan) *deviceLi
 		ops := &tl.Devices[i].Ops
 		for row, call := range ops.Call {
 			slot := plan.Devices[i].Slot(row)
-			if call < 0 || slot == coverage.Unknown {
+			if call < 0 && !tl.NoCell || slot == coverage.Unknown {
 				continue
 			}
-			l := &out.of(c.line[call]).by[slot]
+			line := int32(0)
+			if call >= 0 {
+				line = c.line[call]
+			}
+			l := &out.of(line).by[slot]
 			l.deviceNs += ops.End[row] - ops.Start[row]
 			if ops.Kind[row] == timeline.OpMemcpy {
 				l.copyNs += ops.End[row] - ops.Start[row]
@@ -198,6 +209,8 @@ func deviceLines(tl *timeline.Timeline, c *calls, plan *coverage.Plan) *deviceLi
 			switch {
 			case ops.Kind[row] != timeline.OpKernel && ops.Graph[row] == 0:
 				l.copies++
+			case call < 0:
+				l.launches++
 			case !launched[call]:
 				launched[call] = true
 				l.launches++

@@ -53,6 +53,7 @@ const (
 	iFramework = iHost + idle(kPython) + iota
 	iPython
 	iNative
+	iOutside // the host had not launched the next operation, and nothing tells what it did
 	iUnknown
 	numIdle
 )
@@ -63,6 +64,7 @@ var idleKinds = func() [numIdle]result.CauseKind {
 		result.CauseDataLoading}
 	copy(out[iHost:], kinds[:kPython])
 	out[iFramework], out[iPython], out[iNative], out[iUnknown] = result.CauseFramework, result.CausePython, result.CauseNative, result.CauseUnknown
+	out[iOutside] = result.CauseUnknown
 	return out
 }()
 
@@ -75,6 +77,10 @@ func idleOf(k kind) idle {
 		return iNative
 	case kProfiler:
 		return iProfiler
+	case kFramework:
+		return iFramework
+	case kLoading:
+		return iLoading
 	case kUnknown:
 		return iUnknown
 	}
@@ -88,6 +94,8 @@ func idleShare(k idle) Share {
 		return ShareCopies
 	case iProfiler, iDependency:
 		return ShareOther
+	case iOutside:
+		return ShareUnseenHost
 	case iDeviceWait, iUnknown:
 		return ShareUnknown
 	}
@@ -181,6 +189,7 @@ type idleSweep struct {
 	byLine map[int32]int
 	at     *idleLine
 	votes  map[idleVote]int64
+	code   [numIdle][]int64 // the time of ranges by what they stand for, an index into fns
 	libs   map[timeline.NameID]role
 
 	overhead int // the first of Overheads that has not ended
@@ -201,6 +210,9 @@ type idleSweep struct {
 
 	// each, where set, is told of every piece; of one that samples share out, k says nothing.
 	each func(start, end int64, k idle, line int32, sampled bool)
+	// hostDue says that the gap is known to wait for the host: the launch of the operation
+	// that ends it was recorded, or none followed.
+	hostDue bool
 }
 
 func newIdleSweep(a *attributor, c *calls, device int, plan *coverage.Plan) *idleSweep {
@@ -214,8 +226,7 @@ func newIdleSweep(a *attributor, c *calls, device int, plan *coverage.Plan) *idl
 	}
 	s.blocks = s.cutter()
 	s.carried = s.seen.Carried
-	s.main = newActor(c, a.frames, tl.Main())
-	s.actors[s.main.id] = s.main
+	s.main = s.actor(tl.Main())
 	s.filled = make([]column, s.columns.n)
 	return s
 }
@@ -223,6 +234,7 @@ func newIdleSweep(a *attributor, c *calls, device int, plan *coverage.Plan) *idl
 func (s *idleSweep) actor(id timeline.ThreadID) *actor {
 	if s.actors[id] == nil {
 		s.actors[id] = newActor(s.c, s.a.frames, id)
+		s.actors[id].code = newRangeCursor(s.a.code, s.actors[id].t)
 	}
 	return s.actors[id]
 }
@@ -295,6 +307,7 @@ func (s *idleSweep) idle(start, end int64, next int) {
 			returned = start
 		}
 	}
+	s.hostDue = next < 0 || call >= 0
 	v := s.actor(thread)
 	own := s.refill(v, start, end, call)
 	fromMain := own
@@ -391,12 +404,21 @@ func (s *idleSweep) hard(v *actor, t int64, profiled bool) (idle, proof) {
 	case of == roleCompile:
 		return iCompile, s.schedProof(v)
 	}
+	switch v.code.inside().role {
+	case roleProfiler:
+		return iProfiler, proof{}
+	case roleWarmUp:
+		return iWarmUp, proof{}
+	case roleCompile:
+		return iCompile, proof{}
+	}
 	return iUnknown, proof{}
 }
 
 // plain says that nothing with a cause of its own holds the thread up.
 func (s *idleSweep) plain(v *actor) bool {
-	return !v.collecting && !v.pageable && !v.in(timeline.CallAlloc) && !v.row.offCPU()
+	return !v.collecting && !v.pageable && !v.in(timeline.CallAlloc) && !v.row.offCPU() &&
+		v.code.inside().role != roleLoader
 }
 
 // soft are the causes that come after those of the launch and the synchronisation.
@@ -412,6 +434,8 @@ func (s *idleSweep) soft(v *actor, line int32, t, until int64) {
 		s.add(iAllocator, line, s.callProof(v, timeline.CallAlloc), t, until)
 	case v.row.offCPU() && s.a.frames.role[v.row.stack] == roleLoader:
 		s.add(iLoading, line, s.schedProof(v), t, until)
+	case v.code.inside().role == roleLoader:
+		s.addCode(v, line, t, until)
 	case v.collecting:
 		s.add(iHost+kGC, line, proof{}, t, until)
 	case v.row.state == blocked:
@@ -420,10 +444,14 @@ func (s *idleSweep) soft(v *actor, line int32, t, until int64) {
 		s.add(iHost+kPreempted, line, proof{}, t, until)
 	case v.in(timeline.CallSync):
 		s.add(iDeviceWait, line, s.callProof(v, timeline.CallSync), t, until)
-	case v.classes != 0:
+	case v.classes != 0 && (!v.code.active() || v.code.inside().kind() != kFramework):
 		s.add(iFramework, line, proof{call: s.tl.Calls.Name[v.active[0]]}, t, until)
 	case v.id == 0:
 		s.add(iUnknown, line, proof{}, t, until)
+	case v.code.active() && v.row.state == stateUnknown:
+		s.addCode(v, line, t, until)
+	case s.tl.NoCell && s.hostDue:
+		s.add(iOutside, line, proof{}, t, until)
 	default:
 		s.share(v, line, t, until)
 	}
@@ -444,6 +472,19 @@ func (s *idleSweep) schedProof(v *actor) proof {
 		k = kPreempted
 	}
 	return proof{group: groupKey{kind: k, reason: r.reason, syscall: r.syscall, fn: s.a.frames.deepest[r.stack]}.pack()}
+}
+
+// addCode gives [start, end) to the code whose range holds the thread.
+func (s *idleSweep) addCode(v *actor, line int32, start, end int64) {
+	in := v.code.inside()
+	k := idleOf(in.kind())
+	s.add(k, line, proof{}, start, end)
+	sums := s.code[k]
+	for int(in.fn) >= len(sums) {
+		sums = append(sums, 0)
+	}
+	sums[in.fn] += end - start
+	s.code[k] = sums
 }
 
 func (s *idleSweep) line(number int32) *idleLine {

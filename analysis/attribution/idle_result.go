@@ -2,7 +2,9 @@ package attribution
 
 import (
 	"slices"
+	"strings"
 
+	"github.com/inferscope/inferscope/analysis/phrase"
 	"github.com/inferscope/inferscope/analysis/result"
 	"github.com/inferscope/inferscope/analysis/timeline"
 )
@@ -30,6 +32,8 @@ func (s *idleSweep) busy(g *GPU) {
 	w := s.tl.Extent
 	fresh := func() span { return span{cut: s.cutter(), at: w.Start} }
 	kernels, copies, own, all := fresh(), fresh(), fresh(), fresh()
+	hiddenKernels, hiddenCopies, hidden := fresh(), fresh(), fresh()
+	working, reached := s.working(), 0
 	for i, start := range s.ops.Start {
 		end := min(s.ops.End[i], w.End)
 		all.add(start, end)
@@ -37,10 +41,14 @@ func (s *idleSweep) busy(g *GPU) {
 			continue
 		}
 		own.add(start, end)
+		behind := reached
+		reached = hidden.addWithin(working, behind, start, end)
 		if s.ops.Kind[i] == timeline.OpKernel {
 			kernels.add(start, end)
+			hiddenKernels.addWithin(working, behind, start, end)
 		} else {
 			copies.add(start, end)
+			hiddenCopies.addWithin(working, behind, start, end)
 		}
 	}
 	worked := make([][NumShares]int64, s.pieces)
@@ -49,6 +57,15 @@ func (s *idleSweep) busy(g *GPU) {
 		worked[b][ShareCopies] = own.blocks[b] - kernels.blocks[b]
 		worked[b][ShareOverlap] = kernels.blocks[b] + copies.blocks[b] - own.blocks[b]
 		worked[b][ShareCarryIn] = all.blocks[b] - own.blocks[b]
+	}
+	for b := range worked {
+		onlyKernels, onlyCopies := hidden.blocks[b]-hiddenCopies.blocks[b], hidden.blocks[b]-hiddenKernels.blocks[b]
+		both := hiddenKernels.blocks[b] + hiddenCopies.blocks[b] - hidden.blocks[b]
+		worked[b][ShareKernels] -= onlyKernels
+		worked[b][ShareCopies] -= onlyCopies
+		worked[b][ShareOverlap] -= both
+		worked[b][ShareHiddenKernels] += onlyKernels + both
+		worked[b][ShareHiddenCopies] += onlyCopies
 	}
 	if !s.plan.Whole() {
 		s.estimateWork(worked)
@@ -83,7 +100,7 @@ func (s *idleSweep) results(a *Attribution) {
 				continue
 			}
 			c := result.Cause{Kind: idleKinds[k], Ns: ns, Share: share(ns, g.WallNs), Line: s.a.line(l.number), Count: l.counts[k],
-				Detail: s.detail(idle(k), l.proofs[k].proof), Range: l.within(idle(k))}
+				Detail: s.detail(idle(k), l.proofs[k].proof, ns), Range: l.within(idle(k))}
 			of := c.Kind
 			if key := l.proofs[k].proof.group.unpack(); idle(k) == iLoading && l.proofs[k].proof.group != 0 && !key.sample {
 				of = kinds[key.kind] // how it waited for the worker
@@ -111,7 +128,12 @@ func (s *idleSweep) results(a *Attribution) {
 }
 
 // detail puts the proof of a cause in words.
-func (s *idleSweep) detail(k idle, p proof) string {
+func (s *idleSweep) detail(k idle, p proof, ns int64) string {
+	if len(s.code[k]) > 0 {
+		if most := s.largest(k, ns); most != "" {
+			return most
+		}
+	}
 	if p.call != 0 {
 		name := s.tl.Names.String(p.call)
 		if k == iRefill {
@@ -120,6 +142,8 @@ func (s *idleSweep) detail(k idle, p proof) string {
 		return "in " + name
 	}
 	switch k {
+	case iOutside:
+		return "outside of what the trace shows, before the next launch"
 	case iLaunch:
 		return "from the launch to the operation's start"
 	case iDependency:
@@ -144,6 +168,32 @@ func (s *idleSweep) detail(k idle, p proof) string {
 		return "running in this process"
 	}
 	return s.a.detail(key)
+}
+
+// largest names the code that most of a cause's time went to, of all ns; empty when
+// that is little.
+func (s *idleSweep) largest(k idle, all int64) string {
+	var best int64
+	var of fnID
+	for f, ns := range s.code[k] {
+		if ns > best {
+			best, of = ns, fnID(f)
+		}
+	}
+	name := s.a.frames.name(of)
+	switch {
+	case name == "" || best*20 < all:
+		return ""
+	case k == iLoading && strings.Contains(name, "_MultiProcessingDataLoaderIter"):
+		return "waiting for a worker"
+	case k == iLoading && strings.Contains(name, "_SingleProcessDataLoaderIter"):
+		return "running in this process"
+	case best*10 >= all*9:
+		return "in " + name
+	case best*2 >= all:
+		return "mostly in " + name
+	}
+	return "most of all, " + phrase.Percent(float64(best)/float64(all)) + " of it, in " + name
 }
 
 // picture keeps, a column, the cause that filled most of its idle time.

@@ -12,6 +12,8 @@ type role uint8
 
 const (
 	roleNone role = iota
+	// roleProfiler: the tool that records the trace. Only ranges have it.
+	roleProfiler
 	// roleWarmUp: CUDA is being initialised.
 	roleWarmUp
 	// roleCompile: code is being compiled.
@@ -44,6 +46,9 @@ var runtimeFiles = []string{"/torch/_dynamo/eval_frame.py", "/torch/_dynamo/exte
 var loaderFolders = []string{"/torch/utils/data/", "/webdataset/", "/nvidia/dali/", "/grain/_src/", "/tensorflow/python/data/"}
 
 var frameworkFolders = []string{"/torch/", "/jax/", "/jaxlib/", "/cupy/", "/tensorflow/", "/triton/", "/keras/", "/flax/"}
+
+// profilerFiles are PyTorch's own profiler, which records its own work too.
+var profilerFiles = []string{"/torch/profiler/", "/torch/autograd/profiler.py"}
 
 func containsAny(s string, parts []string) bool {
 	for _, p := range parts {

@@ -15,6 +15,8 @@ type fnID = int32
 type fn struct {
 	name, file string
 	line       int32
+	// marked is a name that code gave itself, an operator's: no function's.
+	marked bool
 }
 
 // stackIndex answers, for each stack, what the sweeps ask of it, in constant time.
@@ -71,7 +73,7 @@ func indexStacks(tl *timeline.Timeline, directive int32) *stackIndex {
 		k := key{f.Func, f.File}
 		if _, ok := ids[k]; !ok {
 			ids[k] = fnID(len(x.fns))
-			x.fns = append(x.fns, fn{tl.Names.String(f.Func), file, f.Line})
+			x.fns = append(x.fns, fn{name: tl.Names.String(f.Func), file: file, line: f.Line})
 			roles[k] = frameRole(tl.Names.String(f.Func), file)
 		}
 		x.role[id] = x.role[caller].with(roles[k])
@@ -87,6 +89,9 @@ func (x *stackIndex) name(id fnID) string {
 		return ""
 	}
 	f := x.fns[id]
+	if f.marked {
+		return phrase.Code(f.name)
+	}
 	name := phrase.Function(f.name)
 	switch {
 	case strings.HasPrefix(f.file, "<frozen importlib"):

@@ -15,6 +15,8 @@ type attributor struct {
 	main   *timeline.Thread
 	mainID timeline.ThreadID
 	frames *stackIndex
+	// code tells what ranges stand for; nil without any.
+	code *rangeUses
 	// directive is the line that asked for the profile: it holds none of the cell's code.
 	directive int32
 	// own tells InferScope's own threads by row of tl.Threads, ownThreadsNs what they ran.
@@ -92,10 +94,10 @@ func (k groupKey) pack() packed {
 		call = uint64(k.syscall + 1)
 	}
 	f := uint64(k.fn)
-	if f >= 1<<20 {
+	if f >= 1<<19 {
 		f = 0
 	}
-	p := uint64(k.line)<<50 | uint64(k.kind)<<46 | uint64(k.reason&15)<<42 | call<<33 | f<<13 | uint64(k.module)<<1
+	p := uint64(k.line)<<50 | uint64(k.kind)<<45 | uint64(k.reason&15)<<41 | call<<32 | f<<13 | uint64(k.module)<<1
 	if k.sample {
 		p |= 1
 	}
@@ -103,8 +105,8 @@ func (k groupKey) pack() packed {
 }
 
 func (p packed) unpack() groupKey {
-	return groupKey{line: int32(p >> 50), kind: kind(p >> 46 & 15), reason: timeline.Reason(p >> 42 & 15), syscall: int16(p>>33&511) - 1,
-		fn: fnID(p >> 13 & (1<<20 - 1)), module: int32(p >> 1 & (1<<12 - 1)), sample: p&1 != 0}
+	return groupKey{line: int32(p >> 50), kind: kind(p >> 45 & 31), reason: timeline.Reason(p >> 41 & 15), syscall: int16(p>>32&511) - 1,
+		fn: fnID(p >> 13 & (1<<19 - 1)), module: int32(p >> 1 & (1<<12 - 1)), sample: p&1 != 0}
 }
 
 // wakerKey is a line, a cause, and the thread that ended the wait.
@@ -114,11 +116,11 @@ type wakerKey struct {
 }
 
 func (k wakerKey) pack() uint64 {
-	return uint64(k.cause.line)<<36 | uint64(k.cause.kind)<<32 | uint64(k.waker)
+	return uint64(k.cause.line)<<37 | uint64(k.cause.kind)<<32 | uint64(k.waker)
 }
 
 func unpackWaker(p uint64) wakerKey {
-	return wakerKey{causeKey{int32(p >> 36), kind(p >> 32 & 15)}, timeline.ThreadID(p)}
+	return wakerKey{causeKey{int32(p >> 37), kind(p >> 32 & 31)}, timeline.ThreadID(p)}
 }
 
 func (a *attributor) sums(line int32) *lineSums {
@@ -151,6 +153,7 @@ func (a *attributor) sweep() {
 	smp, samples := 0, &a.main.Samples
 	device := a.deviceWaits()
 	a.probes = a.probedCalls()
+	code := newRangeCursor(a.code, a.main)
 	var at *lineSums
 	for t := w.Start; t < w.End; {
 		row := sched.at(t)
@@ -169,6 +172,8 @@ func (a *attributor) sweep() {
 		call, until := device.at(t)
 		next = min(next, until)
 		waiting := call != 0 && row.waitsIn()
+		code.at(t)
+		next = min(next, code.next)
 		block := blockOf(t, w)
 		next = min(next, blockStart(block+1, w))
 
@@ -220,6 +225,10 @@ func (a *attributor) sweep() {
 			if row.reason == timeline.ReasonPreempted && t == row.off {
 				at.counts[kPreempted]++
 			}
+		case code.active() && row.state == stateUnknown:
+			in := code.inside()
+			a.add(at, in.kind(), block, d)
+			a.group(in.group(at.index), d)
 		default:
 			at.shared += d
 			at.sharedBlocks[block] += d

@@ -115,7 +115,7 @@ func Of(tl *timeline.Timeline) *Plan {
 	gaps := Unseen(tl)
 	if len(gaps) == 0 {
 		for i := range p.Devices {
-			p.Devices[i] = whole(&tl.Devices[i].Ops, tl.Extent)
+			p.Devices[i] = whole(tl, &tl.Devices[i].Ops)
 		}
 		return p
 	}

@@ -29,7 +29,8 @@ type Stretch struct {
 type Device struct {
 	// Carried says of each operation whether it was launched before the cell. A
 	// stream keeps the order of its launches, so an operation without a call that
-	// follows one of the cell's on its stream is the cell's too, its call was lost.
+	// follows one of the cell's on its stream is the cell's too, its call was lost. In a
+	// trace without a cell none was.
 	Carried []bool
 	// Stretches are in order and apart. Outside of them nothing is known of the device: it is neither busy nor idle.
 	Stretches []Stretch
@@ -58,7 +59,8 @@ func (d *Device) Slot(row int) int {
 }
 
 // whole is a device that was captured whole.
-func whole(ops *timeline.Ops, extent timeline.Interval) Device {
+func whole(tl *timeline.Timeline, ops *timeline.Ops) Device {
+	extent := tl.Extent
 	d := Device{Carried: make([]bool, ops.Len()), Stretches: []Stretch{{Interval: extent}}}
 	own := map[uint32]bool{}
 	var last uint32
@@ -68,7 +70,7 @@ func whole(ops *timeline.Ops, extent timeline.Interval) Device {
 		stream := ops.Stream[i]
 		switch {
 		case call < 0:
-			d.Carried[i] = !own[stream]
+			d.Carried[i] = !own[stream] && !tl.NoCell
 		case !known || stream != last:
 			own[stream] = true
 			last, known = stream, true

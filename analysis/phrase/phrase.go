@@ -139,6 +139,7 @@ var kindWords = map[result.CauseKind]string{
 	result.CauseLaunchLatency: "waiting for launches to reach the GPU", result.CauseStreamDependency: "streams waiting for each other",
 	result.CauseDeviceWait: "waiting on the device without a visible reason", result.CauseSyncRefill: "refilling the queue after a synchronisation",
 	result.CausePageableCopy: "copying from or to pageable memory", result.CauseAllocator: "allocating or freeing GPU memory",
+	result.CauseCopyToDevice: "copying to the GPU", result.CauseCopyFromDevice: "copying from the GPU", result.CauseOtherCopy: "copying on the GPU",
 	result.CauseDataLoading: "loading data", result.CauseFramework: "running framework code",
 	result.CausePython: "running Python", result.CauseNative: "running compiled code", result.CauseUnknown: "not explained",
 }

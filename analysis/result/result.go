@@ -116,6 +116,11 @@ const (
 	CauseAllocator CauseKind = "allocator"
 	// CauseDataLoading: the host was waiting for, or making, the next batch of a data loader.
 	CauseDataLoading CauseKind = "data_loading"
+	// The causes of a verdict that is bound by transfers, which are no causes of idle time:
+	// copies from the host to the device, back, and others, that no kernel covered.
+	CauseCopyToDevice   CauseKind = "h2d_copy"
+	CauseCopyFromDevice CauseKind = "d2h_copy"
+	CauseOtherCopy      CauseKind = "copy"
 	// CauseFramework: on the CPU inside a framework's operator or a launch call.
 	CauseFramework CauseKind = "framework"
 )

@@ -86,6 +86,7 @@ func (b *Builder) Build(window Interval) *Timeline {
 		Stacks:  b.stacks.stacks,
 		Process: b.process,
 		Rung:    b.rung,
+		NoCell:  b.noCell,
 	}
 	if tl.Rung == "" {
 		tl.Rung = RungInProcess
@@ -163,6 +164,7 @@ func (t *ThreadBuilder) build(l limits, fix *repairs, freed *garbage) Thread {
 	out.Samples = t.samples.build(l, fix, freed)
 	out.Samples.PeriodNs = max(t.periodNs, 0)
 	out.Scopes = t.scopes.build(l, fix, freed)
+	out.Ranges = t.ranges.build(l, fix, freed)
 	out.Marks = t.marks.build(l, fix, freed)
 	out.GC = t.gc.build(l, fix, freed)
 	return out

@@ -21,6 +21,7 @@ type Builder struct {
 	process  Process
 	rung     Rung
 	losses   []Loss
+	noCell   bool
 
 	devices     []*DeviceBuilder
 	calls       CallBuilder
@@ -68,6 +69,16 @@ func (b *Builder) Thread(pid, tid int32) *ThreadBuilder {
 // than MaxName bytes is cut and marked.
 func (b *Builder) Name(s string) NameID { return b.names.intern(s) }
 
+// Text is the string of a name that was interned; the empty string when there is no such name.
+func (b *Builder) Text(id NameID) string {
+	b.names.mu.RLock()
+	defer b.names.mu.RUnlock()
+	if int(id) < len(b.names.text) {
+		return b.names.text[id]
+	}
+	return ""
+}
+
 // Frame interns a frame.
 func (b *Builder) Frame(f Frame) FrameID { return b.stacks.internFrame(f) }
 
@@ -113,7 +124,7 @@ func (b *Builder) addLoss(l Loss) {
 	b.losses = append(b.losses, l)
 }
 
-var rungRank = map[Rung]int{RungInProcess: 1, RungProcfs: 2, RungPerf: 3, RungEBPF: 4}
+var rungRank = map[Rung]int{RungTrace: 1, RungInProcess: 1, RungProcfs: 2, RungPerf: 3, RungEBPF: 4}
 
 // SetRung says how the scheduler's view is obtained; the best rung set wins.
 func (b *Builder) SetRung(r Rung) {
@@ -122,6 +133,13 @@ func (b *Builder) SetRung(r Rung) {
 	if rungRank[r] > rungRank[b.rung] {
 		b.rung = r
 	}
+}
+
+// SetNoCell says that what is built is no cell but all that a trace holds; see Timeline.NoCell.
+func (b *Builder) SetNoCell() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.noCell = true
 }
 
 // ThreadBuilder fills the tables of one thread. Append methods accept events in
@@ -141,6 +159,7 @@ type ThreadBuilder struct {
 	lines   lineTable
 	samples sampleTable
 	scopes  scopeTable
+	ranges  rangeTable
 	marks   markTable
 	gc      gcTable
 }

@@ -51,7 +51,7 @@ func (t *Timeline) checkThread(th *Thread) error {
 		return fmt.Errorf("sched: %w", err)
 	}
 	end := t.Window.End
-	l, s, sc, m, g := &th.Lines, &th.Samples, &th.Scopes, &th.Marks, &th.GC
+	l, s, sc, rg, m, g := &th.Lines, &th.Samples, &th.Scopes, &th.Ranges, &th.Marks, &th.GC
 	for _, table := range []struct {
 		name    string
 		times   []int64
@@ -62,6 +62,7 @@ func (t *Timeline) checkThread(th *Thread) error {
 		{"lines", l.Time, nil, end - 1, []int{len(l.Line), len(l.Top), len(l.Sampled)}},
 		{"samples", s.Time, nil, end - 1, []int{len(s.Kind), len(s.Syscall), len(s.Stack), len(s.Module)}},
 		{"scopes", sc.Start, sc.End, end - 1, []int{len(sc.End), len(sc.Name), len(sc.Depth)}},
+		{"ranges", rg.Start, rg.End, end - 1, []int{len(rg.End), len(rg.Name), len(rg.Kind)}},
 		{"marks", m.Time, nil, end - 1, []int{len(m.Name), len(m.Attributes)}},
 		{"gc", g.Start, g.End, end - 1, []int{len(g.End), len(g.Generation), len(g.Collected)}},
 	} {

@@ -113,6 +113,7 @@ type Thread struct {
 	Lines   Lines
 	Samples Samples
 	Scopes  Scopes
+	Ranges  Ranges
 	Marks   Marks
 	GC      GC
 }
@@ -279,6 +280,8 @@ const (
 	RungPerf      Rung = "perf_events"
 	RungProcfs    Rung = "procfs"
 	RungInProcess Rung = "in_process"
+	// RungTrace: the trace of another tool, which records no switches.
+	RungTrace Rung = "trace"
 )
 
 // Timeline is everything known about one profiled cell. It is immutable once built.
@@ -288,6 +291,9 @@ type Timeline struct {
 	// Extent is Window prolonged to the end of the last device operation that the
 	// cell launched; the same as Window without a device.
 	Extent Interval
+	// NoCell says that the window is all that a trace holds, and no cell: then nothing in it counts as
+	// launched before it.
+	NoCell bool
 	// Devices are the GPUs that the process used, by index; empty when none was used or none was seen.
 	Devices []Device
 	Calls   Calls

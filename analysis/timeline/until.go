@@ -70,6 +70,9 @@ func (t *Thread) until(end int64) {
 	c := &t.Scopes
 	n, _ = slices.BinarySearch(c.Start, end)
 	c.Start, c.End, c.Name, c.Depth = c.Start[:n], endedBy(c.End[:n], end), c.Name[:n], c.Depth[:n]
+	r := &t.Ranges
+	n, _ = slices.BinarySearch(r.Start, end)
+	r.Start, r.End, r.Name, r.Kind = r.Start[:n], endedBy(r.End[:n], end), r.Name[:n], r.Kind[:n]
 	k := &t.Marks
 	n, _ = slices.BinarySearch(k.Time, end)
 	k.Time, k.Name, k.Attributes = k.Time[:n], k.Name[:n], k.Attributes[:n]

@@ -22,8 +22,9 @@ const (
 )
 
 // savings are the parts of the wall that would be saved if kernels, copies or the
-// host's work cost nothing, each 0..1: what nothing else covers.
-type savings struct{ kernels, copies, host, explained float64 }
+// host's work cost nothing, each 0..1: what nothing else covers. seen is the part of
+// the host's work of which is known what it was.
+type savings struct{ kernels, copies, host, seen, explained float64 }
 
 func savingsOf(shares *[attribution.NumShares]float64) savings {
 	var wall float64
@@ -33,8 +34,9 @@ func savingsOf(shares *[attribution.NumShares]float64) savings {
 	if wall <= 0 {
 		return savings{}
 	}
-	return savings{shares[attribution.ShareKernels] / wall, shares[attribution.ShareCopies] / wall, shares[attribution.ShareHost] / wall,
-		1 - shares[attribution.ShareUnknown]/wall}
+	unseen := shares[attribution.ShareUnseenHost]
+	return savings{shares[attribution.ShareKernels] / wall, shares[attribution.ShareCopies] / wall, (shares[attribution.ShareHost] + unseen) / wall,
+		shares[attribution.ShareHost] / wall, 1 - (shares[attribution.ShareUnknown]+unseen)/wall}
 }
 
 // class is the class by the limits; scale moves the limits, for the margin.
@@ -147,7 +149,7 @@ func assessGPU(in Input, t *Trust) {
 	sums := shareSums(g)
 	s := savingsOf(&sums)
 	k := keptShares(in)
-	t.Evidence = (s.explained - s.host + s.host*k.sched*k.samples) * k.any * k.device
+	t.Evidence = (s.explained - s.seen + s.seen*k.sched*k.samples) * k.any * k.device
 	t.Lost = 0
 	if s.explained > 0 {
 		t.Lost = max(1-t.Evidence/s.explained, 0)
@@ -167,7 +169,7 @@ func assessGPU(in Input, t *Trust) {
 	case t.GPUMissing && t.Evidence > capNoDevice:
 		t.Evidence = capNoDevice
 		t.EvidenceWhy += "; not all GPU work was captured, which caps it at 0.2"
-	case t.Evidence > capNoSched && s.host > minSaving && (rung == timeline.RungInProcess || rung == timeline.RungProcfs):
+	case t.Evidence > capNoSched && s.host > minSaving && (rung == timeline.RungInProcess || rung == timeline.RungProcfs || rung == timeline.RungTrace):
 		t.Evidence = capNoSched
 		t.EvidenceWhy += "; there is no record of every switch, which caps it at 0.8"
 	}
@@ -208,7 +210,10 @@ func decideGPU(in Input, t Trust, findings []result.Finding) result.Verdict {
 	class := s.class(1)
 	v := result.Verdict{Class: class, Leaning: class, TopCause: topCause(a), Evidence: t.Evidence, Quality: t.Quality,
 		EvidenceWhy: t.EvidenceWhy, QualityWhy: t.QualityWhy}
-	if class != result.GPUBound {
+	switch {
+	case class == result.MemoryTransferBound:
+		v.TopCause = transferCause(in)
+	case class != result.GPUBound:
 		if c := topIdle(a.GPU); c.Ns > 0 {
 			v.TopCause = c
 		}
@@ -224,6 +229,23 @@ func decideGPU(in Input, t Trust, findings []result.Finding) result.Verdict {
 	calm := !slices.ContainsFunc(findings, func(f result.Finding) bool { return f.Severity != result.Info })
 	v.Sentence = gpuSentence(in, v, t, s, calm)
 	return v
+}
+
+// transferCause is the direction that most of the copying time went to.
+func transferCause(in Input) result.Cause {
+	g := in.Attribution.GPU
+	c := result.Cause{Kind: result.CauseOtherCopy, Line: g.CopyLine, Ns: g.Shares[attribution.ShareCopies] + g.Shares[attribution.ShareHiddenCopies]}
+	c.Share = shareOf(g, attribution.ShareCopies) + shareOf(g, attribution.ShareHiddenCopies)
+	if d := in.device(); d != nil && len(d.Copies) > 0 {
+		c.Count = d.Memcpys
+		switch d.Copies[0].Kind {
+		case timeline.CopyHtoD.String():
+			c.Kind = result.CauseCopyToDevice
+		case timeline.CopyDtoH.String():
+			c.Kind = result.CauseCopyFromDevice
+		}
+	}
+	return c
 }
 
 // topIdle is the largest cause of idle time that is known; Ns is 0 when there is none.

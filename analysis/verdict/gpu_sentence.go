@@ -25,7 +25,7 @@ func gpuSentence(in Input, v result.Verdict, t Trust, s savings, calm bool) stri
 		return "Not certain (" + weakest(v) + "): it seems that " + lowerThe(gpuMain(in, v, s)) + "."
 	}
 	out := gpuMain(in, v, s)
-	if calm {
+	if calm && v.Class != result.CPUBound && v.Class != result.MemoryTransferBound { // those say what stands out
 		out = "Nothing stands out: " + lowerThe(out)
 	}
 	return out + "."
@@ -78,7 +78,7 @@ func gpuMain(in Input, v result.Verdict, s savings) string {
 		}
 		return out
 	case class == result.MemoryTransferBound:
-		out := "Copies that no kernel covered took " + phrase.Percent(s.copies) + " of the cell's " + phrase.Duration(g.WallNs) + copyClause(in)
+		out := "Copies that no kernel covered took " + phrase.Percent(s.copies+shareOf(g, attribution.ShareHiddenCopies)) + " of the cell's " + phrase.Duration(g.WallNs) + copyClause(in)
 		if s.host >= 0.15 && why != "" {
 			out += "; the GPU was idle " + phrase.Percent(idleShare(g)) + ", " + why
 		}
@@ -92,11 +92,11 @@ func gpuMain(in Input, v result.Verdict, s savings) string {
 	case s.kernels+s.copies >= s.host && idleShare(g) < MinIdle:
 		return busy + kernelClause(in)
 	}
-	out := "The cell's " + phrase.Duration(g.WallNs) + " is shared: the GPU computed for " + phrase.Percent(s.kernels)
-	if s.copies >= 0.05 {
-		out += ", copied for " + phrase.Percent(s.copies)
+	out := "The cell's " + phrase.Duration(g.WallNs) + " is shared: the GPU computed for " + phrase.Percent(s.kernels+shareOf(g, attribution.ShareHiddenKernels))
+	if copied := s.copies + shareOf(g, attribution.ShareHiddenCopies); copied >= 0.05 {
+		out += ", copied for " + phrase.Percent(copied)
 	}
-	if covered := float64(g.Shares[attribution.ShareOverlap]) / float64(max(g.WallNs, 1)); covered >= 0.05 {
+	if covered := shareOf(g, attribution.ShareOverlap); covered >= 0.05 {
 		out += ", did both for " + phrase.Percent(covered)
 	}
 	out += " and was idle for " + phrase.Percent(idleShare(g))
@@ -104,6 +104,11 @@ func gpuMain(in Input, v result.Verdict, s savings) string {
 		out += ", " + why
 	}
 	return out
+}
+
+// shareOf is one of the parts of the wall as a share of it.
+func shareOf(g *attribution.GPU, part attribution.Share) float64 {
+	return float64(g.Shares[part]) / float64(max(g.WallNs, 1))
 }
 
 // kernelClause names the kernel that took most of the time, with its line.
@@ -152,6 +157,9 @@ func (in Input) device() *result.Device {
 // host was sleeping on line 5"; empty when that is not known.
 func mostlyWhile(a *attribution.Attribution) string {
 	top := topIdle(a.GPU)
+	if a.GPU.Shares[attribution.ShareUnseenHost] > top.Ns {
+		return "most of all while the host did what the trace does not show"
+	}
 	if top.Ns == 0 {
 		return ""
 	}

@@ -85,7 +85,8 @@ func Assess(in Input) Trust {
 	case t.GPUMissing && t.Evidence > capNoDevice:
 		t.Evidence = capNoDevice
 		t.EvidenceWhy += "; GPU work was not captured, which caps it at 0.2"
-	case t.Evidence > capNoSched && exactSched(a) < 0.5 && (waitsForThreads || a.Host.Rung == timeline.RungInProcess || a.Host.Rung == timeline.RungProcfs):
+	case t.Evidence > capNoSched && exactSched(a) < 0.5 && (waitsForThreads || a.Host.Rung == timeline.RungInProcess || a.Host.Rung == timeline.RungProcfs ||
+		a.Host.Rung == timeline.RungTrace):
 		t.Evidence = capNoSched
 		t.EvidenceWhy += "; there is no record of every switch, which caps it at 0.8"
 	}

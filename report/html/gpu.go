@@ -26,7 +26,7 @@ func gpu(p *page, r *result.Result, limits limits) {
 			p.code(report.CaptureAll, 0)
 			p.raw(`</p>`)
 		}
-		for _, s := range report.Carried(d) {
+		for _, s := range report.Carried(r, d) {
 			p.raw(`<p style="margin:4px 0 0 0">`, escaped(s, 0), `</p>`)
 		}
 	}

@@ -249,6 +249,6 @@ func footer(p *page, r *result.Result) {
 		p.code(r.Source.Path, 200)
 	}
 	p.raw(` · `)
-	p.text(report.Overhead(r.Overhead), 0)
+	p.text(report.Overhead(r), 0)
 	p.raw(`</p>`)
 }

@@ -37,7 +37,7 @@ func gpu(b *bytes.Buffer, r *result.Result) {
 		if s := report.Estimated(d); s != "" {
 			b.WriteString(" " + strings.TrimSuffix(s, report.CaptureAll) + code(report.CaptureAll, name) + ".")
 		}
-		for _, s := range report.Carried(d) {
+		for _, s := range report.Carried(r, d) {
 			b.WriteString(" " + s)
 		}
 		b.WriteByte('\n')

@@ -34,7 +34,7 @@ func Render(r *result.Result) []byte {
 	findings(b, r)
 	work(b, r)
 	losses(b, r)
-	fmt.Fprintf(b, "\n<sub>InferScope %s, %s. %s</sub>\n", prose(r.Source.ToolVersion, 40), prose(r.Cell.Name, 80), report.Overhead(r.Overhead))
+	fmt.Fprintf(b, "\n<sub>InferScope %s, %s. %s</sub>\n", prose(r.Source.ToolVersion, 40), prose(r.Cell.Name, 80), report.Overhead(r))
 	return b.Bytes()
 }
 

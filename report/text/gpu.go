@@ -35,7 +35,7 @@ func gpu(b *bytes.Buffer, r *result.Result) {
 		}
 		wrap(b, "    ", "    ", facts+".")
 		wrap(b, "    ", "    ", report.Estimated(d))
-		for _, s := range report.Carried(d) {
+		for _, s := range report.Carried(r, d) {
 			wrap(b, "    ", "    ", s)
 		}
 	}

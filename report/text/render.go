@@ -34,7 +34,7 @@ func Render(r *result.Result) []byte {
 	work(b, r)
 	losses(b, r)
 	b.WriteByte('\n')
-	wrap(b, "", "", "InferScope "+report.Visible(r.Source.ToolVersion, 40)+", "+report.Visible(r.Cell.Name, 80)+". "+report.Overhead(r.Overhead))
+	wrap(b, "", "", "InferScope "+report.Visible(r.Source.ToolVersion, 40)+", "+report.Visible(r.Cell.Name, 80)+". "+report.Overhead(r))
 	return b.Bytes()
 }
 

@@ -67,3 +67,16 @@ def test_missing_binary_is_a_sentence_with_a_hint(tmp_path: Path) -> None:
         f"inferscope: INFERSCOPE_SIDECAR names {tmp_path / 'none'}, which is not a program\n"
         "hint: Correct or unset INFERSCOPE_SIDECAR.\n"
     )
+
+
+def test_analyze_reads_a_trace(tmp_path: Path) -> None:
+    trace, page = tmp_path / "t.json", tmp_path / "r.html"
+    trace.write_text('[{"ph":"X","cat":"kernel","name":"k","pid":0,"tid":7,"ts":1.5,"dur":2.25,"args":{"device":0}}]')
+    done = run("analyze", str(trace), "-o", str(page))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+    cut = trace.read_text()[:-1]
+    trace.write_text(cut)
+    done = run("analyze", str(trace))
+    assert (done.returncode, done.stdout) == (3, "")
+    assert f"{trace} cannot be read: byte {len(cut)}: the trace ends too early\nhint: " in done.stderr

@@ -118,6 +118,7 @@ func host(rng *rand.Rand) (*timeline.Builder, int64) {
 			case 5:
 				t.AppendGC(x, y, uint8(rng.IntN(4)), int64(rng.IntN(9)))
 				t.AppendScope(x, y, module, uint16(rng.IntN(6)))
+				t.AppendRange(x, y, module, timeline.RangeKind(rng.IntN(int(timeline.NumRangeKinds)+1)))
 				t.AppendMark(x, module, 0)
 			}
 		}

@@ -1,0 +1,76 @@
+package command
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/inferscope/inferscope/analysis/result"
+	"github.com/inferscope/inferscope/report/html"
+	"github.com/inferscope/inferscope/report/markdown"
+	"github.com/inferscope/inferscope/report/summary"
+	"github.com/inferscope/inferscope/report/text"
+)
+
+// renderings are the forms of a report, by the value of --format.
+var renderings = map[string]func(*result.Result) []byte{"html": html.Document, "md": markdown.Render, "text": text.Render, "json": summary.Render}
+
+// formatOfExtension is the form that a file's name asks for.
+var formatOfExtension = map[string]string{".html": "html", ".htm": "html", ".md": "md", ".markdown": "md", ".json": "json", ".txt": "text"}
+
+// reportFlags are those of commands that write a report.
+var reportFlags = []Flag{
+	{Name: "format", Short: "f", Value: "FORMAT", Help: "how to write the report; else by the extension of PATH, else text", Choices: []string{"html", "md", "text", "json"}},
+	{Name: "output", Short: "o", Value: "PATH", Help: "where to write the report, instead of standard output", Kind: File},
+}
+
+// writeReport writes a report where and how the flags say.
+func writeReport(env Env, args Args, r *result.Result) error {
+	format, path := args.Value("format"), args.Value("output")
+	if format == "" {
+		format = formatOfExtension[strings.ToLower(filepath.Ext(path))]
+	}
+	if format == "" {
+		format = "text"
+	}
+	content := renderings[format](r)
+	if path == "" || path == "-" {
+		_, err := env.Stdout.Write(content)
+		return err
+	}
+	if err := replaceFile(env.Path(path), content); err != nil {
+		reason := err
+		var at *os.PathError
+		if errors.As(err, &at) {
+			reason = at.Err // without the name of the file on its way
+		}
+		return &Error{Sentence: fmt.Sprintf("the report cannot be written to %s: %v", path, reason), Hint: "name a place where you may write with -o", Err: err}
+	}
+	return nil
+}
+
+// replaceFile writes a file as a whole: whoever reads it sees the old content or the new.
+// What is no regular file, such as /dev/stdout, is written to.
+func replaceFile(path string, content []byte) error {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return os.WriteFile(path, content, 0o644)
+	}
+	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(file.Name()) // gone already once it was renamed
+	_, err = file.Write(content)
+	if closing := file.Close(); err == nil {
+		err = closing
+	}
+	if err == nil {
+		err = os.Chmod(file.Name(), 0o644)
+	}
+	if err == nil {
+		err = os.Rename(file.Name(), path)
+	}
+	return err
+}

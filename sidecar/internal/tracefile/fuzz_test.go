@@ -1,0 +1,60 @@
+package tracefile_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/inferscope/inferscope/analysis"
+	"github.com/inferscope/inferscope/report/html"
+	"github.com/inferscope/inferscope/sidecar/internal/tracefile"
+	"github.com/inferscope/inferscope/sidecar/internal/tracefile/importer"
+)
+
+// Whatever a file holds, it becomes a timeline that keeps the model's invariants and
+// that can be analysed and rendered, or an error with a reason.
+func FuzzOpen(f *testing.F) {
+	for _, name := range []string{"recent.sqlite", "old.sqlite"} {
+		content, err := os.ReadFile(filepath.Join("nsys", "testdata", name))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(content, "")
+	}
+	f.Add([]byte(`[{"ph":"X","cat":"kernel","name":"k","pid":0,"tid":7,"ts":10,"dur":5,"args":{"correlation":1}},
+		{"ph":"X","cat":"cuda_runtime","name":"cudaLaunchKernel","pid":5,"tid":6,"ts":1,"dur":2,"args":{"correlation":1}},
+		{"ph":"X","cat":"python_function","name":"torch/a.py(1): f","pid":5,"tid":6,"ts":0,"dur":20},
+		{"ph":"X","cat":"user_annotation","name":"ProfilerStep#1","pid":5,"tid":6,"ts":0,"dur":9}]`), "1")
+	f.Add([]byte("\x1f\x8b\x08"), "")
+	f.Fuzz(func(t *testing.T, content []byte, step string) {
+		path := filepath.Join(t.TempDir(), "trace")
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		opts := importer.Whole()
+		opts.Step = step
+		trace, err := tracefile.Open(context.Background(), path, opts)
+		if err != nil {
+			var broken *importer.Error
+			var missing *importer.NotThere
+			if !errors.As(err, &broken) && !errors.As(err, &missing) || err.Error() == "" {
+				t.Errorf("%T: %v", err, err)
+			}
+			return
+		}
+		if err := trace.Timeline.Check(); err != nil {
+			t.Error(err)
+		}
+		r := analysis.Analyze(trace.Timeline, analysis.Input{})
+		var sum int64
+		for _, c := range r.Idle.Causes {
+			sum += c.Ns
+		}
+		if sum != r.Idle.TotalNs {
+			t.Errorf("causes sum to %d of %d", sum, r.Idle.TotalNs)
+		}
+		html.Document(r)
+	})
+}
