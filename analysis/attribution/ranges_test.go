@@ -122,7 +122,7 @@ range b 0s 1ms operator aten::mul`)
 		got = append(got, fmt.Sprintf("%s %d %s", c.Kind, c.Ns/1000, c.Detail))
 	}
 	want := "data_loading 300 in enumerate(DataLoader)#x, unknown 300 outside of what the trace shows, framework 250 in aten::add, " +
-		"python 100 in collate() of train.py, gpu_driver 50 "
+		"python 100 in collate() of train.py, gpu_driver 50 cudaStreamSynchronize"
 	if strings.Join(got, ", ") != want {
 		t.Errorf("got  %s\nwant %s", strings.Join(got, ", "), want)
 	}
