@@ -9,6 +9,7 @@ float32, where the GPU is what they wait for; one more case is bfloat16, where i
 
 from __future__ import annotations
 
+import argparse
 import time
 from dataclasses import dataclass
 from statistics import median
@@ -17,7 +18,7 @@ from kernel import Kernel
 from record import measure, median_ratio, percentile, say, spread
 
 # A cell's length, and what one case may take; at least so many pairs are run.
-CELL_SECONDS, CASE_SECONDS, FEWEST_PAIRS, MOST_PAIRS = 0.4, 7.0, 5, 15
+CELL_SECONDS, CASE_SECONDS, FEWEST_PAIRS, MOST_PAIRS = 1.0, 14.0, 5, 15
 TRIAL_STEPS = 5
 
 SETUP = """\
@@ -60,8 +61,9 @@ first.record()
 """
 END = """\
 last.record()
+queued = time.perf_counter() - started
 torch.cuda.synchronize()
-took = [time.perf_counter() - started, first.elapsed_time(last) / 1e3]
+took = [time.perf_counter() - started, first.elapsed_time(last) / 1e3, queued]
 """
 
 
@@ -95,6 +97,11 @@ CASES = (
         BERT + "model.train()\noptimizer = torch.optim.AdamW(model.parameters(), lr=1e-5)\n",
         TRAINING,
     ),
+    Case(
+        "BERT-base training, 32 x 128",
+        BERT.replace("(16,", "(32,") + "model.train()\noptimizer = torch.optim.AdamW(model.parameters(), lr=1e-5)\n",
+        TRAINING,
+    ),
     Case("BERT-base inference in bfloat16, 16 x 128", BERT + "model.eval().bfloat16()\n", INFERENCE, False),
 )
 
@@ -102,8 +109,11 @@ CASES = (
 class Runner:
     """Runs one case's cell in a kernel."""
 
-    def __init__(self, kernel: Kernel, case: Case) -> None:
+    def __init__(self, kernel: Kernel, case: Case, options: str) -> None:
         self._kernel = kernel
+        self._head = f"%%inferscope --quiet {options}".rstrip() + "\n"
+        self.gpu = "--no-gpu" not in options
+        self.queued = 0.0
         self._cell = BEGIN + case.loop + END
 
     def plain(self) -> tuple[float, float]:
@@ -112,8 +122,8 @@ class Runner:
 
     def profiled(self) -> tuple[float, float]:
         """The same under the profiler, whose report must hold the GPU's work."""
-        took = self._run("%%inferscope --quiet\n")
-        if not self._kernel.device()["kernels"]:
+        took = self._run(self._head)
+        if self.gpu and not self._kernel.device()["kernels"]:
             raise RuntimeError(f"the GPU's work was not captured: {self._kernel.summary()['losses']}")
         return took
 
@@ -121,21 +131,23 @@ class Runner:
         answer = self._kernel.run(head + self._cell)
         if answer.said:
             raise RuntimeError(f"the cell said {answer.said}")
-        wall, gpu = self._kernel.value("took")
+        wall, gpu, queued = self._kernel.value("took")
+        self.queued = float(queued) / float(wall)
         return float(wall), float(gpu)
 
 
-def run(kernel: Kernel, case: Case) -> None:
+def run(kernel: Kernel, case: Case, options: str) -> None:
     """Measures one case."""
     began = time.monotonic()
     kernel.run("model = optimizer = loss = None; torch.cuda.empty_cache()\n" + case.setup, timeout=60)
-    runner = Runner(kernel, case)
+    runner = Runner(kernel, case, options)
     kernel.run(f"steps = {TRIAL_STEPS}")
     for _ in range(2):  # the first chooses algorithms and fills the allocator's cache
         wall, _ = runner.plain()
     steps = max(3, round(CELL_SECONDS / wall * TRIAL_STEPS))
     kernel.run(f"steps = {steps}")
     before = median(runner.plain()[0] for _ in range(3))
+    queued = runner.queued
     runner.profiled()
     walls: list[tuple[float, float]] = []
     gpus: list[tuple[float, float]] = []
@@ -145,10 +157,11 @@ def run(kernel: Kernel, case: Case) -> None:
         walls.append((took["plain"][0], took["profiled"][0]))
         gpus.append((took["plain"][1], took["profiled"][1]))
     plain = median(baseline for baseline, _ in walls)
-    kernels = kernel.device()["kernels"]
+    kernels = kernel.device()["kernels"] if runner.gpu else 0
     lost = [loss["reason"] for loss in kernel.summary()["losses"] if loss["source"] == "cupti"]
     note = (
         f"{steps} steps of {plain / steps * 1e3:.2f} ms and {kernels // steps} kernels, {spread(walls)};"
+        f" the host has launched all of it after {queued:.0%} of a plain cell;"
         f" plain cells between profiled ones take {plain / before:.3f} of those before the first;"
         f" losses: {', '.join(lost) or 'none'}"
     )
@@ -161,13 +174,21 @@ def run(kernel: Kernel, case: Case) -> None:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--case", default="", help="only cases whose name contains this")
+    parser.add_argument(
+        "--options", default="", help="of %%%%inferscope, such as --no-ebpf: to tell where a cost comes from"
+    )
+    chosen = parser.parse_args()
     failed = []
     with Kernel() as kernel:
         kernel.run(SETUP, timeout=120)
         kernel.load()
         for case in CASES:
+            if chosen.case not in case.name:
+                continue
             try:
-                run(kernel, case)
+                run(kernel, case, chosen.options)
             except RuntimeError as error:
                 say(f"{case.name}: {error}")
                 failed.append(case.name)
