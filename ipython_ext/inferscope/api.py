@@ -273,7 +273,7 @@ class _Thread(threading.local):
     """The system's id of the calling thread, as `tid`."""
 
     def __init__(self, outbox: Outbox) -> None:
-        from .lines import thread_name
+        from .line_state import thread_name
 
         self.tid = threading.get_native_id()
         outbox.name_thread(self.tid, thread_name())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from types import CodeType
 
-from .columns import CHUNK
+from .columns import CHUNK, Outbox
 
 # Line events may take this share of the wall time, as long as a cell is short; see Budget.
 SHARE = 0.01
@@ -118,3 +118,19 @@ class CodeLines:
             if start <= offset < end:
                 return line or self.first
         return self.first
+
+
+class Threads(threading.local):
+    """The state of the calling thread, as `state`."""
+
+    def __init__(self, states: list[ThreadLines], outbox: Outbox) -> None:
+        self.state = ThreadLines()
+        states.append(self.state)
+        outbox.name_thread(self.state.tid, thread_name())
+
+
+def thread_name() -> str:
+    """The name of the calling thread; empty when threading does not know it."""
+    # Not current_thread(): it would add an entry for a thread that it does not know.
+    active = getattr(threading, "_active", {})
+    return getattr(active.get(threading.get_ident()), "name", "")

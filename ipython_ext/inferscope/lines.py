@@ -21,7 +21,7 @@ import builtins
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from time import monotonic_ns
 from types import CodeType, FrameType
 from typing import Any
@@ -38,14 +38,14 @@ from .line_state import (
     CodeLines,
     Stack,
     ThreadLines,
+    Threads,
 )
+from .monitoring import all_events, frame_events, free_tool, hide_callback, line_of_caller, nested, shell_runner
 
 _monitoring: Any = getattr(sys, "monitoring", None)
 
 # From here on, what is kept for threads that have ended is given up now and then.
 _MANY_THREADS = 64
-# How many frames of other code are searched for the cell's frame that called.
-_CALLERS = 16
 # The cost of one event, before it has been measured.
 DEFAULT_EVENT_NS = 200
 
@@ -83,13 +83,13 @@ class MonitoredLines:
         self._unwind_until = 0
         self._unwind_last = 0
         self._lock = threading.Lock()
-        self._threads = _Threads(self._states, outbox)
+        self._threads = Threads(self._states, outbox)
         self._callbacks = self._make_callbacks()
         self.losses: list[_wire.Loss] = []
 
     def start(self, frame: FrameType | None) -> None:
         """Begin. `frame` is the cell's frame that asks for it, if there is one."""
-        tool = _free_tool()
+        tool = free_tool()
         if tool is None:
             self.losses.append(
                 _wire.Loss(
@@ -102,7 +102,7 @@ class MonitoredLines:
         self._register(tool)
         event = _monitoring.events
         if frame is None:
-            self._runner = _shell_runner()
+            self._runner = shell_runner()
         else:
             self._file = frame.f_code.co_filename
             self._runner = frame.f_back.f_code if frame.f_back is not None else None
@@ -252,7 +252,7 @@ class MonitoredLines:
                 return
             self._read_stack(state, code, 2)
         if isinstance(error, KeyboardInterrupt):
-            _hide_callback(error)
+            hide_callback(error, __file__)
         state.code, line, state.top = state.stack.pop() if state.stack else BOTTOM
         self._emit(state, code, line)
 
@@ -290,7 +290,7 @@ class MonitoredLines:
             self._read_stack(state, one.code, 3)
             return
         if line < 0 and state.code is not None:
-            line = -_line_of_caller(sys._getframe(2), state.code, -line)
+            line = -line_of_caller(sys._getframe(2), state.code, -line)
         state.stack.append((state.code, line, state.top))
         if state.top == SELF:
             state.top = abs(line)
@@ -370,7 +370,7 @@ class MonitoredLines:
         one.until = now + one.pause
         if one not in self._paused:
             self._paused.append(one)
-        _monitoring.set_local_events(self._tool, one.code, _frame_events() if one.level == 1 else 0)
+        _monitoring.set_local_events(self._tool, one.code, frame_events() if one.level == 1 else 0)
         if one.level == 2:
             # A return's row carries the code that returned and the line returned to.
             one.callers = {
@@ -401,7 +401,7 @@ class MonitoredLines:
         one.on_since = now
         one.pause = min(2 * one.pause, LONGEST_PAUSE_NS)
         self._read_anew(one.code)
-        _monitoring.set_local_events(self._tool, one.code, _all_events())
+        _monitoring.set_local_events(self._tool, one.code, all_events())
 
     def _check_unwinding(self) -> None:
         """Stop looking at exceptions when other code leaves its frames by too many of them."""
@@ -446,26 +446,10 @@ class MonitoredLines:
 
     def _watch(self, code: CodeType, top: bool) -> None:
         """Switch on the events of a code object and of those inside it."""
-        for one in _nested(code):
+        for one in nested(code):
             if id(one) not in self._codes:
                 self._codes[id(one)] = CodeLines(one, top and one is code)
-                _monitoring.set_local_events(self._tool, one, _all_events())
-
-
-class _Threads(threading.local):
-    """The state of the calling thread, as `state`."""
-
-    def __init__(self, states: list[ThreadLines], outbox: Outbox) -> None:
-        self.state = ThreadLines()
-        states.append(self.state)
-        outbox.name_thread(self.state.tid, thread_name())
-
-
-def thread_name() -> str:
-    """The name of the calling thread; empty when threading does not know it."""
-    # Not current_thread(): it would add an entry for a thread that it does not know.
-    active = getattr(threading, "_active", {})
-    return getattr(active.get(threading.get_ident()), "name", "")
+                _monitoring.set_local_events(self._tool, one, all_events())
 
 
 def calibrate() -> int:
@@ -482,7 +466,7 @@ def calibrate() -> int:
 
     plain = fastest()
     lines = MonitoredLines(Outbox("", lambda _: None, 0), DEFAULT_EVENT_NS)
-    tool = _free_tool()
+    tool = free_tool()
     if tool is None:
         return DEFAULT_EVENT_NS
     lines._register(tool)
@@ -499,57 +483,3 @@ def calibrate() -> int:
     finally:
         lines.disarm()
     return max(20, (with_events - plain) // max(rows, 1))
-
-
-def _hide_callback(error: BaseException) -> None:
-    """Cut the traceback of an interrupt that arrived during a callback off at the user's own frame."""
-    entry = error.__traceback__
-    while entry is not None and entry.tb_next is not None:
-        if entry.tb_next.tb_frame.f_code.co_filename == __file__:
-            entry.tb_next = None
-            return
-        entry = entry.tb_next
-
-
-def _line_of_caller(frame: FrameType, code: CodeType, default: int) -> int:
-    """The line at which `code` is, somewhere below `frame`'s own call."""
-    caller = frame.f_back
-    for _ in range(_CALLERS):
-        if caller is None:
-            break
-        if caller.f_code is code:
-            return caller.f_lineno or default
-        caller = caller.f_back
-    return default
-
-
-def _nested(code: CodeType) -> Iterator[CodeType]:
-    yield code
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _nested(constant)
-
-
-def _frame_events() -> int:
-    event = _monitoring.events
-    return int(event.PY_START | event.PY_RESUME | event.PY_RETURN | event.PY_YIELD)
-
-
-def _all_events() -> int:
-    return int(_monitoring.events.LINE) | _frame_events()
-
-
-def _free_tool() -> int | None:
-    """An id that no tool uses; those that debuggers and coverage expect come last."""
-    for tool in (3, 4, 2, 5, 1, 0):
-        if _monitoring.get_tool(tool) is None:
-            return tool
-    return None
-
-
-def _shell_runner() -> CodeType | None:
-    """The code of the method with which the running IPython executes code objects."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
-    code = getattr(getattr(type(shell), "run_code", None), "__code__", None)
-    return code if isinstance(code, CodeType) else None

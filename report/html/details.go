@@ -68,7 +68,7 @@ func threads(p *page, r *result.Result, limits limits) {
 		}
 		p.raw(`<tr>`, th)
 		p.code(t.Name, limits.name/2)
-		p.raw(` <small style="`, dimStyle, `">`, num(t.TID))
+		p.raw(` <small>`, num(t.TID))
 		if t.Main {
 			p.raw(`, runs the cell`)
 		} else if t.Python {
@@ -160,12 +160,8 @@ func memory(p *page, r *result.Result) {
 		note = `peak ` + one(report.Bytes(m.RSSPeak)) + `, `
 	}
 	p.fold("Memory and the kernel's counts", note+one(report.Plural(m.MinorFaults+m.MajorFaults, "page fault")), false)
-	p.table(column{title: "What", width: "150px"}, column{title: "Value"})
-	fact := func(what, value markup) {
-		p.raw(`<tr>`, th, what, `</th>`)
-		p.td(value)
-		p.raw(`</tr>`)
-	}
+	p.list()
+	fact := func(what, value markup) { p.raw(`<li>`, what, `: `, value, `</li>`) }
 	if m.RSSPeak > 0 {
 		fact("Resident memory", one(report.Bytes(m.RSSStart))+` at the start, `+one(report.Bytes(m.RSSEnd))+` at the end, `+one(report.Bytes(m.RSSPeak))+` at most`)
 	}
@@ -187,7 +183,7 @@ func memory(p *page, r *result.Result) {
 			` at most, `+one(report.Plural(gc.Collected, "object"))+` freed`)
 	}
 	numa(m, fact)
-	p.raw(endTable, endFold)
+	p.raw(endList, endFold)
 }
 
 func numa(m timeline.Process, fact func(what, value markup)) {
@@ -226,7 +222,7 @@ func notSeen(p *page, r *result.Result, limits limits) {
 		p.raw(`.</p>`)
 	}
 	if len(r.Losses) > 0 {
-		p.raw(`<ul style="margin:0 0 8px 0;padding:0 0 0 20px">`)
+		p.list()
 		for _, l := range r.Losses[:min(len(r.Losses), limits.losses)] {
 			p.raw(`<li>`)
 			p.code(l.Source, limits.name/2)
@@ -238,7 +234,7 @@ func notSeen(p *page, r *result.Result, limits limits) {
 			enable(p, l.Enable, limits)
 			p.raw(`</li>`)
 		}
-		p.raw(`</ul>`)
+		p.raw(endList)
 		p.more(limits.losses, len(r.Losses), "gap")
 	}
 	collectors(p, r, limits)
@@ -262,33 +258,33 @@ func collectors(p *page, r *result.Result, limits limits) {
 	if len(r.Collectors) == 0 {
 		return
 	}
-	p.table(column{title: "Source", width: "110px"}, column{title: "State", width: "54px"}, column{title: "What it gives, or why it is missing"})
+	p.raw(`<p style="margin:4px 0">The sources, and what each gives or why it is missing:</p>`)
+	p.list()
 	for _, c := range r.Collectors[:min(len(r.Collectors), limits.losses)] {
-		p.raw(`<tr>`)
-		p.tdCode(c.Name, limits.name/2)
+		p.raw(`<li>`)
+		p.code(c.Name, limits.name/2)
 		if c.Available {
-			p.td("on")
+			p.raw(`, on: `)
 		} else {
-			p.td("off")
+			p.raw(`, off: `)
 		}
-		p.raw(td)
 		p.text(c.Detail, limits.sentence)
 		enable(p, c.Enable, limits)
-		p.raw(`</td></tr>`)
+		p.raw(`</li>`)
 	}
-	p.raw(endTable)
+	p.raw(endList)
 	p.more(limits.losses, len(r.Collectors), "source")
 }
 
 func howToRead(p *page, gpu bool) {
 	p.fold("How to read this", "", false)
-	p.raw(`<ul style="margin:0;padding:0 0 0 20px">`,
-		`<li>Every nanosecond of the cell has one cause: what the thread that ran the cell was doing, or waiting for.</li>`,
+	p.list()
+	p.raw(`<li>Every nanosecond of the cell has one cause: what the thread that ran the cell was doing, or waiting for.</li>`,
 		`<li>Start at the slowest line. Its colours and the last column say why it is slow.</li>`,
 		`<li>A saving is a range, from removing half of a cause to removing all of it. Savings may overlap, so do not add them up.</li>`,
 		`<li>In the picture a tall bar runs; a low or hatched one waits.</li>`)
 	if gpu {
 		p.raw(`<li>Every nanosecond in which the GPU had nothing to do has one cause too. To make a busy GPU’s cell faster, look at its kernels; to make an idle one’s faster, look at the causes.</li>`)
 	}
-	p.raw(`<li>Confidence falls when something was not seen. Below 0.5 there is no verdict.</li></ul>`, endFold)
+	p.raw(`<li>Confidence falls when something was not seen. Below 0.5 there is no verdict.</li>`, endList, endFold)
 }

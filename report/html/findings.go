@@ -82,7 +82,7 @@ func snippet(p *page, title markup, text string, limits limits) {
 	if text == "" {
 		return
 	}
-	p.raw(`<div style="margin:4px 0"><small>`, title, `</small><pre style="`, preStyle, `">`, block(text, limits.snippet, limits.source), `</pre></div>`)
+	p.raw(`<small>`, title, `</small><pre style="`, preStyle, `">`, block(text, limits.snippet, limits.source), `</pre>`)
 }
 
 // whatIf shows the predictions of the replay.

@@ -168,7 +168,7 @@ func within(n int64, r result.Range, words func(int64) string) markup {
 }
 
 // dim is small text of less weight.
-func dim(m markup) markup { return `<small style="` + dimStyle + `">` + m + `</small>` }
+func dim(m markup) markup { return `<small>` + m + `</small>` }
 
 // kernels lists the kernels with the largest sums, a device after the other; unfolded where they are the answer.
 func kernels(p *page, r *result.Result, limits limits) {

@@ -36,11 +36,16 @@ func (p *page) text(s string, limit int) {
 }
 
 // code writes an identifier or a file from outside in the host's monospace.
-func (p *page) code(s string, limit int) { p.raw(`<code>`, escaped(s, limit), `</code>`) }
+func (p *page) code(s string, limit int) { p.raw(`<code>`, inText(s, limit), `</code>`) }
 
 // source writes a line of source from outside, its indentation kept.
 func (p *page) source(s string, limit int) {
-	p.raw(`<code style="white-space:pre-wrap;background-color:transparent;padding:0">`, escaped(s, limit), `</code>`)
+	p.raw(`<code style="white-space:pre-wrap;background:none;padding:0">`, inText(s, limit), `</code>`)
+}
+
+// inText is s as text, never as an attribute's value: code has many quotes, which stay as they are.
+func inText(s string, limit int) markup {
+	return markup(angles.Replace(report.Visible(s, limit)))
 }
 
 // escaped is s as text or as a double-quoted attribute's value.
@@ -50,8 +55,10 @@ func escaped(s string, limit int) markup {
 
 // block is escaped for the text of a <pre>.
 func block(s string, lines, limit int) markup {
-	return markup(entities.Replace(report.VisibleBlock(s, lines, limit)))
+	return markup(angles.Replace(report.VisibleBlock(s, lines, limit)))
 }
+
+var angles = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "`", "&#96;")
 
 var entities = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "'", "&#39;", "`", "&#96;")
 
@@ -78,9 +85,9 @@ func pct(share float64) markup {
 // and currentColor, so text takes the host's own colour and everything that has
 // a colour of its own also has its own background or is a shape.
 const (
-	tableStyle markup = "border-collapse:collapse;border:0;margin:0;width:100%;table-layout:fixed;font-size:13px"
+	tableStyle markup = "border-collapse:collapse;margin:0;width:100%;table-layout:fixed;font-size:13px"
 	left       markup = "text-align:left"
-	preStyle   markup = "margin:4px 0;padding:8px 10px;background-color:#8882;border-radius:4px;font-size:13px;line-height:1.45;white-space:pre-wrap;overflow-wrap:break-word"
+	preStyle   markup = "margin:4px 0;padding:8px;background-color:#8882;white-space:pre-wrap;overflow-wrap:break-word"
 	dimStyle   markup = "opacity:0.72"
 )
 
@@ -96,15 +103,20 @@ func (p *page) fold(title, note markup, open bool) {
 	if open {
 		p.raw(` open`)
 	}
-	p.raw(` style="margin:6px 0;border-top:1px solid #8884;padding:6px 0 0 0"><summary style="cursor:pointer"><h5 style="display:inline;font-size:14px;font-weight:600;margin:0">`,
+	p.raw(` style="margin:6px 0;border-top:1px solid #8884;padding:6px 0"><summary style="cursor:pointer"><h5 style="display:inline;font-size:14px;font-weight:600;margin:0">`,
 		title, `</h5>`)
 	if note != "" {
 		p.raw(` <span style="`, dimStyle, `">`, note, `</span>`)
 	}
-	p.raw(`</summary><div style="padding:6px 0 8px 0">`)
+	p.raw(`</summary>`)
 }
 
-const endFold markup = `</div></details>`
+const endFold markup = `</details>`
+
+// list starts a list; the caller closes it with p.raw(endList).
+func (p *page) list() { p.raw(`<ul style="margin:4px 0;padding:0 0 0 20px">`) }
+
+const endList markup = `</ul>`
 
 // column is one column of a table.
 type column struct {
@@ -179,13 +191,13 @@ func bar(style markup, segments ...segment) markup {
 		if end += s.share; s.share < 0.004 || i >= 24 {
 			continue
 		}
-		stops += `,` + s.color + ` 0 ` + pct(end)
+		stops += s.color + ` 0 ` + pct(end) + `,`
 	}
-	fill := `background-color:#8883`
+	fill := markup(`background-color:#8883`)
 	if stops != "" {
-		fill = `background-image:linear-gradient(90deg` + string(stops) + `,#8883 0 100%)`
+		fill = `background-image:linear-gradient(90deg,` + stops + `#8883 0)`
 	}
-	return `<div style="` + style + `;border-radius:2px;` + markup(fill) + `"></div>`
+	return `<div style="` + style + `;` + fill + `"></div>`
 }
 
 // swatch is the colour's key.

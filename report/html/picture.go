@@ -179,7 +179,7 @@ func (g grid) width() float64 { return float64(laneRight-laneLeft) / float64(g) 
 
 // at is where a column begins.
 func (g grid) at(column int) markup {
-	return markup(strconv.FormatFloat(laneLeft+float64(column)*g.width(), 'f', 1, 64))
+	return markup(strings.TrimSuffix(strconv.FormatFloat(laneLeft+float64(column)*g.width(), 'f', 1, 64), ".0"))
 }
 
 func pieces(rows []row) (n int) {
@@ -324,11 +324,13 @@ func (g grid) axis(b *page, r *result.Result, rows int) {
 			}
 		}
 	}
+	ticks := markup("")
 	for t, i := int64(0), 0; t <= wall && i < 10; t, i = t+step, i+1 {
 		x := g.at(int(float64(t) / float64(wall) * float64(g)))
-		b.raw(`<path d="M`, x, ` 6V`, num(bottom+3), `" stroke="#d0d7de"/><text x="`, x, `" y="`, num(bottom+15), `">`, one(report.Duration(t)), `</text>`)
+		ticks += `M` + x + ` 6V` + num(bottom+3)
+		b.raw(`<text x="`, x, `" y="`, num(bottom+15), `">`, one(report.Duration(t)), `</text>`)
 	}
-	b.raw(`</g>`)
+	b.raw(`<path stroke="#d0d7de" d="`, ticks, `"/></g>`)
 }
 
 // legendOf names the classes in the picture, a line of them as wide as the picture.

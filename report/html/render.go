@@ -73,7 +73,7 @@ func render(r *result.Result, limits limits) []byte {
 
 // chip is a word on a colour of its own, readable on any page.
 func chip(background, word markup) markup {
-	return `<span style="display:inline-block;padding:2px 8px;border-radius:10px;font-size:12px;font-weight:600;background-color:` + background + `;color:#fff">` + word + `</span>`
+	return `<span style="padding:2px 8px;border-radius:10px;font-size:12px;font-weight:600;background-color:` + background + `;color:#fff">` + word + `</span>`
 }
 
 func verdict(p *page, r *result.Result, limits limits) {
@@ -133,20 +133,18 @@ func confidence(p *page, v result.Verdict, limits limits) {
 		p.raw(`<p style="margin:6px 0">Too little is known for a verdict. It leans towards: `, escaped(report.Class(v.Leaning), 40), `.</p>`)
 	}
 	p.raw(`<p style="margin:6px 0">Confidence is evidence × margin × quality:</p>`)
-	p.table(column{title: "Part", width: "80px"}, column{title: "Value", numeric: true, width: "54px"}, column{title: "Meter", width: "96px"}, column{title: "Why"})
+	p.list()
 	for _, part := range []struct {
 		name  markup
 		value float64
 		why   string
 	}{{"Evidence", v.Evidence, v.EvidenceWhy}, {"Margin", v.Margin, v.MarginWhy}, {"Quality", v.Quality, v.QualityWhy}} {
-		p.raw(`<tr>`)
-		p.td(part.name)
-		p.tdNum(ratio(part.value))
-		p.td(`<meter min="0" max="1" low="0.5" value="` + ratio(part.value) + `" title="` + part.name + ` ` + ratio(part.value) + `"></meter>`)
-		p.tdText(part.why, limits.sentence)
-		p.raw(`</tr>`)
+		p.raw(`<li>`, part.name, ` `, ratio(part.value),
+			` <meter min="0" max="1" low="0.5" value="`, ratio(part.value), `" title="`, part.name, ` `, ratio(part.value), `"></meter> `)
+		p.text(part.why, limits.sentence)
+		p.raw(`</li>`)
 	}
-	p.raw(endTable, `</details>`)
+	p.raw(endList, `</details>`)
 }
 
 // ratio writes a number of 0..1 with two decimals.
@@ -182,7 +180,7 @@ func breakdown(p *page, r *result.Result, limits limits) {
 		shown++
 		p.raw(`<tr>`, th, swatch(colorOfCause(c.Kind)), escaped(report.Cause(c.Kind), 60))
 		if m := report.CauseMeaning(c.Kind); m != "" {
-			p.raw(`<br><small style="`, dimStyle, `">`, escaped(m, 0), `</small>`)
+			p.raw(`<br><small>`, escaped(m, 0), `</small>`)
 		}
 		p.raw(`</th>`)
 		p.tdNum(one(report.Duration(c.Ns)))
@@ -221,7 +219,7 @@ func mainly(p *page, all []result.Cause, c result.Cause, named map[int32]bool, l
 	if c.Thread == "" && detail == "" && c.Count == 0 {
 		return
 	}
-	p.raw(separator, `<small style="`, dimStyle, `">`)
+	p.raw(separator, `<small>`)
 	separator = ""
 	if c.Thread != "" {
 		p.raw(`thread `)

@@ -44,7 +44,7 @@ func TestGolden(t *testing.T) {
 }
 
 func TestSizes(t *testing.T) {
-	for name, most := range map[string]int{"sleep": 30 << 10, "gil": 30 << 10, "error": 30 << 10, "typical": 42 << 10, "gpu_matmul": 26 << 10, "gpu_sync": 42 << 10} {
+	for name, most := range map[string]int{"sleep": 16 << 10, "gil": 23 << 10, "error": 16 << 10, "typical": 38 << 10, "gpu_matmul": 26 << 10, "gpu_sync": 39 << 10} {
 		for _, c := range fixtures.All() {
 			if n := len(Render(c.Result)); c.Name == name && n > most {
 				t.Errorf("%s takes %d bytes, more than %d", name, n, most)
@@ -200,13 +200,13 @@ func TestMagicLineAndEmptyEnd(t *testing.T) {
 	r.Cell.Lines[0], r.Host.Lines[0].Line.Text = "%%inferscope", "%%inferscope"
 	r.Host.Lines[0].WallNs = 10 * r.WallNs
 	out := string(Render(r))
-	if strings.Contains(out, `px 5px">6</td>`) {
+	if strings.Contains(out, `px 4px">6</td>`) {
 		t.Error("an empty line at the end has a row")
 	}
-	if !strings.Contains(out, `<tr style="opacity:0.72"><td align="right" style="padding:2px 5px">1</td>`) {
+	if !strings.Contains(out, `<tr style="opacity:0.72"><td align="right" style="padding:2px 4px">1</td>`) {
 		t.Error("InferScope's own line is not dimmed")
 	}
-	if i := strings.Index(out, `background-color:rgba(217,84,30,0.16)`); i < 0 || !strings.HasPrefix(out[i:][strings.Index(out[i:], `5px">`)+5:], "4<") {
+	if i := strings.Index(out, `background-color:rgba(217,84,30,0.16)`); i < 0 || !strings.HasPrefix(out[i:][strings.Index(out[i:], `4px">`)+5:], "4<") {
 		t.Error("line 4 is not the slowest")
 	}
 }

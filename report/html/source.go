@@ -172,8 +172,8 @@ func (t *sourceTable) row(p *page, n int, hot bool, limits limits) {
 
 // Cells of the source are tighter than a host's own, so that it reads as source.
 const (
-	cell    markup = `<td style="text-align:left;padding:2px 5px">`
-	numCell markup = `<td align="right" style="padding:2px 5px">`
+	cell    markup = `<td style="text-align:left;padding:2px 4px">`
+	numCell markup = `<td align="right" style="padding:2px 4px">`
 )
 
 // shortCount keeps a count within seven characters: "120,000", "3.1M", "12G".
@@ -236,7 +236,7 @@ func (t *sourceTable) fold(p *page, from, to, room int, limits limits) int {
 	} else if t.calls {
 		span = "6"
 	}
-	p.raw(`<tr><td colspan="`, span, `" style="text-align:left;padding:2px 5px"><details><summary style="cursor:pointer;`, dimStyle, `">`, num(from), `–`, num(to-1), `: `,
+	p.raw(`<tr><td colspan="`, span, `" style="text-align:left;padding:2px 4px"><details><summary style="cursor:pointer;`, dimStyle, `">`, num(from), `–`, num(to-1), `: `,
 		one(report.Plural(int64(to-from), "line")))
 	if ns > 0 {
 		p.raw(` with `, one(report.Duration(ns)), ` in all`)
@@ -245,7 +245,7 @@ func (t *sourceTable) fold(p *page, from, to, room int, limits limits) int {
 	}
 	p.raw(`</summary><pre style="`, preStyle, `">`)
 	for n := from; n < from+shown; n++ {
-		p.raw(one(pad(report.Count(int64(n)), 6)), `  `, one(pad(timeOf(t.stats[n]), 8)), `  `, escaped(t.lines[n-1], min(limits.source, 120)), "\n")
+		p.raw(one(pad(report.Count(int64(n)), 6)), `  `, one(pad(timeOf(t.stats[n]), 8)), `  `, inText(t.lines[n-1], min(limits.source, 120)), "\n")
 	}
 	if shown < to-from {
 		p.raw(`… `, one(report.Plural(int64(to-from-shown), "more line")), ` not shown`)

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from inferscope import calibrate
+from inferscope import calibrate, calibration_keys
+from inferscope.calibrate_objects import Memory
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -21,8 +22,8 @@ def test_this_interpreter_is_measured() -> None:
     found = calibrate.measure()
     assert found.valid, found.why
     assert found.why == ""
-    assert found.fields[calibrate.CODE_TYPE] == id(type(calibrate.measure.__code__))
-    assert found.fields[calibrate.RUNTIME_SIZE] > 0
+    assert found.fields[calibration_keys.CODE_TYPE] == id(type(calibrate.measure.__code__))
+    assert found.fields[calibration_keys.RUNTIME_SIZE] > 0
 
 
 def test_measuring_again_gives_the_same() -> None:
@@ -78,16 +79,16 @@ def test_memory_that_cannot_be_read_is_told(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_wrong_offset_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     measured = calibrate._measure_slot
 
-    def off_by_one_word(memory: calibrate._Memory, fields: dict[str, int], probe: calibrate._Probe) -> None:
+    def off_by_one_word(memory: Memory, fields: dict[str, int], probe: calibrate._Probe) -> None:
         measured(memory, fields, probe)
-        fields[calibrate.INSTRUCTION_IN_FRAME] -= 8
+        fields[calibration_keys.INSTRUCTION_IN_FRAME] -= 8
 
     monkeypatch.setattr(calibrate, "_measure_slot", off_by_one_word)
     found = calibrate.measure()
     assert not found.valid
     assert "differs" in found.why
     # Where the interpreter lock is stays known.
-    assert set(found.fields) <= {calibrate.RUNTIME_START, calibrate.RUNTIME_SIZE}
+    assert set(found.fields) <= {calibration_keys.RUNTIME_START, calibration_keys.RUNTIME_SIZE}
 
 
 KEYS = """
@@ -123,7 +124,7 @@ def test_the_keys_are_those_of_the_sidecar() -> None:
     sidecar = set(re.findall(r'^\tCal\w+\s*= "(\w+)"$', source, re.MULTILINE))
     here = {
         value
-        for name, value in vars(calibrate).items()
+        for name, value in vars(calibration_keys).items()
         if re.fullmatch(r"[A-Z]+(_[A-Z]+)+", name) and isinstance(value, str)
     }
     assert sidecar == here

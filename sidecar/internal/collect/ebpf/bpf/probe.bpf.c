@@ -9,64 +9,21 @@
 #include "kernel.h"
 #include "python.h"
 #include "records.h"
+#include "thread.h"
+#include "wait.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 /* Fixed before loading. */
 const volatile bool has_prev_state = false; /* sched_switch has a fourth argument */
-const volatile u8 syscall_classes[MAX_SYSCALLS] = {};
-const volatile u32 wakeup_bytes = 1 << 20;
-const volatile u32 device_major = 195; /* of the files that mark a pollfd array as the GPU driver's */
 
-#define NS_PER_FULL_WALK 500000ULL /* a thread's full walks: 2,000 a second over time, ... */
-#define FULL_WALK_CREDIT 50000000ULL /* ... and 100 in a burst */
-#define NS_PER_TOP_WALK 50000ULL
 #define MAX_ANCESTORS 16
 #define FORKED_NO_EXEC 0x40 /* in task_struct.flags */
-
-struct file_kind {
-	u64 inode; /* only compared */
-	u32 mode, rdev;
-};
-
-struct thread_state {
-	u32 level; /* of the pid namespace whose ids are reported */
-	bool root;   /* the leader of the profiled process; set by the loader */
-	bool seeded; /* the entry is complete */
-	bool gone;
-	bool python; /* runs the program that the calibration was made in */
-	u32 host_tid;
-	u32 pad;
-	u64 cpu_at_off; /* the thread's CPU time when it last left the CPU */
-	u64 walk_time, walk_credit;
-	struct file_kind file; /* the last one waited on */
-	u64 scratch[SCRATCH_WORDS];
-	struct offcpu_record record;
-};
-
-struct {
-	MAP_UINT(type, MAP_TYPE_TASK_STORAGE);
-	MAP_UINT(map_flags, F_NO_PREALLOC);
-	MAP_TYPE(key, int);
-	MAP_TYPE(value, struct thread_state);
-} threads SEC(".maps");
-
-struct {
-	MAP_UINT(type, MAP_TYPE_RINGBUF);
-	MAP_UINT(max_entries, 16 << 20);
-} scheduler_ring SEC(".maps");
 
 struct {
 	MAP_UINT(type, MAP_TYPE_RINGBUF);
 	MAP_UINT(max_entries, 2 << 20);
 } sample_ring SEC(".maps");
-
-struct {
-	MAP_UINT(type, MAP_TYPE_PERCPU_ARRAY);
-	MAP_UINT(max_entries, 1);
-	MAP_TYPE(key, u32);
-	MAP_TYPE(value, struct loss_counts);
-} losses SEC(".maps");
 
 struct sample_scratch {
 	u64 words[SCRATCH_WORDS];
@@ -88,202 +45,6 @@ const enum syscall_class *unused_class __attribute__((unused));
 const enum interrupt_source *unused_source __attribute__((unused));
 const enum thread_event *unused_event __attribute__((unused));
 const struct thread_record *unused_thread __attribute__((unused));
-
-inline_always struct thread_state *state_of(struct task_struct *task)
-{
-	return bpf_task_storage_get(&threads, task, NULL, 0);
-}
-
-inline_always struct loss_counts *count(void)
-{
-	u32 zero = 0;
-
-	return bpf_map_lookup_elem(&losses, &zero);
-}
-
-/* The reader polls. It is only woken when the ring fills faster than that, which
- * is looked at once in a while: waking it for each record would cost the observed
- * threads many times what the record does. */
-#define RECORDS_PER_LOOK 64
-
-inline_always void send(void *data, u64 size)
-{
-	struct loss_counts *counts = count();
-	u64 flags = RB_NO_WAKEUP;
-
-	if (!counts)
-		return;
-	if (!(++counts->records % RECORDS_PER_LOOK) && bpf_ringbuf_query(&scheduler_ring, RB_AVAIL_DATA) >= wakeup_bytes)
-		flags = RB_FORCE_WAKEUP;
-	if (bpf_ringbuf_output(&scheduler_ring, data, size, flags))
-		counts->scheduler++;
-}
-
-inline_always void send_offcpu(struct offcpu_record *record)
-{
-	u32 n = record->frame_count;
-
-	if (n > MAX_FRAMES)
-		n = MAX_FRAMES;
-	send(record, OFFCPU_HEAD + n * sizeof(struct py_frame));
-}
-
-/* The id of a thread as its pid namespace at the given level sees it. */
-inline_always u32 id_at(struct pid *pid, u32 level)
-{
-	u32 nr = 0;
-	u64 numbers = __builtin_preserve_field_info(((struct pid *)0)->numbers, 0);
-
-	if (!pid)
-		return 0;
-	bpf_probe_read_kernel(&nr, sizeof(nr), (char *)pid + numbers + level * sizeof(struct upid));
-	return nr;
-}
-
-inline_always void identify(struct thread_state *state, struct task_struct *task)
-{
-	state->record.kind = RECORD_OFFCPU;
-	state->record.pid = id_at(task->group_leader->thread_pid, state->level);
-	state->record.tid = id_at(task->thread_pid, state->level);
-	state->record.host_pid = task->tgid;
-	state->host_tid = task->pid;
-}
-
-inline_always void send_thread(struct thread_state *state, struct task_struct *task, u8 event, u64 now)
-{
-	struct thread_record record = {
-		.kind = RECORD_THREAD,
-		.event = event,
-		.on_cpu = task->on_cpu != 0,
-		.python = state->python,
-		.pid = state->record.pid,
-		.tid = state->record.tid,
-		.host_pid = state->record.host_pid,
-		.host_tid = state->host_tid,
-		.parent_host_pid = task->real_parent->tgid,
-		.time = now,
-		.cpu_ns = task->se.sum_exec_runtime,
-		.thread_pointer = thread_pointer(task),
-	};
-
-	bpf_probe_read_kernel(record.comm, sizeof(record.comm), task->comm);
-	send(&record, sizeof(record));
-}
-
-/* A thread tends to wait on the same file again: its kind is kept with the inode. */
-inline_always struct file_kind file_kind(struct thread_state *state, struct task_struct *task, u32 fd)
-{
-	struct file_kind none = {0, 0, 0};
-	struct fdtable *table;
-	struct file *file = NULL;
-	struct inode *inode = NULL;
-
-	table = task->files->fdt;
-	if (fd >= table->max_fds)
-		return none;
-	bpf_probe_read_kernel(&file, sizeof(file), table->fd + fd);
-	if (!file)
-		return none;
-	READ_KERNEL(inode, file, f_inode);
-	if (inode && (u64)inode != state->file.inode) {
-		state->file.inode = (u64)inode;
-		READ_KERNEL(state->file.mode, inode, i_mode);
-		READ_KERNEL(state->file.rdev, inode, i_rdev);
-	}
-	return state->file;
-}
-
-#define MAX_POLLED 4
-
-/* The first descriptor of a poll, or one of the first few that is the GPU driver's. */
-inline_always struct file_kind polled_kind(struct thread_state *state, struct task_struct *task, u64 array, u64 length)
-{
-	struct file_kind kind = {0, 0, 0};
-
-	for (u32 i = 0; i < MAX_POLLED; i++) {
-		s32 fd = -1;
-
-		if (i >= length)
-			break;
-		bpf_probe_read_user(&fd, sizeof(fd), (void *)(array + i * 8));
-		if (fd < 0)
-			continue;
-		kind = file_kind(state, task, fd);
-		if (kind.rdev >> 20 == device_major)
-			break;
-	}
-	return kind;
-}
-
-inline_always void describe_wait(struct thread_state *state, struct task_struct *task, bool current)
-{
-	struct offcpu_record *record = &state->record;
-	struct syscall_entry entry;
-	struct file_kind kind = {0, 0, 0};
-
-	read_syscall(task, &entry);
-	record->syscall = entry.number;
-	record->arg0 = entry.arg0;
-	record->arg1 = entry.arg1;
-	if (record->state != STATE_RUNNABLE && entry.number >= 0 && entry.number < MAX_SYSCALLS) {
-		u8 class = syscall_classes[entry.number];
-
-		if (class == CLASS_FD)
-			kind = file_kind(state, task, entry.arg0);
-		else if (class == CLASS_POLL && current)
-			kind = polled_kind(state, task, entry.arg0, entry.arg1);
-	}
-	record->fd_mode = kind.mode;
-	record->fd_rdev = kind.rdev;
-}
-
-/* Python frames at a switch: a full walk costs microseconds, so a thread that
- * switches often gets its deepest frame only, and one that switches at a great
- * rate nothing: the reader then takes its last stack. */
-inline_always void walk_at_switch(struct thread_state *state, struct task_struct *task, u64 now)
-{
-	struct offcpu_record *record = &state->record;
-	struct walk_result walked;
-	struct loss_counts *counts;
-	u64 passed = now - state->walk_time;
-	u64 credit = state->walk_credit + passed;
-
-	record->frame_count = 0;
-	if (!python.enabled || !state->python)
-		return;
-	if (credit > FULL_WALK_CREDIT)
-		credit = FULL_WALK_CREDIT;
-	if (credit >= NS_PER_FULL_WALK) {
-		state->walk_credit = credit - NS_PER_FULL_WALK;
-		state->walk_time = now;
-		walked = walk_python(task, state->scratch, record->frames, MAX_FRAMES);
-	} else if (passed >= NS_PER_TOP_WALK) {
-		state->walk_credit = credit;
-		state->walk_time = now;
-		walked = walk_python(task, state->scratch, record->frames, 1);
-		record->flags |= FLAG_TOP_ONLY;
-	} else {
-		record->flags |= FLAG_SAME_STACK;
-		return;
-	}
-	record->frame_count = walked.count;
-	if (walked.fault) {
-		counts = count();
-		if (counts)
-			counts->walks++;
-	}
-}
-
-inline_always u8 state_from(u32 state)
-{
-	if (!state)
-		return STATE_RUNNABLE;
-	if (state & 2)
-		return STATE_UNINTERRUPTIBLE;
-	if (state & 1)
-		return STATE_SLEEPING;
-	return STATE_OTHER;
-}
 
 /* Ends an episode whose end was not seen: some hypervisors' kernels hide the switches
  * of their own threads. The CPU time since then tells when the thread came back. Until
