@@ -474,19 +474,6 @@ func (s *idleSweep) schedProof(v *actor) proof {
 	return proof{group: groupKey{kind: k, reason: r.reason, syscall: r.syscall, fn: s.a.frames.deepest[r.stack]}.pack()}
 }
 
-// addCode gives [start, end) to the code whose range holds the thread.
-func (s *idleSweep) addCode(v *actor, line int32, start, end int64) {
-	in := v.code.inside()
-	k := idleOf(in.kind())
-	s.add(k, line, proof{}, start, end)
-	sums := s.code[k]
-	for int(in.fn) >= len(sums) {
-		sums = append(sums, 0)
-	}
-	sums[in.fn] += end - start
-	s.code[k] = sums
-}
-
 func (s *idleSweep) line(number int32) *idleLine {
 	if s.at != nil && s.at.number == number {
 		return s.at

@@ -2,9 +2,7 @@ package attribution
 
 import (
 	"slices"
-	"strings"
 
-	"github.com/inferscope/inferscope/analysis/phrase"
 	"github.com/inferscope/inferscope/analysis/result"
 	"github.com/inferscope/inferscope/analysis/timeline"
 )
@@ -168,32 +166,6 @@ func (s *idleSweep) detail(k idle, p proof, ns int64) string {
 		return "running in this process"
 	}
 	return s.a.detail(key)
-}
-
-// largest names the code that most of a cause's time went to, of all ns; empty when
-// that is little.
-func (s *idleSweep) largest(k idle, all int64) string {
-	var best int64
-	var of fnID
-	for f, ns := range s.code[k] {
-		if ns > best {
-			best, of = ns, fnID(f)
-		}
-	}
-	name := s.a.frames.name(of)
-	switch {
-	case name == "" || best*20 < all:
-		return ""
-	case k == iLoading && strings.Contains(name, "_MultiProcessingDataLoaderIter"):
-		return "waiting for a worker"
-	case k == iLoading && strings.Contains(name, "_SingleProcessDataLoaderIter"):
-		return "running in this process"
-	case best*10 >= all*9:
-		return "in " + name
-	case best*2 >= all:
-		return "mostly in " + name
-	}
-	return "most of all, " + phrase.Percent(float64(best)/float64(all)) + " of it, in " + name
 }
 
 // picture keeps, a column, the cause that filled most of its idle time.

@@ -182,6 +182,8 @@ func (o openRange) kind() kind {
 		return kLoading
 	case roleNone:
 		return kPython
+	case roleProfiler:
+		return kProfiler
 	}
 	return kFramework
 }

@@ -1,4 +1,5 @@
-// Package tracefile knows the files of other tools: the formats that a timeline can be written in.
+// Package tracefile knows the files of other tools: the traces that can be read, and
+// the formats that a timeline can be written in.
 package tracefile
 
 import (

@@ -1,6 +1,3 @@
-// Package tracefile reads the traces that other tools wrote. Each importer is a
-// package of its own and one line in Importers; which one a file needs is seen from
-// what it holds, not from its name.
 package tracefile
 
 import (
@@ -12,7 +9,8 @@ import (
 	"github.com/inferscope/inferscope/sidecar/internal/tracefile/nsys"
 )
 
-// Importers is the registry, in the order in which they are asked.
+// Importers is the registry, in the order in which they are asked: a new importer is
+// one line here. Which one a file needs is seen from what it holds, not from its name.
 func Importers() []importer.Importer {
 	return []importer.Importer{
 		kineto.Importer{},
