@@ -49,8 +49,8 @@ def summary_of(kernel: Kernel) -> dict[str, Any]:
     return summary
 
 
-def cupti_losses(kernel: Kernel) -> list[str]:
-    return [loss["reason"] for loss in summary_of(kernel)["losses"] if loss["source"] == "cupti"]
+def gpu_losses(kernel: Kernel) -> list[str]:
+    return [loss["reason"] for loss in summary_of(kernel)["losses"] if loss["source"] in ("cupti", "cudaprobe")]
 
 
 def kernels_of(kernel: Kernel) -> int:

@@ -10,8 +10,8 @@ from kernels import Kernel
 from .conftest import (
     HUNDRED,
     READY,
-    cupti_losses,
     gone,
+    gpu_losses,
     kernels_of,
     memory_used,
     needs_gpu,
@@ -30,7 +30,7 @@ def test_sidecar_killed_in_the_middle_of_a_cell(gpu: Kernel) -> None:
     others = shared_memory()
     gpu.run(READY)
     gpu.run(HUNDRED)
-    assert kernels_of(gpu) == 100, cupti_losses(gpu)
+    assert kernels_of(gpu) == 100, gpu_losses(gpu)
     rings = shared_memory() - others
     assert rings
     pid = sidecar_pid(gpu)
@@ -45,7 +45,7 @@ def test_sidecar_killed_in_the_middle_of_a_cell(gpu: Kernel) -> None:
     # The next cell has a sidecar of its own, which has removed what the killed one could not.
     reply = gpu.run(HUNDRED)
     assert (reply.status, len(reply.reports), reply.said) == ("ok", 1, [])
-    assert kernels_of(gpu) == 100, cupti_losses(gpu)
+    assert kernels_of(gpu) == 100, gpu_losses(gpu)
     assert gpu.value("float(torch.add(x, 1).sum())") == f"{2 * 64 * 64}.0"
     assert not rings & shared_memory()
     replacement, rings = sidecar_pid(gpu), shared_memory() - others

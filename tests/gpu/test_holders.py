@@ -16,7 +16,7 @@ import pytest
 
 from kernels import Kernel, load
 
-from .conftest import HUNDRED, READY, cupti_losses, kernels_of, needs_gpu
+from .conftest import HUNDRED, READY, gpu_losses, kernels_of, needs_gpu
 
 pytestmark = needs_gpu
 
@@ -68,14 +68,14 @@ def test_torch_profiler_works_after_a_cell_and_a_cell_after_it(gpu: Kernel) -> N
     assert reply.status == "ok", reply.traceback
     for _ in range(2):
         gpu.run(HUNDRED)
-        assert kernels_of(gpu) == 100, cupti_losses(gpu)
+        assert kernels_of(gpu) == 100, gpu_losses(gpu)
 
 
 def test_a_cell_inside_torch_profiler_names_the_holder(gpu: Kernel) -> None:
     gpu.run(READY)
     gpu.run("p = torch.profiler.profile()\np.__enter__()")
     assert gpu.run(HUNDRED).status == "ok"
-    assert any("torch.profiler" in reason for reason in cupti_losses(gpu))
+    assert any("torch.profiler" in reason for reason in gpu_losses(gpu))
     assert gpu.run("p.__exit__(None, None, None)").status == "ok"
 
 
@@ -93,7 +93,7 @@ def test_proton_works_after_a_cell_as_it_does_after_torch_profiler(gpu: Kernel) 
     reply = gpu.run(PROTON, timeout=120)
     assert reply.status == expected.status, (expected.traceback, reply.traceback)
     gpu.run(HUNDRED)
-    assert kernels_of(gpu) == 100, cupti_losses(gpu)
+    assert kernels_of(gpu) == 100, gpu_losses(gpu)
 
 
 @pytest.fixture
@@ -123,18 +123,18 @@ def test_jax_profiler_works_after_a_cell_and_a_cell_after_it(jax: Kernel) -> Non
     # A trace of JAX that sees no GPU here at all is none that we broke.
     assert (int(jax.value("seen")) > 0) == (expected > 0), expected
     jax.run("%%inferscope" + JAX_WORK)
-    assert kernels_of(jax) == kernels, cupti_losses(jax)
+    assert kernels_of(jax) == kernels, gpu_losses(jax)
 
 
 def test_a_cell_inside_a_jax_trace_names_the_holder(jax: Kernel) -> None:
     assert jax.run("jax.profiler.start_trace(folder)").status == "ok"
     reply = jax.run("%%inferscope" + JAX_WORK + "print('done')")
     assert (reply.status, reply.stdout) == ("ok", "done\n")
-    assert any("JAX" in reason for reason in cupti_losses(jax)), cupti_losses(jax)
+    assert any("JAX" in reason for reason in gpu_losses(jax)), gpu_losses(jax)
     reply = jax.run("jax.profiler.stop_trace()")
     assert reply.status == "ok", reply.traceback
     jax.run("%%inferscope" + JAX_WORK)
-    assert kernels_of(jax) >= 50, cupti_losses(jax)
+    assert kernels_of(jax) >= 50, gpu_losses(jax)
 
 
 @pytest.mark.parametrize("variable", ["NSYS_PROFILING_SESSION_ID", "NV_NSIGHT_INJECTION_TRANSPORT_TYPE"])
@@ -144,7 +144,7 @@ def test_the_variables_of_nsight_are_seen(start_kernel: Any, variable: str) -> N
     kernel.run(READY)
     reply = kernel.run(HUNDRED + "float(y.sum())")
     assert (reply.status, reply.result) == ("ok", "8192.0")
-    assert any("Nsight" in reason for reason in cupti_losses(kernel)), cupti_losses(kernel)
+    assert any("Nsight" in reason for reason in gpu_losses(kernel)), gpu_losses(kernel)
 
 
 def ncu() -> str | None:

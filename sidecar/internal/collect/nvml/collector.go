@@ -17,9 +17,13 @@ import (
 	"github.com/inferscope/inferscope/sidecar/internal/collect"
 )
 
-// sampleEvery is the distance of two readings. NVML refreshes most sensors every
+// sampleEvery is the least distance of two readings. NVML refreshes most sensors every
 // 20 to 100 ms; a round of readings takes about a millisecond a device.
-const sampleEvery = 50 * time.Millisecond
+const sampleEvery = 100 * time.Millisecond
+
+// rest is how many times as long as a round of readings took nothing is read after it:
+// the driver's lock is held meanwhile, and the program's own calls may wait for it.
+const rest = 100
 
 // maxDevices bounds the work on machines with very many.
 const maxDevices = 16
@@ -189,16 +193,18 @@ func (s *session) run() {
 	for _, r := range s.readings {
 		r.begin()
 	}
-	ticker := time.NewTicker(sampleEvery)
-	defer ticker.Stop()
+	timer := time.NewTimer(sampleEvery)
+	defer timer.Stop()
 	for {
 		select {
 		case <-s.stop:
 			return
-		case <-ticker.C:
+		case <-timer.C:
+			began := time.Now()
 			for _, r := range s.readings {
 				r.sample(monotonic())
 			}
+			timer.Reset(max(sampleEvery, rest*time.Since(began)))
 		}
 	}
 }

@@ -11,8 +11,8 @@
 const volatile u8 syscall_classes[MAX_SYSCALLS] = {};
 const volatile u32 device_major = 195; /* of the files that mark a pollfd array as the GPU driver's */
 
-#define NS_PER_FULL_WALK 500000ULL /* a thread's full walks: 2,000 a second over time, ... */
-#define FULL_WALK_CREDIT 50000000ULL /* ... and 100 in a burst */
+#define NS_PER_FULL_WALK 4000000ULL /* a thread's full walks: 250 a second over time, ... */
+#define FULL_WALK_CREDIT 400000000ULL /* ... and 100 in a burst */
 #define NS_PER_TOP_WALK 50000ULL
 
 /* A thread tends to wait on the same file again: its kind is kept with the inode. */
