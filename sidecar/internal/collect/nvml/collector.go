@@ -17,13 +17,21 @@ import (
 	"github.com/inferscope/inferscope/sidecar/internal/collect"
 )
 
-// sampleEvery is the least distance of two readings. NVML refreshes most sensors every
-// 20 to 100 ms; a round of readings takes about a millisecond a device.
-const sampleEvery = 100 * time.Millisecond
+// The distance of two readings: at first as often as NVML refreshes most sensors (20 to
+// 100 ms), then a quarter of the time that the cell has taken so far, up to most.
+const (
+	leastDistance = 50 * time.Millisecond
+	mostDistance  = 250 * time.Millisecond
+	// rest is how many times as long as a round of readings took (about a millisecond a
+	// device) nothing is read after it: the driver's lock is held meanwhile, and the
+	// program's own calls may wait for it.
+	rest = 100
+)
 
-// rest is how many times as long as a round of readings took nothing is read after it:
-// the driver's lock is held meanwhile, and the program's own calls may wait for it.
-const rest = 100
+// distance is how long nothing is read after a round that took so long, in a cell that began elapsed ago.
+func distance(elapsed, took time.Duration) time.Duration {
+	return max(min(max(elapsed/4, leastDistance), mostDistance), rest*took)
+}
 
 // maxDevices bounds the work on machines with very many.
 const maxDevices = 16
@@ -193,7 +201,8 @@ func (s *session) run() {
 	for _, r := range s.readings {
 		r.begin()
 	}
-	timer := time.NewTimer(sampleEvery)
+	start := time.Now()
+	timer := time.NewTimer(leastDistance)
 	defer timer.Stop()
 	for {
 		select {
@@ -204,7 +213,7 @@ func (s *session) run() {
 			for _, r := range s.readings {
 				r.sample(monotonic())
 			}
-			timer.Reset(max(sampleEvery, rest*time.Since(began)))
+			timer.Reset(distance(began.Sub(start), time.Since(began)))
 		}
 	}
 }

@@ -445,3 +445,14 @@ func TestNoDeviceMayBeRead(t *testing.T) {
 		})
 	}
 }
+
+func TestReadingsCostOnePartInAHundred(t *testing.T) {
+	const ms = time.Millisecond
+	for _, c := range []struct{ elapsed, took, want time.Duration }{
+		{0, ms / 10, 50 * ms}, {400 * ms, ms / 10, 100 * ms}, {time.Minute, ms / 10, 250 * ms}, {0, 3 * ms, 300 * ms}, {time.Minute, 9 * ms, 900 * ms},
+	} {
+		if got := distance(c.elapsed, c.took); got != c.want {
+			t.Errorf("%v after the start, a round of %v: %v, want %v", c.elapsed, c.took, got, c.want)
+		}
+	}
+}
