@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/inferscope/inferscope/analysis/timeline"
-	"github.com/inferscope/inferscope/sidecar/internal/clock"
 )
 
 // callbackName is the name under which a recorded call comes by way of callbacks: the runtime's launches are those of the driver.
@@ -134,30 +133,6 @@ func TestReplayEqualsTheRecording(t *testing.T) {
 	}
 }
 
-func TestCallsWhereAnotherHasSubscribed(t *testing.T) {
-	for name := range readAbout(t).Recordings {
-		p := start(t, name, false, "MOCK_CUPTI_SUBSCRIBER=1")
-		tl, _ := capture(t, newCollector(t), p, 2)
-		sameNamed(t, tl, readRecording(t, p.file), 2, cleanName)
-		lossless(t, tl)
-	}
-}
-
-// TestTimesOfCalls: a call's times are those of the thread that made it, on its clock.
-func TestTimesOfCalls(t *testing.T) {
-	p := start(t, "adds", false)
-	before := clock.Monotonic()
-	tl, _ := capture(t, newCollector(t), p, 3)
-	after := clock.Monotonic()
-	last := before
-	for i := range tl.Calls.Start {
-		if tl.Calls.Start[i] < last || tl.Calls.End[i] < tl.Calls.Start[i] || tl.Calls.End[i] > after {
-			t.Fatalf("call %d of %d: %d to %d, the last began at %d", i, tl.Calls.Len(), tl.Calls.Start[i]-before, tl.Calls.End[i]-before, last-before)
-		}
-		last = tl.Calls.Start[i]
-	}
-}
-
 func TestSidesOfCopies(t *testing.T) {
 	tl, _ := capture(t, newCollector(t), start(t, "copies", false), 1)
 	o := &tl.Devices[0].Ops
@@ -173,22 +148,6 @@ func TestSidesOfCopies(t *testing.T) {
 		{timeline.MemoryDevice, timeline.MemoryPinned}: 40}
 	if !maps.Equal(found, want) {
 		t.Errorf("%v, want %v", found, want)
-	}
-}
-
-func TestThreadsOfCalls(t *testing.T) {
-	p := start(t, "backward", false)
-	tl, _ := capture(t, newCollector(t), p, 1)
-	threads := map[int32]int{}
-	for _, id := range tl.Calls.Thread {
-		threads[tl.Threads[id].TID]++
-		if int(tl.Threads[id].PID) != p.pid() {
-			t.Fatalf("thread %d of process %d", tl.Threads[id].TID, tl.Threads[id].PID)
-		}
-	}
-	// The main thread, and another in place of autograd's.
-	if len(threads) != 2 || threads[int32(p.pid())] == 0 || threads[int32(p.pid())] == tl.Calls.Len() {
-		t.Errorf("%v, this process is %d", threads, p.pid())
 	}
 }
 
@@ -504,12 +463,5 @@ func TestTooManyNames(t *testing.T) {
 	// The device's own name came last and found no room either.
 	if lost := losses(tl)["GPU records have no name: there are too many different ones"]; unnamed == 0 || lost != unnamed+1 {
 		t.Errorf("%d without a name, the loss says %d", unnamed, lost)
-	}
-}
-
-func TestBoundOfTheClocksIsTold(t *testing.T) {
-	tl, _ := capture(t, newCollector(t), start(t, "adds", false), 1)
-	if tl.DeviceClockNs <= 0 || tl.DeviceClockNs > int64(time.Millisecond) {
-		t.Errorf("%d ns", tl.DeviceClockNs)
 	}
 }
