@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// leastPasses is how many passes tell how much passes vary.
-	leastPasses = 8
+	// leastPasses is how many passes tell how much passes vary; the verdict's margin takes as many for repeated work.
+	leastPasses = 20
 	// mostGroups is how many groups the passes are summed into: enough for a standard error,
 	// and each long enough that what happens every few passes is in all of them.
 	mostGroups = 32

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/inferscope/inferscope/analysis/result"
+	"github.com/inferscope/inferscope/analysis/timeline"
 )
 
 // counts are the lines of the source that were edited, added and removed, the empty ones aside.
@@ -25,15 +26,38 @@ func (p pairing) counts(before, after []string) (edited, added, removed int) {
 	return edited, added, removed
 }
 
-// there is the line after of line n before; here is the reverse. 0 for none, also for what is no line.
-func (p pairing) there(n int32) int32 { return at(p.after, n) }
-func (p pairing) here(n int32) int32  { return at(p.before, n) }
+// there is the line after of line n before; here is the reverse. 0 for none, also for what is
+// no line. A line behind the end of both sources, of which no text is known, is the same on both.
+func (p pairing) there(n int32) int32 { return at(p.after, p.before, n) }
+func (p pairing) here(n int32) int32  { return at(p.before, p.after, n) }
 
-func at(list []int32, n int32) int32 {
-	if n < 1 || int(n) >= len(list) {
+func at(list, other []int32, n int32) int32 {
+	switch {
+	case n < 1:
+		return 0
+	case int(n) < len(list):
+		return list[n]
+	case int(n) < len(other):
 		return 0
 	}
-	return list[n]
+	return n
+}
+
+// match says how line n before was found after.
+func (p pairing) match(n int32) result.LineMatch {
+	if n >= 1 && int(n) < len(p.edited) && p.edited[n] {
+		return result.EditedLine
+	}
+	return result.SameLine
+}
+
+// known is line n of a run, with its text as far as there is one.
+func known(r *result.Result, n int32, file string) result.Line {
+	l := result.Line{File: file, Number: n}
+	if int(n) <= len(r.Cell.Lines) {
+		l.Text = r.Cell.Lines[n-1]
+	}
+	return l
 }
 
 // lines lists every line that was seen on either side. Their times sum to the wall: what
@@ -46,11 +70,7 @@ func lines(x, y *result.Result, p pairing, noise int64) []result.LineChange {
 		c := result.LineChange{Match: result.RemovedLine, Before: b.Line}
 		var a result.LineStat
 		if to != 0 {
-			c.Match = result.SameLine
-			if p.edited[n] {
-				c.Match = result.EditedLine
-			}
-			c.After = result.Line{File: b.Line.File, Number: to, Text: y.Cell.Lines[to-1]}
+			c.Match, c.After = p.match(n), known(y, to, b.Line.File)
 			a = after[to]
 		}
 		out = append(out, fill(c, b, a, noise))
@@ -62,11 +82,7 @@ func lines(x, y *result.Result, p pairing, noise int64) []result.LineChange {
 			if _, seen := before[from]; seen {
 				continue
 			}
-			c.Match = result.SameLine
-			if p.edited[from] {
-				c.Match = result.EditedLine
-			}
-			c.Before = result.Line{File: a.Line.File, Number: from, Text: x.Cell.Lines[from-1]}
+			c.Match, c.Before = p.match(from), known(x, from, a.Line.File)
 		}
 		out = append(out, fill(c, result.LineStat{}, a, noise))
 	}
@@ -206,16 +222,7 @@ func lineOf(before, after int32, x, y *result.Result) result.Line {
 	if n < 1 {
 		return result.Line{}
 	}
-	for _, s := range r.Host.Lines {
-		if s.Line.Number == n {
-			return s.Line
-		}
-	}
-	l := result.Line{Number: n}
-	if int(n) <= len(r.Cell.Lines) {
-		l.Text = r.Cell.Lines[n-1]
-	}
-	return l
+	return known(r, n, timeline.CellFile)
 }
 
 func devices(x, y *result.Result) []result.DeviceChange {
