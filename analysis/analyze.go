@@ -56,6 +56,7 @@ func Analyze(tl *timeline.Timeline, in Input) *result.Result {
 		Overhead:   in.Overhead,
 		Notes:      []string{},
 		Picture:    <-drawn,
+		Repetition: a.Repetition(),
 	}
 	if a.GPU != nil {
 		r.Idle = a.GPU.Idle

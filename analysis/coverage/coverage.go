@@ -28,6 +28,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/inferscope/inferscope/analysis/internal/student"
 	"github.com/inferscope/inferscope/analysis/result"
 	"github.com/inferscope/inferscope/analysis/timeline"
 )
@@ -425,7 +426,7 @@ func (s *sampling) cost() (measured bool) {
 			variance += (c - mean) * (c - mean) / (n - 1)
 		}
 		// Each window is beside two gaps, so that half of the gaps tell something of their own.
-		p.costOpen = min(student(len(each)-1)*math.Sqrt(2*variance/n)/p.CostNs, 1)
+		p.costOpen = min(student.Quantile(len(each)-1)*math.Sqrt(2*variance/n)/p.CostNs, 1)
 	}
 	return true
 }

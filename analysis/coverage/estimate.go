@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/inferscope/inferscope/analysis/internal/student"
 	"github.com/inferscope/inferscope/analysis/result"
 )
 
@@ -150,18 +151,7 @@ func spread(x Sums, n int, amounts func(int) (of, stands float64)) float64 {
 			variance += d * d
 		}
 	}
-	return student(count-1) * math.Sqrt(variance/float64(count-1)*squares)
-}
-
-// students are the quantiles of Student's t for intervals of 95 %, by degrees of freedom from 1 on.
-var students = []float64{12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,
-	2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042}
-
-func student(freedom int) float64 {
-	if freedom <= len(students) {
-		return students[freedom-1]
-	}
-	return 1.96 + 2.5/float64(freedom) // a thousandth above the quantile
+	return student.Quantile(count-1) * math.Sqrt(variance/float64(count-1)*squares)
 }
 
 // Weights says, for each slot, how much idle time in all of the cell each ns of the idle

@@ -27,6 +27,8 @@ type Result struct {
 	// Notes are sentences about the measurement that fit nowhere else.
 	Notes   []string
 	Picture Picture
+	// Repetition is the cell's loop, for comparisons with other runs.
+	Repetition Repetition
 }
 
 // Source says what was analysed.
