@@ -11,8 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -20,53 +18,16 @@ import (
 	"github.com/inferscope/inferscope/sidecar/internal/tracestore"
 )
 
-// Options say what is kept, and where. DefaultOptions has the defaults.
+// Options say what is kept, and where: the settings history.path, history.runs and
+// history.bytes.
 type Options struct {
-	// Dir is the directory of the runs; empty for the user's state directory
-	// ($XDG_STATE_HOME/inferscope/runs, or ~/.local/state/inferscope/runs).
+	// Dir is the directory of the runs, absolute; empty when the environment names no home.
 	Dir string
 	// Runs is how many runs are kept; 0 keeps none and writes nothing.
 	Runs int
-	// Bytes is how much they may take together; the oldest go first. A single run
-	// that grows past it is given up.
+	// Bytes is how much they may take together; the oldest go first. A single run that
+	// grows past it is given up; 0 is as for Runs.
 	Bytes int64
-}
-
-// The environment variables that FromEnvironment reads.
-const (
-	RunsVariable  = "INFERSCOPE_HISTORY_RUNS"
-	BytesVariable = "INFERSCOPE_HISTORY_BYTES"
-)
-
-// DefaultOptions keep the last ten runs, in 2 GiB at most.
-func DefaultOptions() Options { return Options{Runs: 10, Bytes: 2 << 30} }
-
-// FromEnvironment is DefaultOptions changed by the environment. A value that is no
-// number, or is negative, is an error, and the default stays.
-func FromEnvironment(lookup func(string) (string, bool)) (Options, error) {
-	o := DefaultOptions()
-	var first error
-	number := func(name string) (int64, bool) {
-		text, ok := lookup(name)
-		if text = strings.TrimSpace(text); !ok || text == "" {
-			return 0, false
-		}
-		n, err := strconv.ParseInt(text, 10, 64)
-		if err != nil || n < 0 {
-			if first == nil {
-				first = fmt.Errorf("%s must be a number, 0 or more; it is %.40q", name, text)
-			}
-			return 0, false
-		}
-		return n, true
-	}
-	if n, ok := number(RunsVariable); ok {
-		o.Runs = int(min(n, 1<<20))
-	}
-	if n, ok := number(BytesVariable); ok {
-		o.Bytes = n
-	}
-	return o, first
 }
 
 // History is the directory of the runs. Its methods are safe for concurrent use.
@@ -89,18 +50,10 @@ func (h *History) Runs() int { return h.options.Runs }
 
 // Dir is the directory of the runs; an error says in a sentence why there is none.
 func (h *History) Dir() (string, error) {
-	if h.options.Dir != "" {
-		return h.options.Dir, nil
+	if h.options.Dir == "" {
+		return "", errors.New("the environment names no home for the traces")
 	}
-	state := os.Getenv("XDG_STATE_HOME")
-	if !filepath.IsAbs(state) { // as the specification says: a relative one is ignored
-		home, err := os.UserHomeDir()
-		if err != nil || !filepath.IsAbs(home) {
-			return "", errors.New("neither HOME nor XDG_STATE_HOME names a directory")
-		}
-		state = filepath.Join(home, ".local", "state")
-	}
-	return filepath.Join(state, "inferscope", "runs"), nil
+	return h.options.Dir, nil
 }
 
 // Begin makes the folder of a new run and locks it. The caller ends the writer with
@@ -141,7 +94,7 @@ func (h *History) id() (string, error) {
 	return fmt.Sprintf("%s-%d-%s%s", stamp, os.Getpid(), hex.EncodeToString(chance[:]), tracestore.Suffix), nil
 }
 
-// prepare makes the directory, for its user alone.
+// prepare makes the directory, for its user alone, as every run's is too.
 func (h *History) prepare() (string, error) {
 	dir, err := h.Dir()
 	if err != nil {
@@ -156,11 +109,6 @@ func (h *History) prepare() (string, error) {
 	}
 	if int(st.Uid) != os.Geteuid() {
 		return "", fmt.Errorf("%s belongs to another user", dir)
-	}
-	if st.Mode&0o077 != 0 { // traces hold source code and names
-		if err := os.Chmod(dir, 0o700); err != nil {
-			return "", err
-		}
 	}
 	return dir, nil
 }

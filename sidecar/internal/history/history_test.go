@@ -201,53 +201,10 @@ func TestUnusableDirectories(t *testing.T) {
 			t.Errorf("another user's directory: %v", err)
 		}
 	}
-	wide := t.TempDir()
-	if err := os.Chmod(wide, 0o755); err != nil {
-		t.Fatal(err)
+	if _, err := New(Options{Runs: 1, Bytes: 1}).Begin(tracestore.Meta{}); err == nil {
+		t.Error("a run without a directory")
 	}
-	h = New(Options{Dir: wide, Runs: 1, Bytes: 1 << 30})
-	keep(t, h, 1)
-	if info, err := os.Stat(wide); err != nil || info.Mode().Perm() != 0o700 {
-		t.Errorf("a directory that others could read stays so: %v, %v", info.Mode(), err)
-	}
-}
-
-func TestWhere(t *testing.T) {
-	for _, c := range []struct{ state, home, want string }{
-		{"/state", "/home/ada", "/state/inferscope/runs"},
-		{"relative", "/home/ada", "/home/ada/.local/state/inferscope/runs"},
-		{"", "/home/ada", "/home/ada/.local/state/inferscope/runs"},
-		{"", "", ""},
-	} {
-		t.Setenv("XDG_STATE_HOME", c.state)
-		t.Setenv("HOME", c.home)
-		got, err := New(DefaultOptions()).Dir()
-		if got != c.want || (err == nil) != (c.want != "") {
-			t.Errorf("%q, %q: %q, %v", c.state, c.home, got, err)
-		}
-	}
-}
-
-func TestEnvironment(t *testing.T) {
-	for _, c := range []struct {
-		runs, bytes string
-		want        Options
-		fails       bool
-	}{
-		{"", "", DefaultOptions(), false},
-		{"0", "", Options{Bytes: DefaultOptions().Bytes}, false},
-		{" 3 ", "1000", Options{Runs: 3, Bytes: 1000}, false},
-		{"-1", "1000", Options{Runs: DefaultOptions().Runs, Bytes: 1000}, true},
-		{"many", "", DefaultOptions(), true},
-	} {
-		got, err := FromEnvironment(func(name string) (string, bool) {
-			return map[string]string{RunsVariable: c.runs, BytesVariable: c.bytes}[name], true
-		})
-		if got != c.want || (err != nil) != c.fails {
-			t.Errorf("%q, %q: %+v, %v", c.runs, c.bytes, got, err)
-		}
-	}
-	if New(Options{Runs: 0, Bytes: 1}).On() {
+	if New(Options{Dir: file, Bytes: 1}).On() || New(Options{Dir: file, Runs: 1}).On() {
 		t.Error("no runs are kept, and yet it is on")
 	}
 }

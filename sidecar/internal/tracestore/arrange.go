@@ -2,6 +2,7 @@ package tracestore
 
 import (
 	"cmp"
+	"maps"
 	"math"
 	"slices"
 
@@ -64,7 +65,7 @@ func (a *assembler) finish(spilled bool) *timeline.Timeline {
 	}
 	names := a.b.Build(window) // has the names and the stacks
 	tl := &timeline.Timeline{Window: window, Names: names.Names, Stacks: names.Stacks,
-		Process: a.m.Process.timeline(), Rung: a.m.Rung}
+		Process: a.m.Process.timeline(), Rung: a.m.Rung, DeviceClockNs: min(max(a.m.DeviceClock, 0), longestTime)}
 	for _, l := range a.m.Losses {
 		tl.Losses = append(tl.Losses, timeline.Loss(l))
 	}
@@ -72,6 +73,7 @@ func (a *assembler) finish(spilled bool) *timeline.Timeline {
 	for i := range a.m.Sensors {
 		tl.Sensors = append(tl.Sensors, a.m.Sensors[i].timeline())
 	}
+	tl.Windows = a.windows(window)
 	for i := range a.threads {
 		t := &a.threads[i]
 		if !a.m.Complete && !t.described {
@@ -90,13 +92,26 @@ func (a *assembler) finish(spilled bool) *timeline.Timeline {
 	}
 	tl.Counters = a.counters
 	a.gpu(tl, spilled)
-	for _, t := range tables {
-		if n := a.dropped[t.name]; n > 0 {
-			tl.Losses = append(tl.Losses, timeline.Loss{Source: source, Count: n,
-				Reason: "rows of the table " + t.name + " contradict the format and were left out"})
-		}
+	for _, name := range slices.Sorted(maps.Keys(a.dropped)) {
+		tl.Losses = append(tl.Losses, timeline.Loss{Source: source, Count: a.dropped[name],
+			Reason: "rows of " + name + " contradict the format and were left out"})
 	}
 	return tl
+}
+
+// windows are the stretches of capture, all of them or none: one that is wrong voids
+// what the others say of the time between them.
+func (a *assembler) windows(w timeline.Interval) []timeline.Window {
+	var out []timeline.Window
+	for _, x := range a.m.Windows {
+		out = append(out, timeline.Window(x))
+	}
+	alone := timeline.Timeline{Window: w, Threads: make([]timeline.Thread, 1), Windows: out}
+	if alone.Check() != nil {
+		a.dropped[partWindows] += int64(len(out))
+		return nil
+	}
+	return out
 }
 
 // ok counts a row that does not stay.
@@ -229,7 +244,7 @@ func (a *assembler) gpu(tl *timeline.Timeline, spilled bool) {
 		return a.ends(tableCalls, c.Start, c.End, row, w, spilled)
 	})
 	tl.Calls = timeline.Calls{Start: pick(rows, c.Start), End: pick(rows, c.End), Thread: pick(rows, c.Thread),
-		Class: pick(rows, c.Class), Name: pick(rows, c.Name), Correlation: pick(rows, c.Correlation)}
+		Class: pick(rows, c.Class), Name: pick(rows, c.Name), Correlation: pick(rows, c.Correlation), Bytes: sized(pick(rows, a.bytes))}
 	row := rowByNumber(pick(rows, a.number))
 	correlation := make([][]uint32, len(a.devices))
 	for i := range a.devices {
@@ -288,6 +303,17 @@ func rowByNumber(numbers []int32) func(int32) int32 {
 		}
 		return callUnknown
 	}
+}
+
+// sized is a column of bytes as the model has it: nil when none is known.
+func sized(bytes []int64) []int64 {
+	if len(bytes) == 0 || slices.Max(bytes) < 0 {
+		return nil
+	}
+	for i := range bytes {
+		bytes[i] = max(bytes[i], 0)
+	}
+	return bytes
 }
 
 func pickOps(rows rowsOf, o *timeline.Ops) timeline.Ops {

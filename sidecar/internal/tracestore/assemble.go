@@ -29,6 +29,7 @@ type assembler struct {
 	// calls, and the number that the file gives to each.
 	calls  timeline.Calls
 	number []int32
+	bytes  []int64 // of the calls; bytesUnknown where they are not known
 
 	devices   []deviceRows
 	counters  []timeline.Counter
@@ -292,7 +293,8 @@ func (a *assembler) addGC(g *groupReader) error {
 }
 
 func (a *assembler) addCalls(g *groupReader) error {
-	start, end, correlation, number := g.ints("start_ns"), g.ints("end_ns"), g.ints("correlation"), g.ints("call")
+	start, end, correlation := g.ints("start_ns"), g.ints("end_ns"), g.ints("correlation")
+	number, bytes := g.ints("call"), g.ints("bytes")
 	class, name := wordsOf(g, "class", &classWords, timeline.NumCallClasses), a.names(g, "name")
 	thread, err := a.threadsOf(g)
 	if err != nil {
@@ -303,7 +305,7 @@ func (a *assembler) addCalls(g *groupReader) error {
 		c.Start, c.End = append(c.Start, start[row]), append(c.End, end[row])
 		c.Thread, c.Class = append(c.Thread, timeline.ThreadID(n)), append(c.Class, class.at(row))
 		c.Name, c.Correlation = append(c.Name, name.at(row)), append(c.Correlation, uint32(correlation[row]))
-		a.number = append(a.number, int32(number[row]))
+		a.number, a.bytes = append(a.number, int32(number[row])), append(a.bytes, bytes[row])
 	}
 	return nil
 }

@@ -62,6 +62,11 @@ type manifest struct {
 	Process process `json:"process"`
 	// What the GPUs' management library said, one entry a device; -1 for what it did not say.
 	Sensors []sensors `json:"sensors"`
+	// The stretches in which device operations and calls were captured; empty when all of the cell was.
+	// launches counts the launching calls in one, missed the kernels launched since the one before; -1 for not known.
+	Windows []captured `json:"windows"`
+	// How far the times of device operations and calls may be off those of the threads, ns; 0 without any.
+	DeviceClock int64 `json:"device_clock_ns"`
 	// The counters, by the number in the table counters.
 	Counters []counter `json:"counters"`
 	// What was not seen.
@@ -82,6 +87,16 @@ type interval struct {
 	Start int64 `json:"start_ns"`
 	End   int64 `json:"end_ns"`
 }
+
+type captured struct {
+	Start    int64 `json:"start_ns"`
+	End      int64 `json:"end_ns"`
+	Launches int64 `json:"launches"`
+	Missed   int64 `json:"missed"`
+}
+
+// partWindows is what the manifest's list of them is called in a loss.
+const partWindows = "windows"
 
 type cell struct {
 	Lines          []string `json:"lines"`
@@ -133,7 +148,10 @@ type function struct {
 func describe(tl *timeline.Timeline, m Meta) manifest {
 	out := opening(m)
 	out.Window, out.Extent = interval(tl.Window), interval(tl.Extent)
-	out.Rung, out.Process = tl.Rung, processOf(tl.Process)
+	out.Rung, out.Process, out.DeviceClock = tl.Rung, processOf(tl.Process), tl.DeviceClockNs
+	for _, w := range tl.Windows {
+		out.Windows = append(out.Windows, captured(w))
+	}
 	for i := range tl.Sensors {
 		out.Sensors = append(out.Sensors, sensorsOf(&tl.Sensors[i]))
 	}
@@ -152,7 +170,7 @@ func opening(m Meta) manifest {
 		Format: Format, ToolVersion: m.ToolVersion, Created: m.Created.UTC(), WallOffset: m.WallOffsetNs,
 		AnalysedUntil: m.AnalysedUntilNs, SourceKind: m.Source.Kind, Cell: cell(m.Cell), Versions: m.Versions,
 		Overhead: overhead(m.Overhead), Summary: m.Summary,
-		Sensors: []sensors{}, Counters: []counter{}, Losses: []loss{}, Collectors: []collector{}, Functions: []function{}, Parts: []partInfo{},
+		Sensors: []sensors{}, Windows: []captured{}, Counters: []counter{}, Losses: []loss{}, Collectors: []collector{}, Functions: []function{}, Parts: []partInfo{},
 	}
 	out.Overhead.EstimatedSlowdown = finite(out.Overhead.EstimatedSlowdown)
 	if out.Cell.Lines == nil {

@@ -76,6 +76,11 @@ func fill(rng *rand.Rand, b *timeline.Builder, most int, lead int64) timeline.In
 			c.Time, c.Value = append(c.Time, at(i, rows)), append(c.Value, rng.NormFloat64())
 		}
 	}
+	for i, windows := 0, rng.IntN(4); i < windows; i++ {
+		start := at(i, windows)
+		b.AddWindow(timeline.Window{Start: start, End: start + rng.Int64N(5000), Launches: rng.Int64N(50), Missed: rng.Int64N(20) - 1})
+	}
+	b.DeviceClock(rng.Int64N(1000))
 	*b.Process() = timeline.Process{PID: 77, MinorFaults: 1, MajorFaults: 2, VoluntarySwitches: 3, InvoluntarySwitches: 4, RSSStart: 5,
 		RSSEnd: 6, RSSPeak: 7, UserNs: 8, SystemNs: 9, ReadBytes: 10, WriteBytes: 11, CPUs: 12, CPUQuota: 1.5, Throttled: 13,
 		ThrottledNs: 14, NUMA: []timeline.NUMANode{{Node: 1, Bytes: 2, CPUShare: 0.25}}, NUMANodes: 2}
@@ -97,11 +102,17 @@ func fillDevices(rng *rand.Rand, b *timeline.Builder, threads []*timeline.Thread
 			Throttled: map[string]float64{"power": .5}, OtherProcesses: 1, MIG: true,
 			GPM: &timeline.GPM{SMUtilization: .1, SMOccupancy: .2, TensorActive: .3, DRAMBandwidth: .4, IntervalNs: 5}})
 	}
+	sized := rng.IntN(2) == 0
 	for rows, i := n(), 0; i < rows; i++ {
 		id++
 		correlation := id
 		start, end := span(i, rows)
-		b.Calls().Append(start, end, threads[rng.IntN(len(threads))].ID(), timeline.CallClass(rng.IntN(int(timeline.NumCallClasses))), name("cuda"), correlation)
+		thread, class := threads[rng.IntN(len(threads))].ID(), timeline.CallClass(rng.IntN(int(timeline.NumCallClasses)))
+		if sized {
+			b.Calls().AppendSized(start, end, thread, class, name("cuda"), correlation, rng.Int64N(3)*4096)
+		} else {
+			b.Calls().Append(start, end, thread, class, name("cuda"), correlation)
+		}
 		if rng.IntN(10) == 0 {
 			correlation = 0
 		}

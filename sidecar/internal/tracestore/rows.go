@@ -121,12 +121,15 @@ func (w *Writer) gcRows(_ lookup, of threadColumns, t *timeline.Thread) error {
 // calls writes CUDA calls; number is that of the first, or callByCorrelation for all.
 func (w *Writer) calls(look lookup, c *timeline.Calls, number int32) error {
 	for i := range c.Start {
-		n := number
+		n, bytes := number, int64(bytesUnknown)
 		if number >= 0 {
 			n += int32(i)
 		}
+		if c.Bytes != nil {
+			bytes = c.Bytes[i]
+		}
 		err := w.call.add(callRow{c.Start[i], c.End[i], threadOf(look, c.Thread[i]), classWords.name(c.Class[i]),
-			look.Name(c.Name[i]), c.Correlation[i], n})
+			look.Name(c.Name[i]), c.Correlation[i], bytes, n})
 		if err != nil {
 			return err
 		}

@@ -76,6 +76,9 @@ type callRow struct {
 	Name string `parquet:"name,dict"`
 	// Correlation id that the operations which it launched carry.
 	Correlation uint32 `parquet:"correlation,delta"`
+	// Bytes that it copies, sets or allocates as its arguments say, 0 where they do not; -1 when
+	// no source looked at arguments.
+	Bytes int64 `parquet:"bytes,dict"`
 	// Number of the call, for device_ops.call; -2 in a spilled part.
 	Call int32 `parquet:"call,delta"`
 }
@@ -295,6 +298,9 @@ const (
 	tableCounters  = "counters"
 	tableOverheads = "overheads"
 )
+
+// bytesUnknown is the value of calls.bytes where no source looked at arguments.
+const bytesUnknown = -1
 
 // The values of device_ops.call and calls.call that are no number of a call.
 const (
