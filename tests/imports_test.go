@@ -75,7 +75,7 @@ var importRules = []importRule{
 	// What is on disk knows the nouns, and neither the collectors nor the session.
 	{folder: "sidecar/internal/tracestore", own: []string{"analysis/timeline", "analysis/result"},
 		others: []string{"github.com/parquet-go/parquet-go", "github.com/klauspost/compress/zstd", "golang.org/x/sys"}, tests: []string{"analysis/..."}},
-	{folder: "sidecar/internal/history", own: []string{"sidecar/internal/tracestore"}, others: []string{"golang.org/x/sys"},
+	{folder: "sidecar/internal/runhistory", own: []string{"sidecar/internal/tracestore"}, others: []string{"golang.org/x/sys"},
 		tests: []string{"analysis/timeline"}},
 	{folder: "sidecar", own: []string{"analysis/...", "report/...", "sidecar/..."}, others: []string{"github.com/", "golang.org/x/", "honnef.co/"}},
 
@@ -303,8 +303,8 @@ func TestImportRuleFails(t *testing.T) {
 		{"sidecar/internal/tracefile/sqlite/a.go", `"` + own + `sidecar/internal/tracefile/importer"`, "", "may not import sidecar/internal/tracefile/importer"},
 		{"sidecar/internal/tracestore/a.go", `"` + own + `analysis/timeline"`, "", ""},
 		{"sidecar/internal/tracestore/a.go", `"` + own + `analysis"`, "", "may not import analysis"},
-		{"sidecar/internal/history/a.go", `"` + own + `sidecar/internal/tracestore"`, "", ""},
-		{"sidecar/internal/history/a.go", `"` + own + `sidecar/internal/session"`, "", "may not import sidecar/internal/session"},
+		{"sidecar/internal/runhistory/a.go", `"` + own + `sidecar/internal/tracestore"`, "", ""},
+		{"sidecar/internal/runhistory/a.go", `"` + own + `sidecar/internal/session"`, "", "may not import sidecar/internal/session"},
 		{"elsewhere/a.go", `"fmt"`, "", "no import rule"},
 	} {
 		source := "package p\nimport " + test.imports + "\n" + test.body

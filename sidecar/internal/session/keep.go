@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/inferscope/inferscope/analysis/timeline"
-	"github.com/inferscope/inferscope/sidecar/internal/history"
+	"github.com/inferscope/inferscope/sidecar/internal/runhistory"
 	"github.com/inferscope/inferscope/sidecar/internal/tracestore"
 	"github.com/inferscope/inferscope/sidecar/wire"
 )
@@ -56,16 +56,21 @@ func (k *keeper) admit(rows int64) bool {
 	if k.waiting >= maxWaiting || k.waiting > 0 && k.rows+rows > maxWaitingRows {
 		return false
 	}
+	k.enter(rows)
+	return true
+}
+
+// enter counts something that flush waits for. k.mu must be held.
+func (k *keeper) enter(rows int64) {
 	if k.waiting == 0 {
 		k.idle = make(chan struct{})
 	}
 	k.waiting++
 	k.rows += rows
-	return true
 }
 
-// over takes a trace out again; problem says what went wrong, if anything did.
-func (k *keeper) over(rows int64, problem string) {
+// leave is the end of what was entered.
+func (k *keeper) leave(rows int64) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.waiting--
@@ -73,6 +78,12 @@ func (k *keeper) over(rows int64, problem string) {
 	if k.waiting == 0 {
 		close(k.idle)
 	}
+}
+
+// told keeps what went wrong with the last trace; nothing when it is empty.
+func (k *keeper) told(problem string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	k.problem = problem
 }
 
@@ -106,7 +117,7 @@ func (k *keeper) flush(ctx context.Context) {
 }
 
 // status says what of the next cells is kept in a history.
-func (k *keeper) status(h *history.History) wire.CollectorStatus {
+func (k *keeper) status(h *runhistory.History) wire.CollectorStatus {
 	const other = "set history.path to a folder of yours"
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -129,7 +140,7 @@ func (k *keeper) status(h *history.History) wire.CollectorStatus {
 // cell has more events than memory holds, or else when the cell has ended.
 type trace struct {
 	keeper  *keeper
-	history *history.History
+	history *runhistory.History
 	view    timeline.View
 	meta    tracestore.Meta
 
@@ -148,7 +159,7 @@ type trace struct {
 }
 
 // trace begins nothing yet; meta is what is known of the cell.
-func (k *keeper) trace(h *history.History, meta tracestore.Meta, view timeline.View) *trace {
+func (k *keeper) trace(h *runhistory.History, meta tracestore.Meta, view timeline.View) *trace {
 	return &trace{keeper: k, history: h, meta: meta, view: view, ready: make(chan struct{}),
 		batches: make(chan timeline.Batch, batchesWaiting), last: make(chan struct{}), drained: make(chan struct{})}
 }
@@ -254,23 +265,28 @@ func (t *trace) save(tl *timeline.Timeline, meta tracestore.Meta, rows int64) {
 		}
 		problem := ""
 		if err != nil {
-			history.Discard(t.w)
+			runhistory.Discard(t.w)
 			problem = "the trace of the last cell is not kept: " + plain(err)
 		} else if err := t.history.Prune(); err != nil {
 			problem = "older traces cannot be removed: " + plain(err)
 		}
-		t.keeper.over(rows, problem)
+		t.keeper.told(problem)
+		t.keeper.leave(rows)
 	}()
 }
 
 // discard gives the trace up, in the background. ended is called before.
 func (t *trace) discard() {
 	t.begin.Do(func() { close(t.ready) }) // never made
+	t.keeper.mu.Lock()
+	t.keeper.enter(0)
+	t.keeper.mu.Unlock()
 	go func() {
+		defer t.keeper.leave(0)
 		<-t.ready
 		<-t.drained
 		if t.w != nil {
-			history.Discard(t.w)
+			runhistory.Discard(t.w)
 		}
 	}()
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/inferscope/inferscope/report"
 	"github.com/inferscope/inferscope/sidecar/internal/clock"
 	"github.com/inferscope/inferscope/sidecar/internal/config"
-	"github.com/inferscope/inferscope/sidecar/internal/history"
+	"github.com/inferscope/inferscope/sidecar/internal/runhistory"
 	"github.com/inferscope/inferscope/sidecar/internal/server"
 	"github.com/inferscope/inferscope/sidecar/internal/tracestore"
 	"github.com/inferscope/inferscope/sidecar/wire"
@@ -52,8 +52,8 @@ func (s *Service) Flush(ctx context.Context) {
 }
 
 // historyOf is where traces are kept, as it is configured.
-func historyOf(s config.Settings) *history.History {
-	return history.New(history.Options{Dir: s.HistoryPath, Runs: s.HistoryRuns, Bytes: s.HistoryBytes})
+func historyOf(s config.Settings) *runhistory.History {
+	return runhistory.New(runhistory.Options{Dir: s.HistoryPath, Runs: s.HistoryRuns, Bytes: s.HistoryBytes})
 }
 
 // bound bounds the memory of a cell: what it does not hold goes to its trace.

@@ -1,7 +1,7 @@
-// Package history keeps the traces of the last profiled cells, so that a table, an
+// Package runhistory keeps the traces of the last profiled cells, so that a table, an
 // export or a comparison can be asked for afterwards. Sidecars of several kernels use
 // one directory at the same time.
-package history
+package runhistory
 
 import (
 	"crypto/rand"
