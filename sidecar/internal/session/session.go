@@ -36,7 +36,7 @@ type Config struct {
 	// Place is where the configuration is looked for until a cell begins; a cell has its own.
 	Place config.Place
 	// MaxRows is how many events of a cell are kept in memory, about 50 bytes each; 0 is
-	// DefaultMaxRows. See docs/decisions/0014-bounded-memory.md for what becomes of the rest.
+	// DefaultMaxRows. See docs/decisions/0016-bounded-memory.md for what becomes of the rest.
 	MaxRows int64
 }
 
