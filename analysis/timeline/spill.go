@@ -31,7 +31,7 @@ func (b *Builder) Bound(limit int64, spill func(Batch)) {
 }
 
 // Beyond says, after Build, how many rows were not kept, and up to which time the
-// timeline has all of them, scopes aside: Timeline.Until that time is what can be analysed.
+// timeline has all of them, scopes and ranges aside: Timeline.Until that time is what can be analysed.
 func (b *Builder) Beyond() (rows, until int64) {
 	return b.budget.spilled.Load(), b.budget.until.Load()
 }
@@ -63,8 +63,8 @@ func (b *budget) note(batch *Batch) int64 {
 }
 
 // extent is the earliest time from which the batch has what is needed to know what a
-// thread or a device did, and how many rows it has. A scope says nothing of that, and
-// is known at its end only, so that an outermost one would void the whole cell.
+// thread or a device did, and how many rows it has. A scope or a range says nothing of
+// that, and is known at its end only, so that an outermost one would void the whole cell.
 func (b *Batch) extent() (from, rows int64) {
 	from = math.MaxInt64
 	for _, times := range [][]int64{b.Rows.Sched.Off, b.Rows.Lines.Time, b.Rows.Samples.Time, b.Rows.Marks.Time, b.Rows.GC.Start,
@@ -74,7 +74,7 @@ func (b *Batch) extent() (from, rows int64) {
 			from = min(from, at)
 		}
 	}
-	return from, rows + int64(b.Rows.Scopes.Len())
+	return from, rows + int64(b.Rows.Scopes.Len()+b.Rows.Ranges.Len())
 }
 
 // spillable is what a table has that can be cut off: kept is what it held when it was,

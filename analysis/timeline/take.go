@@ -30,6 +30,12 @@ func (t *scopeTable) take(order []uint32, freed *garbage) Scopes {
 		Name: t.name.take(order, freed), Depth: t.depth.take(order, freed)}
 }
 
+func (t *rangeTable) take(order []uint32, freed *garbage) Ranges {
+	t.runs = runs{}
+	return Ranges{Start: t.start.take(order, freed), End: t.end.take(order, freed),
+		Name: t.name.take(order, freed), Kind: t.kind.take(order, freed)}
+}
+
 func (t *markTable) take(order []uint32, freed *garbage) Marks {
 	t.runs = runs{}
 	return Marks{Time: t.time.take(order, freed), Name: t.name.take(order, freed), Attributes: t.attributes.take(order, freed)}
@@ -47,6 +53,7 @@ type threadCuts struct {
 	lines   spillable[lineTable]
 	samples spillable[sampleTable]
 	scopes  spillable[scopeTable]
+	ranges  spillable[rangeTable]
 	marks   spillable[markTable]
 	gc      spillable[gcTable]
 }
@@ -80,6 +87,12 @@ func (t *ThreadBuilder) scopesBatch() Batch {
 	return b
 }
 
+func (t *ThreadBuilder) rangesBatch() Batch {
+	b := t.batch()
+	b.Rows.Ranges = t.ranges.take(nil, &garbage{})
+	return b
+}
+
 func (t *ThreadBuilder) marksBatch() Batch {
 	b := t.batch()
 	b.Rows.Marks = t.marks.take(nil, &garbage{})
@@ -99,6 +112,7 @@ func (t *ThreadBuilder) restore() (sched bool) {
 	restore(b, &t.lines, &t.cut.lines, t.linesBatch)
 	restore(b, &t.samples, &t.cut.samples, t.samplesBatch)
 	restore(b, &t.scopes, &t.cut.scopes, t.scopesBatch)
+	restore(b, &t.ranges, &t.cut.ranges, t.rangesBatch)
 	restore(b, &t.marks, &t.cut.marks, t.marksBatch)
 	restore(b, &t.gc, &t.cut.gc, t.gcBatch)
 	return restore(b, &t.sched, &t.cut.sched, t.schedBatch)

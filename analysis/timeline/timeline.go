@@ -333,7 +333,7 @@ func (t *Timeline) Rows() int64 {
 	n := t.Calls.Len() + len(t.Overheads)
 	for i := range t.Threads {
 		th := &t.Threads[i]
-		n += th.Sched.Len() + th.Lines.Len() + th.Samples.Len() + th.Scopes.Len() + th.Marks.Len() + th.GC.Len()
+		n += th.Sched.Len() + th.Lines.Len() + th.Samples.Len() + th.Scopes.Len() + th.Ranges.Len() + th.Marks.Len() + th.GC.Len()
 	}
 	for i := range t.Devices {
 		n += t.Devices[i].Ops.Len()

@@ -7,8 +7,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/inferscope/inferscope/sidecar/internal/tracestore"
 )
 
 // Run is one run of the history.
@@ -85,6 +88,9 @@ func (h *History) Prune() error {
 	for _, path := range leftovers { // of a process that ended in the middle
 		_ = os.RemoveAll(path)
 	}
+	if err := removeUnfinished(dir); err != nil {
+		return err
+	}
 	runs, err := h.List()
 	if err != nil {
 		return err
@@ -102,6 +108,26 @@ func (h *History) Prune() error {
 			left--
 			total -= r.Bytes
 		}
+	}
+	return nil
+}
+
+// unfinishedAge is when a folder that never became a run is old: making one takes milliseconds.
+const unfinishedAge = time.Hour
+
+// removeUnfinished removes old folders whose makers ended before they were runs.
+func removeUnfinished(dir string) error {
+	found, err := filepath.Glob(filepath.Join(dir, "*"+tracestore.Suffix+tracestore.New))
+	if err != nil {
+		return err
+	}
+	for _, path := range found {
+		info, err := os.Lstat(path)
+		if err != nil || !info.IsDir() || time.Since(info.ModTime()) < unfinishedAge ||
+			!idForm.MatchString(strings.TrimSuffix(filepath.Base(path), tracestore.New)) {
+			continue
+		}
+		removeUnused(path)
 	}
 	return nil
 }

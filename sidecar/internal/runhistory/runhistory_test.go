@@ -138,12 +138,20 @@ func TestLeftoversGo(t *testing.T) {
 	keep(t, h, 10)
 	dir, _ := h.Dir()
 	half := filepath.Join(dir, removing+"20200101T000000.000000000Z-1-00000000.inferscope")
-	if err := os.Mkdir(half, 0o700); err != nil {
+	const id = "20200101T000000.000000000Z-1-0000000"
+	old, young := filepath.Join(dir, id+"1.inferscope.new"), filepath.Join(dir, id+"2.inferscope.new")
+	long := time.Now().Add(-2 * unfinishedAge)
+	if err := errors.Join(os.Mkdir(half, 0o700), os.Mkdir(old, 0o700), os.Mkdir(young, 0o700), os.Chtimes(old, long, long)); err != nil {
 		t.Fatal(err)
 	}
 	keep(t, h, 10)
-	if _, err := os.Stat(half); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("a half removed run stays: %v", err)
+	for _, path := range []string{half, old} {
+		if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s stays: %v", path, err)
+		}
+	}
+	if _, err := os.Stat(young); err != nil {
+		t.Errorf("a run that is being made was removed: %v", err)
 	}
 }
 

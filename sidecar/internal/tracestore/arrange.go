@@ -65,7 +65,7 @@ func (a *assembler) finish(spilled bool) *timeline.Timeline {
 	}
 	names := a.b.Build(window) // has the names and the stacks
 	tl := &timeline.Timeline{Window: window, Names: names.Names, Stacks: names.Stacks,
-		Process: a.m.Process.timeline(), Rung: a.m.Rung, DeviceClockNs: min(max(a.m.DeviceClock, 0), longestTime)}
+		Process: a.m.Process.timeline(), Rung: a.m.Rung, NoCell: a.m.NoCell, DeviceClockNs: min(max(a.m.DeviceClock, 0), longestTime)}
 	for _, l := range a.m.Losses {
 		tl.Losses = append(tl.Losses, timeline.Loss(l))
 	}
@@ -137,7 +137,7 @@ func (a *assembler) reached() timeline.Interval {
 	}
 	for i := range a.threads {
 		t := &a.threads[i].Thread
-		see(t.Sched.Off, t.Sched.On, t.Lines.Time, t.Samples.Time, t.Scopes.Start, t.Scopes.End, t.Marks.Time, t.GC.Start, t.GC.End)
+		see(t.Sched.Off, t.Sched.On, t.Lines.Time, t.Samples.Time, t.Scopes.Start, t.Scopes.End, t.Ranges.Start, t.Ranges.End, t.Marks.Time, t.GC.Start, t.GC.End)
 	}
 	see(a.calls.Start, a.calls.End)
 	for i := range a.devices {
@@ -189,6 +189,11 @@ func (a *assembler) thread(t *timeline.Thread, w timeline.Interval, spilled bool
 		return inside(tableScopes, c.Start[row]) && a.ends(tableScopes, c.Start, c.End, row, w, spilled)
 	})
 	*c = timeline.Scopes{Start: pick(rows, c.Start), End: pick(rows, c.End), Name: pick(rows, c.Name), Depth: pick(rows, c.Depth)}
+	r := &t.Ranges
+	rows = arrange(r.Start, func(row int) bool {
+		return inside(tableRanges, r.Start[row]) && a.ends(tableRanges, r.Start, r.End, row, w, spilled)
+	})
+	*r = timeline.Ranges{Start: pick(rows, r.Start), End: pick(rows, r.End), Name: pick(rows, r.Name), Kind: pick(rows, r.Kind)}
 	g := &t.GC
 	rows = arrange(g.Start, func(row int) bool {
 		return inside(tableGC, g.Start[row]) && a.ends(tableGC, g.Start, g.End, row, w, spilled)

@@ -82,6 +82,8 @@ func (a *assembler) add(table string, g *groupReader) error {
 		return a.addSamples(g)
 	case tableScopes:
 		return a.addScopes(g)
+	case tableRanges:
+		return a.addRanges(g)
 	case tableMarks:
 		return a.addMarks(g)
 	case tableGC:
@@ -260,6 +262,21 @@ func (a *assembler) addScopes(g *groupReader) error {
 		s := &a.threads[n].Scopes
 		s.Start, s.End = append(s.Start, start[row]), append(s.End, end[row])
 		s.Name, s.Depth = append(s.Name, name.at(row)), append(s.Depth, uint16(depth[row]))
+	}
+	return nil
+}
+
+func (a *assembler) addRanges(g *groupReader) error {
+	start, end, name := g.ints("start_ns"), g.ints("end_ns"), a.names(g, "name")
+	kind := wordsOf(g, "kind", &rangeWords, timeline.NumRangeKinds)
+	thread, err := a.threadsOf(g)
+	if err != nil {
+		return err
+	}
+	for row, n := range thread {
+		r := &a.threads[n].Ranges
+		r.Start, r.End = append(r.Start, start[row]), append(r.End, end[row])
+		r.Name, r.Kind = append(r.Name, name.at(row)), append(r.Kind, kind.at(row))
 	}
 	return nil
 }

@@ -48,6 +48,8 @@ type manifest struct {
 	Window interval `json:"window"`
 	// The window, prolonged to the end of the last device operation that the cell launched.
 	Extent interval `json:"extent"`
+	// True when the window is all that an imported trace holds, and no cell.
+	NoCell bool `json:"no_cell,omitempty"`
 	// Present when the summary was made from the events before this time only, ns.
 	AnalysedUntil int64 `json:"analysed_until_ns,omitempty"`
 	// What was profiled: "cell", or the kind of an imported trace.
@@ -148,7 +150,7 @@ type function struct {
 func describe(tl *timeline.Timeline, m Meta) manifest {
 	out := opening(m)
 	out.Window, out.Extent = interval(tl.Window), interval(tl.Extent)
-	out.Rung, out.Process, out.DeviceClock = tl.Rung, processOf(tl.Process), tl.DeviceClockNs
+	out.Rung, out.Process, out.DeviceClock, out.NoCell = tl.Rung, processOf(tl.Process), tl.DeviceClockNs, tl.NoCell
 	for _, w := range tl.Windows {
 		out.Windows = append(out.Windows, captured(w))
 	}

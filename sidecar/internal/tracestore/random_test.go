@@ -61,6 +61,8 @@ func fill(rng *rand.Rand, b *timeline.Builder, most int, lead int64) timeline.In
 			t.AppendSample(at(), timeline.SampleKind(rng.IntN(int(timeline.NumSampleKinds))), int16(rng.IntN(400)-1), stack(), name("lib"))
 			start, end := span()
 			t.AppendScope(start, end, name("scope"), uint16(rng.IntN(3)))
+			start, end = span()
+			t.AppendRange(start, end, name("aten"), timeline.RangeKind(rng.IntN(int(timeline.NumRangeKinds))))
 			t.AppendMark(at(), name("mark"), b.Name(fmt.Sprintf(`{"n":%d}`, rng.IntN(100))))
 			start, end = span()
 			start = max(start, collected) // the collector does not run inside itself
@@ -79,6 +81,9 @@ func fill(rng *rand.Rand, b *timeline.Builder, most int, lead int64) timeline.In
 	for i, windows := 0, rng.IntN(4); i < windows; i++ {
 		start := at(i, windows)
 		b.AddWindow(timeline.Window{Start: start, End: start + rng.Int64N(5000), Launches: rng.Int64N(50), Missed: rng.Int64N(20) - 1})
+	}
+	if rng.IntN(3) == 0 {
+		b.SetNoCell()
 	}
 	b.DeviceClock(rng.Int64N(1000))
 	*b.Process() = timeline.Process{PID: 77, MinorFaults: 1, MajorFaults: 2, VoluntarySwitches: 3, InvoluntarySwitches: 4, RSSStart: 5,

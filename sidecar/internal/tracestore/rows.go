@@ -39,7 +39,7 @@ func frameOf(look lookup, id timeline.StackID) frameColumns {
 func (w *Writer) thread(look lookup, id timeline.ThreadID, t *timeline.Thread) error {
 	of := threadOf(look, id)
 	for _, write := range []func(lookup, threadColumns, *timeline.Thread) error{
-		w.schedulerRows, w.lineRows, w.sampleRows, w.scopeRows, w.markRows, w.gcRows,
+		w.schedulerRows, w.lineRows, w.sampleRows, w.scopeRows, w.rangeRows, w.markRows, w.gcRows,
 	} {
 		if err := write(look, of, t); err != nil {
 			return err
@@ -92,6 +92,16 @@ func (w *Writer) scopeRows(look lookup, of threadColumns, t *timeline.Thread) er
 	s := &t.Scopes
 	for i := range s.Start {
 		if err := w.scopes.add(scopeRow{s.Start[i], s.End[i], of, look.Name(s.Name[i]), int32(s.Depth[i])}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *Writer) rangeRows(look lookup, of threadColumns, t *timeline.Thread) error {
+	r := &t.Ranges
+	for i := range r.Start {
+		if err := w.ranges.add(rangeRow{r.Start[i], r.End[i], of, look.Name(r.Name[i]), rangeWords.name(r.Kind[i])}); err != nil {
 			return err
 		}
 	}
@@ -241,6 +251,7 @@ func closeEnds(b *timeline.Batch) {
 		}
 	}
 	open(b.Rows.Scopes.End)
+	open(b.Rows.Ranges.End)
 	open(b.Rows.GC.End)
 	open(b.Calls.End)
 }

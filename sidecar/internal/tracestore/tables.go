@@ -151,6 +151,20 @@ type scopeRow struct {
 	Depth int32 `parquet:"depth,dict"`
 }
 
+// One stretch over which a piece of code was active, as the program or a tool marked it. They nest
+// like calls. A live cell has none; imported traces have.
+type rangeRow struct {
+	// Begin, ns.
+	Start int64 `parquet:"start_ns,delta"`
+	// End, ns, exclusive.
+	End int64 `parquet:"end_ns,delta"`
+	threadColumns
+	// The operator's or the function's name.
+	Name string `parquet:"name,dict"`
+	// "operator", "python" or "loader".
+	Kind string `parquet:"kind,dict"`
+}
+
 // One instant of inferscope.mark_event().
 type markRow struct {
 	// When, ns.
@@ -275,6 +289,7 @@ var tables = []table{
 	{tableScheduler, schedulerRow{}},
 	{tableSamples, sampleRow{}},
 	{tableScopes, scopeRow{}},
+	{tableRanges, rangeRow{}},
 	{tableMarks, markRow{}},
 	{tableGC, gcRow{}},
 	{tableCounters, counterRow{}},
@@ -293,6 +308,7 @@ const (
 	tableScheduler = "scheduler"
 	tableSamples   = "samples"
 	tableScopes    = "scopes"
+	tableRanges    = "ranges"
 	tableMarks     = "marks"
 	tableGC        = "gc"
 	tableCounters  = "counters"

@@ -56,6 +56,7 @@ var (
 	copyWords   = namedBy(timeline.CopyPtoP+1, timeline.CopyKind.String)
 	memoryWords = namedBy(timeline.MemoryManagedStatic+1, timeline.MemoryKind.String)
 	sampleWords = newWords[timeline.SampleKind]("python", "native", "syscall", "fault", "on_cpu", "waiting")
+	rangeWords  = newWords[timeline.RangeKind]("operator", "python", "loader")
 	opWords     = newWords[timeline.OpKind]("kernel", "memcpy", "memset")
 	classWords  = newWords[timeline.CallClass]("other", "launch", "copy", "sync", "alloc", "module", "event", "init")
 )

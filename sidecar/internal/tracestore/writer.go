@@ -51,6 +51,7 @@ type Writer struct {
 	scheduler *parts[schedulerRow]
 	samples   *parts[sampleRow]
 	scopes    *parts[scopeRow]
+	ranges    *parts[rangeRow]
 	marks     *parts[markRow]
 	gc        *parts[gcRow]
 	counters  *parts[counterRow]
@@ -58,30 +59,22 @@ type Writer struct {
 }
 
 // Create begins a trace in a new folder, which it makes with mode 0700, and locks it.
-// meta is what is known so far.
+// meta is what is known so far. A folder that exists already is an error, os.ErrExist.
 func Create(dir string, meta Meta, options Options) (*Writer, error) {
 	if options.PartRows <= 0 {
 		return nil, errors.New("tracestore: a part must have rows")
 	}
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("tracestore: %w", err)
-	}
-	w := &Writer{dir: dir, tool: meta.ToolVersion, options: options, lines: meta.Cell.Lines}
-	lock, err := lockFolder(dir, unix.LOCK_EX|unix.LOCK_NB)
+	lock, err := makeFolder(dir, opening(meta))
 	if err != nil {
 		return nil, fmt.Errorf("tracestore: %w", err)
 	}
-	w.lock = lock
-	open := opening(meta)
-	if err := open.write(dir); err != nil {
-		_ = lock.Close()
-		return nil, fmt.Errorf("tracestore: %w", err)
-	}
+	w := &Writer{dir: dir, tool: meta.ToolVersion, options: options, lines: meta.Cell.Lines, lock: lock}
 	w.names, w.stacks = newParts[nameRow](w, tableNames), newParts[stackRow](w, tableStacks)
 	w.threads, w.devices = newParts[threadRow](w, tableThreads), newParts[deviceRow](w, tableDevices)
 	w.call, w.op = newParts[callRow](w, tableCalls), newParts[deviceOpRow](w, tableDeviceOps)
 	w.line, w.scheduler = newParts[lineRow](w, tableLines), newParts[schedulerRow](w, tableScheduler)
 	w.samples, w.scopes = newParts[sampleRow](w, tableSamples), newParts[scopeRow](w, tableScopes)
+	w.ranges = newParts[rangeRow](w, tableRanges)
 	w.marks, w.gc = newParts[markRow](w, tableMarks), newParts[gcRow](w, tableGC)
 	w.counters, w.overheads = newParts[counterRow](w, tableCounters), newParts[overheadRow](w, tableOverheads)
 	return w, nil
@@ -172,7 +165,7 @@ type part interface {
 // each calls do for every table until one fails.
 func (w *Writer) each(do func(part) error) error {
 	for _, p := range []part{w.names, w.stacks, w.threads, w.devices, w.call, w.op, w.line, w.scheduler, w.samples,
-		w.scopes, w.marks, w.gc, w.counters, w.overheads} {
+		w.scopes, w.ranges, w.marks, w.gc, w.counters, w.overheads} {
 		if err := do(p); err != nil {
 			return err
 		}
@@ -187,6 +180,35 @@ func wrapped(err error) error {
 		return fmt.Errorf("tracestore: %w", err)
 	}
 	return nil
+}
+
+// New ends the name of a folder that is being made: it has its own name once it is
+// locked and has a manifest, so that nobody takes it for one that its writer left.
+const New = ".new"
+
+func makeFolder(dir string, m manifest) (lock *os.File, err error) {
+	if _, err := os.Lstat(dir); err == nil {
+		return nil, &os.PathError{Op: "mkdir", Path: dir, Err: os.ErrExist}
+	}
+	if err := os.Mkdir(dir+New, 0o700); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.RemoveAll(dir + New)
+		}
+	}()
+	if lock, err = lockFolder(dir+New, unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return nil, err
+	}
+	if err = m.write(dir + New); err == nil {
+		err = os.Rename(dir+New, dir)
+	}
+	if err != nil {
+		_ = lock.Close()
+		return nil, err
+	}
+	return lock, nil
 }
 
 // lockFolder opens a folder and locks it as flock does; closing the file unlocks it.
