@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/inferscope/inferscope/analysis"
+	"github.com/inferscope/inferscope/report/summary"
 	"github.com/inferscope/inferscope/sidecar/internal/clock"
 	"github.com/inferscope/inferscope/sidecar/internal/config"
 	"github.com/inferscope/inferscope/sidecar/internal/server"
@@ -102,6 +104,10 @@ func TestTraceOfACellIsKept(t *testing.T) {
 	var got, want any
 	if json.Unmarshal(meta.Summary, &got) != nil || json.Unmarshal([]byte(report.Summary), &want) != nil || got == nil {
 		t.Errorf("the summary is not the report's")
+	}
+	again := analysis.Analyze(tl, analysis.Input{Source: meta.Source, Cell: meta.Cell, Collectors: meta.Collectors, Overhead: meta.Overhead})
+	if text := string(summary.Render(again)); text != report.Summary {
+		t.Errorf("the trace gives another report:\n%s\nthan the cell:\n%s", text, report.Summary)
 	}
 	if !meta.Complete || meta.Cell.Name != "In [5]" || meta.Cell.Lines[1] != "b = 2" || meta.Versions["python"] != "3.12.1" || meta.ToolVersion != "1.2.3" {
 		t.Errorf("meta %+v", meta)
