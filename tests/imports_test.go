@@ -72,6 +72,11 @@ var importRules = []importRule{
 	{folder: "sidecar/internal/tracefile/kineto", own: []string{"analysis/timeline", "sidecar/internal/tracefile/importer"}},
 	{folder: "sidecar/internal/tracefile/nsys", own: []string{"analysis/timeline", "sidecar/internal/tracefile/importer", "sidecar/internal/tracefile/sqlite"}},
 	{folder: "sidecar/internal/tracefile/sqlite"},
+	// What is on disk knows the nouns, and neither the collectors nor the session.
+	{folder: "sidecar/internal/tracestore", own: []string{"analysis/timeline", "analysis/result"},
+		others: []string{"github.com/parquet-go/parquet-go", "github.com/klauspost/compress/zstd", "golang.org/x/sys"}, tests: []string{"analysis/..."}},
+	{folder: "sidecar/internal/runhistory", own: []string{"sidecar/internal/tracestore"}, others: []string{"golang.org/x/sys"},
+		tests: []string{"analysis/timeline"}},
 	{folder: "sidecar", own: []string{"analysis/...", "report/...", "sidecar/..."}, others: []string{"github.com/", "golang.org/x/", "honnef.co/"}},
 
 	{folder: "bench", own: []string{"analysis/...", "report/..."}, others: []string{"golang.org/x/sys"}},
@@ -296,6 +301,10 @@ func TestImportRuleFails(t *testing.T) {
 		{"sidecar/internal/tracefile/kineto/a.go", `"` + own + `sidecar/internal/tracefile/nsys"`, "", "may not import sidecar/internal/tracefile/nsys"},
 		{"sidecar/internal/tracefile/nsys/a.go", `"` + own + `analysis"`, "", "may not import analysis"},
 		{"sidecar/internal/tracefile/sqlite/a.go", `"` + own + `sidecar/internal/tracefile/importer"`, "", "may not import sidecar/internal/tracefile/importer"},
+		{"sidecar/internal/tracestore/a.go", `"` + own + `analysis/timeline"`, "", ""},
+		{"sidecar/internal/tracestore/a.go", `"` + own + `analysis"`, "", "may not import analysis"},
+		{"sidecar/internal/runhistory/a.go", `"` + own + `sidecar/internal/tracestore"`, "", ""},
+		{"sidecar/internal/runhistory/a.go", `"` + own + `sidecar/internal/session"`, "", "may not import sidecar/internal/session"},
 		{"elsewhere/a.go", `"fmt"`, "", "no import rule"},
 	} {
 		source := "package p\nimport " + test.imports + "\n" + test.body

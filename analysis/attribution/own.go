@@ -16,7 +16,7 @@ var ownModules = map[string]bool{
 	"cell.py": true, "client.py": true, "collection.py": true, "columns.py": true, "display.py": true, "errors.py": true,
 	"_settings.py": true, "configuration.py": true, "functions.py": true, "gc_events.py": true, "gpu.py": true, "gpu_capture.py": true, "gpu_devices.py": true, "line_state.py": true, "lines.py": true, "magic.py": true,
 	"options.py": true, "recorder.py": true, "result.py": true, "sampling.py": true, "sidecar.py": true,
-	"statements.py": true, "threads.py": true, "transform.py": true,
+	"statements.py": true, "threads.py": true, "trace.py": true, "transform.py": true,
 }
 
 // OwnName is how a thread of InferScope's own is called where the program had to wait for it.

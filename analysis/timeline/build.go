@@ -74,6 +74,15 @@ func (r *repairs) losses() []Loss {
 // contradicts itself is repaired, and what was repaired is counted as a Loss.
 // An inverted window is taken as empty.
 func (b *Builder) Build(window Interval) *Timeline {
+	tl := b.build(window)
+	for _, batch := range b.budget.last { // without a lock: whoever takes a batch may ask the builder for names
+		b.budget.spill(batch)
+	}
+	b.budget.last = nil
+	return tl
+}
+
+func (b *Builder) build(window Interval) *Timeline {
 	if window.End < window.Start || window.End-window.Start < 0 { // inverted, or longer than int64 can say
 		window.End = window.Start
 	}
@@ -99,14 +108,13 @@ func (b *Builder) Build(window Interval) *Timeline {
 		stacks:  StackID(tl.Stacks.Len()),
 		names:   NameID(tl.Names.Len()),
 	}
-	for i, t := range b.threads {
+	for _, t := range b.threads {
 		tl.Threads = append(tl.Threads, t.build(limit, fix, freed))
-		b.threads[i] = nil
 	}
 	tl.Threads[0].CPUNs = -1
 	tl.Windows = windows(b.windows, window, fix)
-	tl.Calls = b.calls.build(limit, fix, freed)
-	byCorrelation := correlate(&tl.Calls)
+	calls, byCorrelation := b.calls.build(limit, fix, freed)
+	tl.Calls = calls
 	for _, d := range b.devices {
 		tl.Devices = append(tl.Devices, d.build(limit, &byCorrelation, fix, freed))
 	}
@@ -118,8 +126,7 @@ func (b *Builder) Build(window Interval) *Timeline {
 			tl.Overheads = append(tl.Overheads, Interval{start, end})
 		}
 	}
-	slices.SortFunc(tl.Overheads, func(x, y Interval) int { return cmp.Compare(x.Start, y.Start) })
-	b.byID = nil
+	slices.SortStableFunc(tl.Overheads, func(x, y Interval) int { return cmp.Compare(x.Start, y.Start) })
 	for _, c := range b.counters {
 		tl.Counters = append(tl.Counters, clipCounter(c, window))
 	}
@@ -150,6 +157,7 @@ type limits struct {
 func (t *ThreadBuilder) build(l limits, fix *repairs, freed *garbage) Thread {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	cut := t.restore()
 	name := t.name
 	if name == "" {
 		name = t.comm
@@ -157,7 +165,10 @@ func (t *ThreadBuilder) build(l limits, fix *repairs, freed *garbage) Thread {
 	out := Thread{PID: t.pid, TID: t.tid, Name: name, Main: t.main, Python: t.python, CPUNs: t.cpuNs}
 	var beside int64
 	out.Sched, beside = t.sched.build(l, t.known, fix, freed)
-	if out.CPUNs >= 0 {
+	switch {
+	case cut: // the rows that tell what it ran beside the window are not here
+		out.CPUNs = -1
+	case out.CPUNs >= 0:
 		out.CPUNs = max(out.CPUNs-beside, 0)
 	}
 	out.Lines = t.lines.build(l, freed)
@@ -181,12 +192,7 @@ func ended(end int64, window Interval) int64 {
 // build makes the table, and says how long the thread ran beside the window while it was known.
 func (s *schedTable) build(l limits, known Interval, fix *repairs, freed *garbage) (Sched, int64) {
 	order := s.runs.order(&s.off, freed)
-	out := Sched{
-		Off: s.off.take(order, freed), Wake: s.wake.take(order, freed), On: s.on.take(order, freed),
-		Reason: s.reason.take(order, freed), Syscall: s.syscall.take(order, freed),
-		Waker: s.waker.take(order, freed), Stack: s.stack.take(order, freed),
-	}
-	s.runs = runs{}
+	out := s.take(order, freed)
 	w := l.window
 	if known.End == Open {
 		known.End = w.End
@@ -278,9 +284,7 @@ func ranBeside(s *Sched, known, w Interval) int64 {
 
 func (t *lineTable) build(l limits, freed *garbage) Lines {
 	order := t.runs.order(&t.time, freed)
-	out := Lines{Time: t.time.take(order, freed), Line: t.line.take(order, freed),
-		Top: t.top.take(order, freed), Sampled: t.sampled.take(order, freed)}
-	t.runs = runs{}
+	out := t.take(order, freed)
 	hi, _ := slices.BinarySearch(out.Time, l.window.End)
 	// The last row at or before the start is what executes at the start. Of several rows at the
 	// start itself, all are kept: they are hits of their lines.
@@ -303,9 +307,7 @@ func (t *lineTable) build(l limits, freed *garbage) Lines {
 
 func (t *sampleTable) build(l limits, fix *repairs, freed *garbage) Samples {
 	order := t.runs.order(&t.time, freed)
-	out := Samples{Time: t.time.take(order, freed), Kind: t.kind.take(order, freed),
-		Syscall: t.syscall.take(order, freed), Stack: t.stack.take(order, freed), Module: t.module.take(order, freed)}
-	t.runs = runs{}
+	out := t.take(order, freed)
 	lo, hi := within(out.Time, l.window)
 	out = Samples{Time: out.Time[lo:hi], Kind: out.Kind[lo:hi], Syscall: out.Syscall[lo:hi],
 		Stack: out.Stack[lo:hi], Module: out.Module[lo:hi]}
@@ -353,9 +355,7 @@ func clip(start, end int64, w Interval, fix *repairs) (int64, int64, bool) {
 
 func (t *scopeTable) build(l limits, fix *repairs, freed *garbage) Scopes {
 	order := t.runs.order(&t.start, freed)
-	out := Scopes{Start: t.start.take(order, freed), End: t.end.take(order, freed),
-		Name: t.name.take(order, freed), Depth: t.depth.take(order, freed)}
-	t.runs = runs{}
+	out := t.take(order, freed)
 	n := 0
 	for i := range out.Start {
 		start, end, ok := clip(out.Start[i], out.End[i], l.window, fix)
@@ -375,8 +375,7 @@ func (t *scopeTable) build(l limits, fix *repairs, freed *garbage) Scopes {
 
 func (t *markTable) build(l limits, fix *repairs, freed *garbage) Marks {
 	order := t.runs.order(&t.time, freed)
-	out := Marks{Time: t.time.take(order, freed), Name: t.name.take(order, freed), Attributes: t.attributes.take(order, freed)}
-	t.runs = runs{}
+	out := t.take(order, freed)
 	lo, hi := within(out.Time, l.window)
 	out = Marks{out.Time[lo:hi], out.Name[lo:hi], out.Attributes[lo:hi]}
 	for i := range out.Time {
@@ -390,9 +389,7 @@ func (t *markTable) build(l limits, fix *repairs, freed *garbage) Marks {
 
 func (t *gcTable) build(l limits, fix *repairs, freed *garbage) GC {
 	order := t.runs.order(&t.start, freed)
-	out := GC{Start: t.start.take(order, freed), End: t.end.take(order, freed),
-		Generation: t.generation.take(order, freed), Collected: t.collected.take(order, freed)}
-	t.runs = runs{}
+	out := t.take(order, freed)
 	n := 0
 	last := l.window.Start
 	for i := range out.Start {

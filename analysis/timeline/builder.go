@@ -32,16 +32,20 @@ type Builder struct {
 
 	names  *nameTable
 	stacks *stackTable
+	budget budget
 }
 
 // NewBuilder makes an empty builder.
 func NewBuilder() *Builder {
-	return &Builder{
+	b := &Builder{
 		byID:    map[uint64]*ThreadBuilder{},
 		process: Process{VoluntarySwitches: -1, InvoluntarySwitches: -1},
 		names:   newNameTable(),
 		stacks:  newStackTable(),
 	}
+	b.calls.budget = &b.budget
+	b.budget.until.Store(math.MaxInt64)
+	return b
 }
 
 // Thread is the builder of a thread, made when first asked for. pid and tid are
@@ -59,7 +63,7 @@ func (b *Builder) Thread(pid, tid int32) *ThreadBuilder {
 	if t := b.byID[key]; t != nil {
 		return t
 	}
-	t = &ThreadBuilder{id: ThreadID(len(b.threads) + 1), pid: pid, tid: tid, cpuNs: -1}
+	t = &ThreadBuilder{id: ThreadID(len(b.threads) + 1), pid: pid, tid: tid, cpuNs: -1, budget: &b.budget}
 	b.threads = append(b.threads, t)
 	b.byID[key] = t
 	return t
@@ -85,6 +89,11 @@ func (b *Builder) Frame(f Frame) FrameID { return b.stacks.internFrame(f) }
 // Stack interns a call stack, deepest frame first. It keeps nothing of the slice.
 // A stack deeper than MaxDepth loses frames in its middle.
 func (b *Builder) Stack(deepestFirst []FrameID) StackID { return b.stacks.intern(deepestFirst) }
+
+// Called interns the stack of a frame that another stack calls.
+func (b *Builder) Called(caller StackID, deepest FrameID) StackID {
+	return b.stacks.called(caller, deepest)
+}
 
 // Process is the record of process-wide facts; one goroutine fills it before Build.
 // Fields that are not filled keep their "not known" value.
@@ -162,6 +171,9 @@ type ThreadBuilder struct {
 	ranges  rangeTable
 	marks   markTable
 	gc      gcTable
+
+	budget *budget
+	cut    threadCuts
 }
 
 // ID is the thread's index in the timeline.
@@ -238,6 +250,9 @@ func (t *ThreadBuilder) AppendOffCPU(off, wake, on int64, r Reason, syscall int1
 	s.syscall.push(syscall)
 	s.waker.push(waker)
 	s.stack.push(stack)
+	if s.runs.rows%spillRows == 0 {
+		cutTable(t.budget, s, &t.cut.sched, t.schedBatch)
+	}
 }
 
 // AppendLine says that from time on the thread executes line of the cell's own
@@ -249,6 +264,9 @@ func (t *ThreadBuilder) AppendLine(time int64, line, top int32, sampled bool) {
 	l.line.push(line)
 	l.top.push(top)
 	l.sampled.push(sampled)
+	if l.runs.rows%spillRows == 0 {
+		cutTable(t.budget, l, &t.cut.lines, t.linesBatch)
+	}
 }
 
 // AppendSample adds a sample; syscall is -1 for none.
@@ -260,6 +278,9 @@ func (t *ThreadBuilder) AppendSample(time int64, k SampleKind, syscall int16, st
 	s.syscall.push(syscall)
 	s.stack.push(stack)
 	s.module.push(module)
+	if s.runs.rows%spillRows == 0 {
+		cutTable(t.budget, s, &t.cut.samples, t.samplesBatch)
+	}
 }
 
 // AppendScope adds an interval of inferscope.scope(); end may be Open.
@@ -270,6 +291,9 @@ func (t *ThreadBuilder) AppendScope(start, end int64, name NameID, depth uint16)
 	s.end.push(end)
 	s.name.push(name)
 	s.depth.push(depth)
+	if s.runs.rows%spillRows == 0 {
+		cutTable(t.budget, s, &t.cut.scopes, t.scopesBatch)
+	}
 }
 
 // AppendMark adds an instant of inferscope.mark_event().
@@ -279,6 +303,9 @@ func (t *ThreadBuilder) AppendMark(time int64, name, attributes NameID) {
 	m.time.push(time)
 	m.name.push(name)
 	m.attributes.push(attributes)
+	if m.runs.rows%spillRows == 0 {
+		cutTable(t.budget, m, &t.cut.marks, t.marksBatch)
+	}
 }
 
 // AppendGC adds a run of the garbage collector; end may be Open.
@@ -289,4 +316,7 @@ func (t *ThreadBuilder) AppendGC(start, end int64, gen uint8, collected int64) {
 	g.end.push(end)
 	g.generation.push(gen)
 	g.collected.push(collected)
+	if g.runs.rows%spillRows == 0 {
+		cutTable(t.budget, g, &t.cut.gc, t.gcBatch)
+	}
 }

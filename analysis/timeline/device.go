@@ -143,8 +143,15 @@ func (c *Calls) Len() int { return len(c.Start) }
 // DeviceBuilder fills the track of one GPU. One goroutine at a time may use it.
 type DeviceBuilder struct {
 	device Device
-	runs   runs
+	ops    opTable
 
+	budget *budget
+	cut    spillable[opTable]
+}
+
+// opTable are the operations of a device under construction.
+type opTable struct {
+	runs           runs
 	start, end     column[int64]
 	kind           column[OpKind]
 	stream, graph  column[uint32]
@@ -176,22 +183,34 @@ func (d *DeviceBuilder) Describe(name, pci string, memoryBytes int64) {
 
 // Append adds an operation, in nearly any order.
 func (d *DeviceBuilder) Append(o Op) {
-	d.runs.note(o.Start)
-	d.start.push(o.Start)
-	d.end.push(o.End)
-	d.kind.push(o.Kind)
-	d.stream.push(o.Stream)
-	d.graph.push(o.Graph)
-	d.name.push(o.Name)
-	d.bytes.push(o.Bytes)
-	d.copies.push(o.Copy)
-	d.source.push(o.Source)
-	d.target.push(o.Target)
-	d.correlation.push(o.Correlation)
+	t := &d.ops
+	t.runs.note(o.Start)
+	t.start.push(o.Start)
+	t.end.push(o.End)
+	t.kind.push(o.Kind)
+	t.stream.push(o.Stream)
+	t.graph.push(o.Graph)
+	t.name.push(o.Name)
+	t.bytes.push(o.Bytes)
+	t.copies.push(o.Copy)
+	t.source.push(o.Source)
+	t.target.push(o.Target)
+	t.correlation.push(o.Correlation)
+	if t.runs.rows%spillRows == 0 {
+		cutTable(d.budget, t, &d.cut, d.batch)
+	}
 }
 
 // CallBuilder fills the table of CUDA calls. One goroutine at a time may use it.
 type CallBuilder struct {
+	calls callTable
+
+	budget *budget
+	cut    spillable[callTable]
+}
+
+// callTable are the calls under construction.
+type callTable struct {
 	runs        runs
 	start, end  column[int64]
 	thread      column[ThreadID]
@@ -203,29 +222,34 @@ type CallBuilder struct {
 
 // AppendSized adds a call with the bytes that its arguments speak of, in nearly any order.
 func (c *CallBuilder) AppendSized(start, end int64, thread ThreadID, class CallClass, name NameID, correlation uint32, bytes int64) {
-	for c.bytes.len() < c.start.len() {
-		c.bytes.push(0)
+	t := &c.calls
+	for t.bytes.len() < t.start.len() {
+		t.bytes.push(0)
 	}
-	c.bytes.push(bytes)
+	t.bytes.push(bytes)
 	c.append(start, end, thread, class, name, correlation)
 }
 
 // Append adds a call, in nearly any order.
 func (c *CallBuilder) Append(start, end int64, thread ThreadID, class CallClass, name NameID, correlation uint32) {
-	if c.bytes.len() > 0 {
-		c.bytes.push(0)
+	if t := &c.calls; t.bytes.len() > 0 {
+		t.bytes.push(0)
 	}
 	c.append(start, end, thread, class, name, correlation)
 }
 
 func (c *CallBuilder) append(start, end int64, thread ThreadID, class CallClass, name NameID, correlation uint32) {
-	c.runs.note(start)
-	c.start.push(start)
-	c.end.push(end)
-	c.thread.push(thread)
-	c.class.push(class)
-	c.name.push(name)
-	c.correlation.push(correlation)
+	t := &c.calls
+	t.runs.note(start)
+	t.start.push(start)
+	t.end.push(end)
+	t.thread.push(thread)
+	t.class.push(class)
+	t.name.push(name)
+	t.correlation.push(correlation)
+	if t.runs.rows%spillRows == 0 {
+		cutTable(c.budget, t, &c.cut, c.batch)
+	}
 }
 
 // Device is the builder of a GPU's track, made when first asked for.
@@ -237,7 +261,7 @@ func (b *Builder) Device(index int32) *DeviceBuilder {
 			return d
 		}
 	}
-	d := &DeviceBuilder{device: Device{Index: index}}
+	d := &DeviceBuilder{device: Device{Index: index}, budget: &b.budget}
 	b.devices = append(b.devices, d)
 	slices.SortFunc(b.devices, func(x, y *DeviceBuilder) int { return int(x.device.Index) - int(y.device.Index) })
 	return d

@@ -2,18 +2,15 @@ package timeline
 
 import (
 	"fmt"
+	"math"
 	"slices"
 )
 
 // build makes the calls' table; rows outside of the window are left out.
-func (c *CallBuilder) build(l limits, fix *repairs, freed *garbage) Calls {
-	order := c.runs.order(&c.start, freed)
-	out := Calls{Start: c.start.take(order, freed), End: c.end.take(order, freed), Thread: c.thread.take(order, freed),
-		Class: c.class.take(order, freed), Name: c.name.take(order, freed), Correlation: c.correlation.take(order, freed)}
-	if c.bytes.len() > 0 {
-		out.Bytes = c.bytes.take(order, freed)
-	}
-	c.runs = runs{}
+func (c *CallBuilder) build(l limits, fix *repairs, freed *garbage) (Calls, correlations) {
+	cut := restore(c.budget, &c.calls, &c.cut, c.batch)
+	order := c.calls.runs.order(&c.calls.start, freed)
+	out := c.calls.take(order, freed)
 	n := 0
 	for i := range out.Start {
 		start, end, ok := clip(out.Start[i], out.End[i], l.window, fix)
@@ -40,7 +37,12 @@ func (c *CallBuilder) build(l limits, fix *repairs, freed *garbage) Calls {
 		}
 		n++
 	}
-	return out.first(n)
+	out = out.first(n)
+	index := correlate(&out)
+	if cut && c.cut.from != 0 {
+		index.until = c.cut.from
+	}
+	return out, index
 }
 
 // first is the table cut to its first n rows; it shares the columns.
@@ -58,14 +60,16 @@ type correlations struct {
 	first uint32
 	dense []int32
 	rest  map[uint32]int32
+	// until is the start of the first call that was handed over.
+	until int64
 }
 
 func correlate(c *Calls) correlations {
 	if c.Len() == 0 {
-		return correlations{}
+		return correlations{until: math.MaxInt64}
 	}
 	first, last := slices.Min(c.Correlation), slices.Max(c.Correlation)
-	index := correlations{first: first}
+	index := correlations{first: first, until: math.MaxInt64}
 	if uint64(last-first) < 16*uint64(c.Len())+1024 {
 		index.dense = make([]int32, int(last-first)+1)
 		for i := range index.dense {
@@ -104,15 +108,11 @@ func (c *correlations) row(id uint32) int32 {
 // where they end after the window; operations launched before it are clipped to
 // its start.
 func (d *DeviceBuilder) build(l limits, calls *correlations, fix *repairs, freed *garbage) Device {
-	order := d.runs.order(&d.start, freed)
-	out := Ops{Start: d.start.take(order, freed), End: d.end.take(order, freed), Kind: d.kind.take(order, freed),
-		Stream: d.stream.take(order, freed), Name: d.name.take(order, freed), Bytes: d.bytes.take(order, freed),
-		Copy: d.copies.take(order, freed), Source: d.source.take(order, freed), Target: d.target.take(order, freed),
-		Graph: d.graph.take(order, freed)}
-	ids := d.correlation.take(order, freed)
-	d.runs = runs{}
-	out.Call = make([]int32, len(ids))
+	restore(d.budget, &d.ops, &d.cut, d.batch)
+	order := d.ops.runs.order(&d.ops.start, freed)
+	out, ids := d.ops.take(order, freed)
 	n := 0
+	late := Batch{Device: d.device.Index}
 	for i, id := range ids {
 		start, end, kind, name := out.Start[i], out.End[i], out.Kind[i], out.Name[i]
 		if end < start {
@@ -122,6 +122,10 @@ func (d *DeviceBuilder) build(l limits, calls *correlations, fix *repairs, freed
 		call := int32(-1)
 		if id != 0 {
 			call = calls.row(id)
+		}
+		if call < 0 && id != 0 && start >= calls.until {
+			late.add(&out, i, id) // launched by a call that was handed over: it follows it
+			continue
 		}
 		if end < l.window.Start || (call < 0 && start >= l.window.End) {
 			continue
@@ -140,10 +144,57 @@ func (d *DeviceBuilder) build(l limits, calls *correlations, fix *repairs, freed
 		out.Graph[n], out.Call[n] = out.Graph[i], call
 		n++
 	}
+	if late.Ops.Len() > 0 {
+		d.budget.later(late)
+	}
 	device := d.device
 	device.Ops = Ops{out.Start[:n], out.End[:n], out.Kind[:n], out.Stream[:n], out.Name[:n], out.Bytes[:n],
 		out.Copy[:n], out.Source[:n], out.Target[:n], out.Graph[:n], out.Call[:n]}
 	return device
+}
+
+// take empties the table and returns its rows in the given order, and their
+// correlations; nil means as appended. Call is not yet filled.
+func (t *opTable) take(order []uint32, freed *garbage) (Ops, []uint32) {
+	t.runs = runs{}
+	ids := t.correlation.take(order, freed)
+	return Ops{Start: t.start.take(order, freed), End: t.end.take(order, freed), Kind: t.kind.take(order, freed),
+		Stream: t.stream.take(order, freed), Name: t.name.take(order, freed), Bytes: t.bytes.take(order, freed),
+		Copy: t.copies.take(order, freed), Source: t.source.take(order, freed), Target: t.target.take(order, freed),
+		Graph: t.graph.take(order, freed), Call: make([]int32, len(ids))}, ids
+}
+
+func (d *DeviceBuilder) batch() Batch {
+	ops, ids := d.ops.take(nil, &garbage{})
+	for i := range ops.Call {
+		ops.Call[i] = -1
+	}
+	return Batch{Device: d.device.Index, Ops: ops, Correlation: ids}
+}
+
+// add appends a row of o whose call is not known here.
+func (b *Batch) add(o *Ops, row int, correlation uint32) {
+	to := &b.Ops
+	to.Start, to.End = append(to.Start, o.Start[row]), append(to.End, o.End[row])
+	to.Kind, to.Stream, to.Name = append(to.Kind, o.Kind[row]), append(to.Stream, o.Stream[row]), append(to.Name, o.Name[row])
+	to.Bytes, to.Copy = append(to.Bytes, o.Bytes[row]), append(to.Copy, o.Copy[row])
+	to.Source, to.Target = append(to.Source, o.Source[row]), append(to.Target, o.Target[row])
+	to.Graph, to.Call = append(to.Graph, o.Graph[row]), append(to.Call, -1)
+	b.Correlation = append(b.Correlation, correlation)
+}
+
+func (t *callTable) take(order []uint32, freed *garbage) Calls {
+	t.runs = runs{}
+	out := Calls{Start: t.start.take(order, freed), End: t.end.take(order, freed), Thread: t.thread.take(order, freed),
+		Class: t.class.take(order, freed), Name: t.name.take(order, freed), Correlation: t.correlation.take(order, freed)}
+	if t.bytes.len() > 0 {
+		out.Bytes = t.bytes.take(order, freed)
+	}
+	return out
+}
+
+func (c *CallBuilder) batch() Batch {
+	return Batch{Calls: c.calls.take(nil, &garbage{})}
 }
 
 // extent is the window prolonged to the end of the last operation that the cell launched.

@@ -35,6 +35,9 @@ func (t *ThreadBuilder) AppendRange(start, end int64, name NameID, kind RangeKin
 	r.end.push(end)
 	r.name.push(name)
 	r.kind.push(kind)
+	if r.runs.rows%spillRows == 0 {
+		cutTable(t.budget, r, &t.cut.ranges, t.rangesBatch)
+	}
 }
 
 type rangeTable struct {
@@ -46,9 +49,7 @@ type rangeTable struct {
 
 func (t *rangeTable) build(l limits, fix *repairs, freed *garbage) Ranges {
 	order := t.runs.order(&t.start, freed)
-	out := Ranges{Start: t.start.take(order, freed), End: t.end.take(order, freed), Name: t.name.take(order, freed),
-		Kind: t.kind.take(order, freed)}
-	t.runs = runs{}
+	out := t.take(order, freed)
 	n := 0
 	for i := range out.Start {
 		start, end, ok := clip(out.Start[i], out.End[i], l.window, fix)

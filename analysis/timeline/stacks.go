@@ -121,22 +121,42 @@ func (t *stackTable) walk(deepestFirst []FrameID, add bool) (StackID, bool) {
 		if f == 0 || int(f) >= len(t.stacks.frames) {
 			continue
 		}
-		key := stackNode{at, f}
-		next, ok := t.nodes[key]
+		next, ok := t.nodes[stackNode{at, f}]
 		if !ok {
 			if !add {
 				return 0, false
 			}
-			if len(t.stacks.parent) >= maxStackNodes {
-				t.overflow++
+			if next, ok = t.node(at, f); !ok {
 				return at, true
 			}
-			next = StackID(len(t.stacks.parent))
-			t.stacks.parent = append(t.stacks.parent, at)
-			t.stacks.frame = append(t.stacks.frame, f)
-			t.nodes[key] = next
 		}
 		at = next
 	}
 	return at, true
+}
+
+// node adds the node of a frame and its caller; false when the table is full.
+func (t *stackTable) node(caller StackID, f FrameID) (StackID, bool) {
+	if len(t.stacks.parent) >= maxStackNodes {
+		t.overflow++
+		return caller, false
+	}
+	next := StackID(len(t.stacks.parent))
+	t.stacks.parent = append(t.stacks.parent, caller)
+	t.stacks.frame = append(t.stacks.frame, f)
+	t.nodes[stackNode{caller, f}] = next
+	return next, true
+}
+
+func (t *stackTable) called(caller StackID, f FrameID) StackID {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if f == 0 || int(f) >= len(t.stacks.frames) || int(caller) >= len(t.stacks.parent) {
+		return caller
+	}
+	if id, ok := t.nodes[stackNode{caller, f}]; ok {
+		return id
+	}
+	id, _ := t.node(caller, f)
+	return id
 }

@@ -327,3 +327,19 @@ func (t *Timeline) Main() ThreadID {
 	}
 	return 0
 }
+
+// Rows is how many rows the tables have together.
+func (t *Timeline) Rows() int64 {
+	n := t.Calls.Len() + len(t.Overheads)
+	for i := range t.Threads {
+		th := &t.Threads[i]
+		n += th.Sched.Len() + th.Lines.Len() + th.Samples.Len() + th.Scopes.Len() + th.Ranges.Len() + th.Marks.Len() + th.GC.Len()
+	}
+	for i := range t.Devices {
+		n += t.Devices[i].Ops.Len()
+	}
+	for i := range t.Counters {
+		n += len(t.Counters[i].Time)
+	}
+	return int64(n)
+}

@@ -766,6 +766,8 @@ class Report(_Struct):
 
     Attributes:
         summary: The JSON of schema inferscope.summary/1.
+        trace: The folder of the cell's trace, which is written after the report: the sidecar holds an exclusive
+            flock on it until then. Empty when none is kept.
     """
 
     cell_id: str
@@ -774,6 +776,7 @@ class Report(_Struct):
     text: str
     summary: str
     losses: list[Loss]
+    trace: str
 
     def __init__(
         self,
@@ -784,6 +787,7 @@ class Report(_Struct):
         text: str = "",
         summary: str = "",
         losses: list[Loss] | None = None,
+        trace: str = "",
     ) -> None:
         _set(self, "cell_id", cell_id)
         _set(self, "html", html)
@@ -791,6 +795,7 @@ class Report(_Struct):
         _set(self, "text", text)
         _set(self, "summary", summary)
         _set(self, "losses", [] if losses is None else losses)
+        _set(self, "trace", trace)
 
 
 @dataclass(init=False, eq=False, repr=False, slots=True)
@@ -803,7 +808,11 @@ class StatusRequest(_Struct):
 
 @dataclass(init=False, eq=False, repr=False, slots=True)
 class Status(_Struct):
-    """Status is the sidecar's state."""
+    """Status is the sidecar's state.
+
+    Attributes:
+        history: Says whether the traces of the last cells are kept, and where or why not.
+    """
 
     sidecar_version: str
     pid: int
@@ -811,6 +820,7 @@ class Status(_Struct):
     active_cell: str
     cells_profiled: int
     collectors: list[CollectorStatus]
+    history: CollectorStatus
 
     def __init__(
         self,
@@ -821,6 +831,7 @@ class Status(_Struct):
         active_cell: str = "",
         cells_profiled: int = 0,
         collectors: list[CollectorStatus] | None = None,
+        history: CollectorStatus | None = None,
     ) -> None:
         _set(self, "sidecar_version", sidecar_version)
         _set(self, "pid", pid)
@@ -828,6 +839,7 @@ class Status(_Struct):
         _set(self, "active_cell", active_cell)
         _set(self, "cells_profiled", cells_profiled)
         _set(self, "collectors", [] if collectors is None else collectors)
+        _set(self, "history", CollectorStatus() if history is None else history)
 
 
 @dataclass(init=False, eq=False, repr=False, slots=True)
@@ -1009,6 +1021,7 @@ _FIELDS: dict[type[Any], tuple[tuple[str, _Shape], ...]] = {
         ("text", str),
         ("summary", str),
         ("losses", _ListOf(Loss)),
+        ("trace", str),
     ),
     StatusRequest: (),
     Status: (
@@ -1018,6 +1031,7 @@ _FIELDS: dict[type[Any], tuple[tuple[str, _Shape], ...]] = {
         ("active_cell", str),
         ("cells_profiled", int),
         ("collectors", _ListOf(CollectorStatus)),
+        ("history", CollectorStatus),
     ),
     Shutdown: (),
     Bye: (),

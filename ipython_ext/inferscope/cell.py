@@ -404,7 +404,7 @@ class Profiler:
         status = self._connect().request(_wire.StatusRequest(), _CONNECT_TIMEOUT)
         cells = "1 cell" if status.cells_profiled == 1 else f"{status.cells_profiled} cells"
         heading = f"InferScope {status.sidecar_version}: the sidecar runs (process {status.pid}, {cells} profiled)."
-        return display.status_text(heading, status.collectors)
+        return display.status_text(heading, [*status.collectors, status.history])
 
 
 def install(profiler: Profiler | None) -> Profiler | None:

@@ -7,6 +7,7 @@ import threading
 import time
 import uuid
 from contextlib import suppress
+from pathlib import Path
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING
 
@@ -174,6 +175,7 @@ class Collection:
             text=reply.text,
             summary=parse_summary(reply.summary),
             losses=tuple(Loss(loss.source, loss.reason, loss.count, loss.enable) for loss in reply.losses),
+            trace=Path(reply.trace) if reply.trace else None,
         )
 
     def cancel(self) -> None:

@@ -5,7 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import InferScopeError
+
+if TYPE_CHECKING:
+    from .trace import Tables
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,8 @@ class Result:
         text: The same for a terminal.
         summary: The numbers, by the schema named in `summary["schema"]`.
         losses: What was not seen.
+        trace: The folder of the cell's trace, which the sidecar writes after the report; None when none is kept.
+            docs/trace-format.md describes it. Copy it to keep it for longer than the next cells.
     """
 
     html: str
@@ -42,6 +50,27 @@ class Result:
     text: str
     summary: dict[str, Any]
     losses: tuple[Loss, ...]
+    trace: Path | None = None
+
+    def tables(self, library: str = "") -> Tables:
+        """The cell's events as tables, by name: `lines`, `scheduler`, `device_ops` and the others of the trace.
+
+        Waits until the trace is written. A table is read when it is asked for.
+
+        Args:
+            library: "pandas" or "polars"; by default the one that is installed.
+
+        Raises:
+            InferScopeError: No trace was kept, or it is not there any more; or the library is not installed.
+        """
+        if self.trace is None:
+            raise InferScopeError(
+                "No trace of this cell was kept.",
+                "Its report says why; INFERSCOPE_HISTORY_RUNS=10 keeps those of the last ten cells.",
+            )
+        from .trace import Tables
+
+        return Tables(self.trace, library)
 
     def _repr_mimebundle_(
         self, include: Sequence[str] | None = None, exclude: Sequence[str] | None = None

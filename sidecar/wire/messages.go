@@ -261,6 +261,9 @@ type Report struct {
 	// Summary is the JSON of schema inferscope.summary/1.
 	Summary string `msgpack:"summary"`
 	Losses  []Loss `msgpack:"losses"`
+	// Trace is the folder of the cell's trace, which is written after the report: the
+	// sidecar holds an exclusive flock on it until then. Empty when none is kept.
+	Trace string `msgpack:"trace"`
 }
 
 // StatusRequest asks for the sidecar's state. The answer is Status.
@@ -274,6 +277,8 @@ type Status struct {
 	ActiveCell     string            `msgpack:"active_cell"`
 	CellsProfiled  int               `msgpack:"cells_profiled"`
 	Collectors     []CollectorStatus `msgpack:"collectors"`
+	// History says whether the traces of the last cells are kept, and where or why not.
+	History CollectorStatus `msgpack:"history"`
 }
 
 // Shutdown asks the sidecar to exit. The answer is Bye, then the socket closes.

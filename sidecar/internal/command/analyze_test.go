@@ -94,7 +94,7 @@ func TestAnalyzeRefuses(t *testing.T) {
 		"cut.json":                   {ExitUnreadable, "cut.json cannot be read: byte 200: the trace ends too early\nhint: "},
 		"other.txt":                  {ExitUnreadable, "other.txt cannot be read: byte 0: it is no trace that is known here\nhint: it must be one of kineto, nsys"},
 		"absent.json":                {ExitUnreadable, "absent.json cannot be read: it cannot be opened: no such file or directory\nhint: "},
-		".":                          {ExitUnreadable, ". cannot be read: it is a folder\nhint: "},
+		".":                          {ExitUnreadable, ". cannot be read: manifest.json: there is none, so this is no trace\nhint: "},
 		"good.json --device 1":       {ExitUsage, `the trace has no device "1"; it has 0`},
 		"good.json --step 5":         {ExitUsage, `the trace has no step "5"; it has "ProfilerStep#4"`},
 		"good.json --step=":          {ExitUsage, "--step is empty"},

@@ -31,6 +31,8 @@ type Peer struct {
 	PID int
 	// UID is the effective user id of the process when it connected.
 	UID uint32
+	// Python is the interpreter's version, as the process gives it.
+	Python string
 }
 
 // conn stands between the socket of one client and the ZeroMQ library. It makes

@@ -54,6 +54,14 @@ type readyCollector struct {
 // Warm is called once, when the sidecar is ready, beside the other calls.
 type Warmer interface{ Warm() }
 
+// Flusher is a Handler with work that should outlive a request but not the sidecar.
+// Flush is called when serving is over and before Close; it returns when nothing is left
+// to do, or when ctx ends.
+type Flusher interface{ Flush(ctx context.Context) }
+
+// flushPatience bounds Flush: the client waits a second for an orderly end.
+const flushPatience = 700 * time.Millisecond
+
 // closePatience bounds the handler's Close: what it would release the kernel
 // releases with the process, and a loading that is under way cannot be stopped.
 const closePatience = 200 * time.Millisecond
@@ -162,6 +170,11 @@ func serveBoot(boot Boot, token []byte, version string, newHandler func(Boot) (H
 		},
 	}, handler)
 	end(nil) // what is left to do has only exitGrace
+	if f, ok := handler.(Flusher); ok {
+		ctx, cancel := context.WithTimeout(context.Background(), flushPatience)
+		defer cancel()
+		f.Flush(ctx)
+	}
 	return err
 }
 

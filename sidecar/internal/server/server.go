@@ -48,6 +48,10 @@ type Idler interface {
 	IdleExit() time.Duration
 }
 
+// Answered is a Handler that wants to know when a cell's report is on its way: what
+// need not delay the report is done then. It must return soon.
+type Answered interface{ Answered(cellID string) }
+
 // Config says how to serve.
 type Config struct {
 	// Dir is the directory for the socket; it must be the caller's with mode 0700.
@@ -296,6 +300,7 @@ func (s *server) hello(c *conn, e wire.Envelope) {
 		_ = c.Close()
 		return
 	}
+	c.peer.Python = h.Python
 	c.authenticate()
 	s.lastMessage.Store(time.Now().UnixNano())
 	if old := s.client; old != nil && old != c {

@@ -18,6 +18,27 @@ import (
 	"github.com/inferscope/inferscope/sidecar/wire"
 )
 
+// remembering is told when reports are sent.
+type remembering struct {
+	scripted
+	answered chan string
+}
+
+func (h *remembering) Answered(cellID string) { h.answered <- cellID }
+
+// What need not delay a report begins when it has been sent, and only then.
+func TestTheHandlerIsToldThatAReportWasSent(t *testing.T) {
+	h := &remembering{answered: make(chan string)} // whoever tells waits to be heard
+	c := open(t, serve(t, h, nil).endpoint)
+	c.ask(wire.Start{CellID: "a"})
+	if _, ok := c.ask(wire.Stop{CellID: "a"}).(*wire.Report); !ok {
+		t.Fatal("no report")
+	}
+	if cell := <-h.answered; cell != "a" {
+		t.Errorf("told of the cell %q", cell)
+	}
+}
+
 func TestACellFromStartToReport(t *testing.T) {
 	h := &scripted{}
 	c := open(t, serve(t, h, nil).endpoint)

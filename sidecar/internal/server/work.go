@@ -28,9 +28,21 @@ func (s *server) work(ctx context.Context) {
 				s.log.printf("%s of cell %.60q: %v", wire.Name(j.message), j.cell, err)
 			}
 			s.reply(j.conn, j.seq, answer)
+			s.answered(j)
 		default:
 			s.cancelOf(j.conn)
 		}
+	}
+}
+
+// answered tells the handler that a report has been sent.
+func (s *server) answered(j job) {
+	a, ok := s.handler.(Answered)
+	if m, stop := j.message.(*wire.Stop); ok && stop {
+		_ = s.guarded("Answered", func() error {
+			a.Answered(m.CellID)
+			return nil
+		})
 	}
 }
 

@@ -3,6 +3,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -34,19 +35,27 @@ type Config struct {
 	Sources Sources
 	// Place is where the configuration is looked for until a cell begins; a cell has its own.
 	Place config.Place
+	// MaxRows is how many events of a cell are kept in memory, about 50 bytes each; 0 is
+	// DefaultMaxRows. See docs/decisions/0016-bounded-memory.md for what becomes of the rest.
+	MaxRows int64
 }
+
+// DefaultMaxRows fits into 512 MiB with everything that is made of it.
+const DefaultMaxRows = 10_000_000
 
 // Service implements server.Handler: it profiles one cell at a time. It owns the
 // collectors from New until Close.
 type Service struct {
 	config  Config
 	started time.Time
+	keeper  *keeper
 
 	mu       sync.Mutex
 	cell     *cell // nil when no cell is being profiled
 	profiled int
 	// settings are those of the last cell that began.
 	settings config.Settings
+	save     func() // begins to write the last cell's trace; nil when that has begun
 }
 
 // cell is the collection that is going on.
@@ -59,13 +68,17 @@ type cell struct {
 	statuses []wire.CollectorStatus
 	gpu      []wire.CollectorStatus
 	cpu      time.Duration // of this process when the cell began
+	peer     server.Peer
+	trace    *trace // nil when none is kept
+	keepMore string // how to have a trace kept where none is
 }
 
 var _ server.Handler = (*Service)(nil)
 
 // New makes a service. Nothing is loaded before Warm or the first Start.
 func New(c Config) *Service {
-	return &Service{config: c, started: time.Now(), settings: config.Resolve(c.Place, nil).Settings}
+	c.MaxRows = cmp.Or(c.MaxRows, DefaultMaxRows)
+	return &Service{config: c, started: time.Now(), settings: config.Resolve(c.Place, nil).Settings, keeper: newKeeper()}
 }
 
 // Warm loads what makes the first Start fast. It takes up to a few hundred
@@ -82,6 +95,7 @@ func (s *Service) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.abort()
+	s.beginSaving()
 	var first error
 	for _, c := range s.config.Sources.all() {
 		if err := c.Close(); err != nil && first == nil {
@@ -99,6 +113,10 @@ func (s *Service) abort() {
 	for _, one := range s.cell.sessions {
 		one.Abort()
 	}
+	if t := s.cell.trace; t != nil {
+		t.ended()
+		t.discard()
+	}
 	s.cell = nil
 }
 
@@ -108,10 +126,12 @@ func (s *Service) Start(ctx context.Context, peer server.Peer, m wire.Start) (wi
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.abort()
+	s.beginSaving()
 
 	resolved := config.Resolve(config.Place{Dir: m.Directory, Environ: m.Environ}, m.Typed)
 	s.settings = resolved.Settings
-	c := &cell{start: m, settings: resolved.Settings, builder: timeline.NewBuilder(), cpu: ownCPU()}
+	c := &cell{start: m, settings: resolved.Settings, builder: timeline.NewBuilder(), cpu: ownCPU(), peer: peer}
+	s.bound(c, resolved)
 	target := collect.Target{PID: peer.PID, UID: peer.UID, Start: m, Options: options(resolved.Settings)}
 	main := c.builder.Thread(int32(peer.PID), int32(m.MainTID))
 	main.SetMain()
@@ -237,6 +257,9 @@ func (s *Service) Stop(_ context.Context, m wire.Stop) (wire.Report, error) {
 	}
 	s.cell = nil
 	s.profiled++
+	if c.trace != nil {
+		c.trace.make() // beside what follows
+	}
 	collecting := ownCPU() - c.cpu
 	window := timeline.Interval{Start: m.Begin, End: max(m.End, m.Begin)}
 	finish(c.sessions, window, c.builder)
@@ -250,14 +273,24 @@ func (s *Service) Stop(_ context.Context, m wire.Stop) (wire.Report, error) {
 		}
 	}
 	built := c.builder.Build(window)
-	res := analysis.Analyze(built, analysis.Input{
+	input := analysis.Input{
 		Source:     result.Source{Kind: "cell", ToolVersion: s.config.Version},
 		Cell:       cellOf(c.start, m),
 		Collectors: collectorsOf(c.statuses),
 		Overhead:   overheadOf(window, collecting, m.InProcessNs),
 		Functions:  c.python.Functions(),
-	})
-	return render(m.CellID, res), nil
+	}
+	kept := s.keep(c, built)
+	res := analysis.Analyze(kept.analysed, input)
+	if kept.note != "" {
+		res.Notes = append(res.Notes, kept.note)
+	}
+	report := render(m.CellID, res)
+	report.Trace = kept.path
+	if kept.path != "" {
+		s.save = func() { c.trace.save(built, s.meta(c, input, kept.until, report.Summary), kept.rows) }
+	}
+	return report, nil
 }
 
 // finish ends the sessions side by side: each may wait for its own last buffers.
@@ -297,6 +330,7 @@ func (s *Service) Status() wire.Status {
 	for _, c := range s.config.Sources.all() {
 		status.Collectors = append(status.Collectors, c.Status())
 	}
+	status.History = s.keeper.status(historyOf(s.settings))
 	return status
 }
 

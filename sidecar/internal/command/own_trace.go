@@ -1,0 +1,38 @@
+package command
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/inferscope/inferscope/analysis"
+	"github.com/inferscope/inferscope/analysis/result"
+	"github.com/inferscope/inferscope/sidecar/internal/tracestore"
+)
+
+// isFolder says whether a path is one: InferScope's own traces are folders.
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// analyzeOwn makes the report of a trace of InferScope's own again, of the whole cell where
+// tracestore.Open reads it whole. name is the path as the user wrote it.
+func analyzeOwn(env Env, name string) (*result.Result, error) {
+	tl, meta, err := tracestore.Open(env.Path(name))
+	if err != nil {
+		var of *tracestore.TraceError
+		if errors.As(err, &of) {
+			err = fmt.Errorf("%s: %w", of.Where, of.Err)
+		}
+		return nil, Unreadable(name, "a trace of InferScope is a folder with "+tracestore.ManifestName, err)
+	}
+	return analysis.Analyze(tl, analysis.Input{
+		Source:     result.Source{Kind: "inferscope", Path: name, ToolVersion: env.Version},
+		Cell:       meta.Cell,
+		Collectors: meta.Collectors,
+		Overhead:   meta.Overhead,
+		Functions:  meta.Functions,
+		Arch:       meta.Versions["arch"],
+	}), nil
+}

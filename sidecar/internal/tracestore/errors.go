@@ -1,0 +1,18 @@
+package tracestore
+
+import "fmt"
+
+// TraceError says why a trace cannot be read, or a part of it.
+type TraceError struct {
+	// Path is the trace's folder.
+	Path string
+	// Where names the file, and the row group where there is one.
+	Where string
+	Err   error
+}
+
+func (e *TraceError) Error() string {
+	return fmt.Sprintf("the trace %s cannot be read: %s: %v", e.Path, e.Where, e.Err)
+}
+
+func (e *TraceError) Unwrap() error { return e.Err }
