@@ -95,7 +95,8 @@ def unprivileged_kernel() -> Iterator[Kernel]:
             *_covers(_needed()),
             "--",
         ]
-        directories = ("HOME", "TMPDIR", "IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "XDG_RUNTIME_DIR")
+        jupyter = ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR")
+        directories = ("HOME", "TMPDIR", *jupyter, "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME")
         kernel = Kernel(
             env=dict.fromkeys(directories, str(home)),
             launcher=launcher,
