@@ -90,9 +90,11 @@ func build(g *Graph) {
 	b.walk()
 	var last int64
 	for i := range g.nodes {
-		last = max(last, g.nodes[i].at+g.nodes[i].length)
+		if g.counts(&g.nodes[i]) {
+			last = max(last, g.nodes[i].at+g.nodes[i].length-g.tl.Extent.Start)
+		}
 	}
-	g.tail = max(g.tl.Extent.End-last, 0)
+	g.tail = max(g.observed-last, 0)
 }
 
 // collect lists the operations of all devices by start, and their streams.
@@ -169,26 +171,34 @@ func (b *builder) ends() {
 func (b *builder) typical() {
 	var own, latency []int64
 	c := &b.tl.Calls
+	done := make([]int64, len(b.s.list)) // by stream
+	for i := range done {
+		done[i] = b.tl.Extent.Start
+	}
 	for _, o := range b.ops {
+		free := done[o.stream]
+		done[o.stream] = max(free, o.end)
 		if o.call < 0 {
 			continue
 		}
 		if c.Class[o.call] == timeline.CallLaunch {
 			own = append(own, c.End[o.call]-c.Start[o.call])
 		}
-		if after := o.start - c.End[o.call]; after >= 0 && after <= promptNs {
+		if after := o.start - c.End[o.call]; after >= 0 && after <= promptNs && free <= c.End[o.call] {
 			latency = append(latency, after)
 		}
 	}
-	b.own, b.latency = median(own, callNs), median(latency, latencyNs)
+	// Most launches may have waited for room: a call's own work is that of a short one.
+	b.own, b.latency = quantile(own, 10, callNs), quantile(latency, 2, latencyNs)
 }
 
-func median(list []int64, none int64) int64 {
+// quantile is the value below which one part in n of a list lies; none where it is empty.
+func quantile(list []int64, n int, none int64) int64 {
 	if len(list) == 0 {
 		return none
 	}
 	slices.Sort(list)
-	return list[len(list)/2]
+	return list[len(list)/n]
 }
 
 // walk gives points and operations their order and makes their edges. In order of observed

@@ -2,6 +2,7 @@ package replay
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"sort"
 
@@ -147,7 +148,7 @@ func (g *Graph) run(c *Change) int64 {
 					left = min(device.left(x.since, n.at), gone[n.thread].left(x.since, n.at))
 				}
 				if left < 1 {
-					lag = int64(float64(lag) * (left + (1-left)*keep))
+					lag = int64(math.Round(float64(lag) * (left + (1-left)*keep)))
 				}
 			}
 			if x.from >= 0 {
@@ -161,12 +162,14 @@ func (g *Graph) run(c *Change) int64 {
 			isCopy := n.kind != timeline.OpKernel
 			if c.Kernels && !isCopy || c.Copies && isCopy || c.Kernel != 0 && !isCopy && n.name == c.Kernel ||
 				isCopy && c.Transfers != nil && n.call >= 0 && c.Transfers(n.call) {
-				length = int64(float64(length) * keep)
+				length = int64(math.Round(float64(length) * keep))
 			}
 			at += length
 		}
 		done[i] = at
-		last = max(last, at)
+		if g.counts(n) {
+			last = max(last, at)
+		}
 	}
 	return last + g.tail
 }

@@ -72,6 +72,7 @@ type Graph struct {
 	tl    *timeline.Timeline
 	nodes []node // in an order in which every edge leads forwards
 	edges []edge // by node
+	main  timeline.ThreadID
 	// tail is the time after the last node, in ns.
 	tail     int64
 	observed int64
@@ -99,7 +100,7 @@ func Of(tl *timeline.Timeline) *Graph {
 	if Refused(tl) != "" {
 		return nil
 	}
-	g := &Graph{tl: tl, observed: tl.Extent.Ns()}
+	g := &Graph{tl: tl, main: tl.Main(), observed: tl.Extent.Ns()}
 	build(g)
 	g.replayed = g.run(&Change{})
 	return g
@@ -122,3 +123,8 @@ func (g *Graph) Distrusted() string {
 	}
 	return ""
 }
+
+// counts says that the wall lasts until a node is done. What a thread beside the main one
+// does counts as far as another node waits for it: a watchdog that looks after the device
+// every 100 ms must not hold the wall up.
+func (g *Graph) counts(n *node) bool { return n.op || g.main == 0 || n.thread == g.main }
