@@ -64,16 +64,22 @@ func low(t *testing.T, g *replay.Graph, what string, c replay.Change, want int64
 
 // Each step of 100 us: 40 of the host, a launch of 10, 6 until the kernel, 34 of kernel, 2
 // until the wait for it returns, 8 of the host.
-func syncEachStep(m *maker) {
+func syncEachStep(m *maker, name string) {
 	for at := int64(0); at < 1000; at += 100 {
 		m.launch(at+40, at+50, at+56, at+90, 1, "k")
-		m.call(m.main, at+50, at+92, timeline.CallSync, "cudaStreamSynchronize")
+		m.call(m.main, at+50, at+92, timeline.CallSync, name)
 	}
 }
 
 func TestSyncEachStep(t *testing.T) {
+	for _, name := range []string{"cudaDeviceSynchronize", "cudaStreamSynchronize", "cudaEventSynchronize"} {
+		t.Run(name, func(t *testing.T) { testSync(t, name) })
+	}
+}
+
+func testSync(t *testing.T, call string) {
 	m := newMaker()
-	syncEachStep(m)
+	syncEachStep(m, call)
 	g, tl := m.graph(t, 1000)
 	low(t, g, "no kernels", replay.Change{Kernels: true}, 660)
 	low(t, g, "no host", replay.Change{Host: true}, 400)
@@ -87,6 +93,34 @@ func TestSyncEachStep(t *testing.T) {
 	if p := g.Predict(&replay.Change{Kernels: true}); p.HighNs != 830*us {
 		t.Errorf("half of the kernels: %d, want 830 us", p.HighNs)
 	}
+}
+
+// Each step of 100 us: 40 of the host, a copy that its call waits for, 28 of the host.
+func TestBlockingCopy(t *testing.T) {
+	m := newMaker()
+	for at := int64(0); at < 1000; at += 100 {
+		m.work(at+40, at+72, at+46, at+70, 1, "", timeline.CallCopy, timeline.OpMemcpy)
+	}
+	g, _ := m.graph(t, 1000)
+	low(t, g, "no copies", replay.Change{Copies: true}, 760)
+	low(t, g, "no such copies", replay.Change{Transfers: func(call int32) bool { return call < 5 }}, 880)
+}
+
+// Without scheduler data: the main thread is silent while another makes calls.
+func TestHandedOver(t *testing.T) {
+	m := newMaker()
+	worker := m.b.Thread(1, 2)
+	m.call(m.main, 0, 10, timeline.CallOther, "cudaCall")
+	for i := range int64(10) {
+		m.call(worker, 100+80*i, 105+80*i, timeline.CallOther, "cudaCall")
+	}
+	m.launch(1000, 1005, 1010, 1100, 1, "k")
+	g, tl := m.graph(t, 1010)
+	of := func(id timeline.ThreadID, from, to int64) replay.Change {
+		return replay.Change{Removals: []replay.Removal{{Thread: id, Start: from * us, End: to * us, Share: 1}}}
+	}
+	low(t, g, "the worker's work", of(worker.ID(), 110, 180), 1030)
+	low(t, g, "the main thread's silence", of(tl.Main(), 300, 400), 1100)
 }
 
 func TestOverlapped(t *testing.T) {
@@ -154,7 +188,7 @@ func TestTwoThreads(t *testing.T) {
 // A thread that nobody waits for does not hold the wall up.
 func TestWatchdog(t *testing.T) {
 	m := newMaker()
-	syncEachStep(m)
+	syncEachStep(m, "cudaStreamSynchronize")
 	watchdog := m.b.Thread(1, 2)
 	m.call(watchdog, 500, 501, timeline.CallOther, "cudaEventQuery")
 	m.call(watchdog, 990, 991, timeline.CallOther, "cudaEventQuery")
@@ -179,7 +213,7 @@ func TestRefused(t *testing.T) {
 		t.Error("a cell without a device is replayed")
 	}
 	m := newMaker()
-	syncEachStep(m)
+	syncEachStep(m, "cudaStreamSynchronize")
 	m.b.AddWindow(timeline.Window{Start: 0, End: 500 * us})
 	if tl := m.b.Build(timeline.Interval{Start: 0, End: 1000 * us}); replay.Of(tl) != nil || replay.Refused(tl) == "" {
 		t.Error("a capture in windows is replayed")
