@@ -210,6 +210,8 @@ type idleSweep struct {
 
 	// each, where set, is told of every piece; of one that samples share out, k says nothing.
 	each func(start, end int64, k idle, line int32, sampled bool)
+	// who is the thread that the piece at hand is told of.
+	who timeline.ThreadID
 	// hostDue says that the gap is known to wait for the host: the launch of the operation
 	// that ends it was recorded, or none followed.
 	hostDue bool
@@ -327,6 +329,7 @@ func (s *idleSweep) idle(start, end int64, next int) {
 				who, refilling = s.main, fromMain
 			}
 		}
+		s.who = who.id
 		line := who.line
 		if line == 0 {
 			line = s.main.line

@@ -81,6 +81,8 @@ type IdlePiece struct {
 	// Sampled says that the host was running: samples of the whole line share such time out
 	// among several causes, and Kind is the one that most of it went to.
 	Sampled bool
+	// Thread is the host thread that is to blame, 0 when none is known.
+	Thread timeline.ThreadID
 }
 
 // IdlePieces cuts the idle time that was seen into pieces, in order of time. Their lengths
@@ -96,8 +98,8 @@ func (a *Attribution) IdlePieces(each func(IdlePiece)) {
 		if sampled {
 			k = a.idle.mostly(line)
 		}
-		p := IdlePiece{start, end, idleKinds[k], line, sampled}
-		if last.End == start && last.Kind == p.Kind && last.Line == line && last.Sampled == sampled {
+		p := IdlePiece{start, end, idleKinds[k], line, sampled, again.who}
+		if last.End == start && last.Kind == p.Kind && last.Line == line && last.Sampled == sampled && last.Thread == p.Thread {
 			last.End = end
 			return
 		}

@@ -1,0 +1,130 @@
+// Package replay runs the work of a cell or of an imported trace again, as a graph of
+// what waited for what, to tell how long it would take if parts of it took less time.
+//
+// Nodes are moments of host threads (a CUDA call begins or ends, a thread is woken) and
+// device operations. Each is reached by edges: a thread's own time since its last moment,
+// an operation's launch, the operation before it on its stream, an event it waited for,
+// the operations that a call waited for, the thread that woke it. A node happens once all
+// its edges allow it. The edge that allowed it last as it was observed carries what more
+// time went by; the others carry no more than they must, so that the unchanged replay
+// gives the observed times.
+package replay
+
+import (
+	"math"
+
+	"github.com/inferscope/inferscope/analysis/phrase"
+	"github.com/inferscope/inferscope/analysis/timeline"
+)
+
+// MaxIdentityError is the error of the unchanged replay, as a share of the observed wall,
+// beyond which nothing is predicted.
+const MaxIdentityError = 0.02
+
+// edgeKind says what an edge stands for, and so which changes concern it.
+type edgeKind uint8
+
+const (
+	// edgeOwn: a host thread's own time.
+	edgeOwn edgeKind = iota
+	// edgeWait: from the end of an operation to the return of the call that awaited it.
+	edgeWait
+	// edgeQueue: from the end of an operation that made room to the return of a launch.
+	edgeQueue
+	// edgeHand: from one thread to another.
+	edgeHand
+	// edgeLaunch: from the return of a launch to the operation; edgeInside from its begin.
+	edgeLaunch
+	edgeInside
+	// edgeStream: from one operation to the next on its stream.
+	edgeStream
+	// edgeEvent: from an operation of another stream.
+	edgeEvent
+	// edgeFixed: from the begin of the cell, whatever happens.
+	edgeFixed
+)
+
+// edge leads to a node from an earlier one: no sooner than lag after it.
+type edge struct {
+	// since is when the lag began as observed; it ended at the node's observed time. What a
+	// change removes from that stretch it removes from the lag.
+	since, lag int64
+	from       int32 // -1 is the begin of the cell
+	kind       edgeKind
+}
+
+// node is a moment of a thread, or a device operation.
+type node struct {
+	at int64 // observed: an operation's start
+	// length of an operation, 0 of a moment.
+	length int64
+	// call is the row in Timeline.Calls: of the launch, or that the moment belongs to; -1 for none.
+	call   int32
+	thread timeline.ThreadID
+	name   timeline.NameID
+	kind   timeline.OpKind
+	op     bool
+	edges  int32 // where its edges end
+}
+
+// Graph is what happened, ready to be replayed. It is immutable.
+type Graph struct {
+	tl    *timeline.Timeline
+	nodes []node // in an order in which every edge leads forwards
+	edges []edge // by node
+	main  timeline.ThreadID
+	// tail is the time after the last node, in ns.
+	tail     int64
+	observed int64
+	replayed int64
+}
+
+// Refused says why a timeline cannot be replayed; empty when it can.
+func Refused(tl *timeline.Timeline) string {
+	switch {
+	case len(tl.Windows) > 0:
+		return "GPU work was captured in windows, so the chain of what waited for what is not whole"
+	case tl.Extent.Ns() <= 0:
+		return "the cell took no time"
+	}
+	for i := range tl.Devices {
+		if tl.Devices[i].Ops.Len() > 0 {
+			return ""
+		}
+	}
+	return "no GPU work was captured"
+}
+
+// Of builds the graph of a timeline, nil when Refused says why not.
+func Of(tl *timeline.Timeline) *Graph {
+	if Refused(tl) != "" {
+		return nil
+	}
+	g := &Graph{tl: tl, main: tl.Main(), observed: tl.Extent.Ns()}
+	build(g)
+	g.replayed = g.run(&Change{})
+	return g
+}
+
+// ObservedNs is the wall as it was, in ns.
+func (g *Graph) ObservedNs() int64 { return g.observed }
+
+// IdentityError is how far the wall of the unchanged replay is from the observed one, as
+// a share of that.
+func (g *Graph) IdentityError() float64 {
+	return math.Abs(float64(g.replayed-g.observed)) / float64(g.observed)
+}
+
+// Distrusted says why the replay must not be used to predict; empty when it may.
+func (g *Graph) Distrusted() string {
+	if e := g.IdentityError(); e > MaxIdentityError {
+		return "the replay of the cell as it was takes " + phrase.Duration(g.replayed) + " instead of " + phrase.Duration(g.observed) +
+			", which is " + phrase.Percent(e) + " off: what waited for what is not understood well enough to predict"
+	}
+	return ""
+}
+
+// counts says that the wall lasts until a node is done. What a thread beside the main one
+// does counts as far as another node waits for it: a watchdog that looks after the device
+// every 100 ms must not hold the wall up.
+func (g *Graph) counts(n *node) bool { return n.op || g.main == 0 || n.thread == g.main }
