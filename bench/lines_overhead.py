@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "ipython_ext"))
 
-from inferscope import _wire, statements
+from inferscope import _settings, _wire, statements
 from inferscope.recorder import Recorder
 from record import estimate_ratio, measure, percentile, say, spread
 
@@ -138,7 +138,7 @@ def compare(what: str, source: str, seconds: float, budget: str = "", samples: b
     say(what)
     pairs: list[tuple[Times, Times]] = []
     own = []
-    options = _wire.Options(sample_hz=499)
+    options = _wire.Options(sample_hz=_settings.HZ)
     number, until = -2, time.monotonic() + seconds
     while number < LEAST_PAIRS or time.monotonic() < until:
         found = {}
@@ -186,7 +186,7 @@ def main() -> None:
         compare(f"lines, {name}, Python {version}", CELLS[name], seconds, budget)
     for name in ("train-like", "loop-heavy"):
         if name in chosen:
-            what = f"lines and 499 samples a second, {name}, Python {version}"
+            what = f"lines and {_settings.HZ} samples a second, {name}, Python {version}"
             compare(what, CELLS[name], arguments.seconds, samples=True)
 
 

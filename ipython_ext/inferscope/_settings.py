@@ -36,7 +36,7 @@ class Setting:
 
 
 # The defaults of the settings that act in this process.
-HZ = 499
+HZ = 199
 EBPF = True
 GPU = True
 FUNCTIONS = False
@@ -56,7 +56,7 @@ SETTINGS: tuple[Setting, ...] = (
         low=1,
         high=10000,
         choices=(),
-        default="499",
+        default="199",
         help="samples a second of each running thread",
     ),
     Setting(

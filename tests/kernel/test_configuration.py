@@ -49,7 +49,7 @@ def user_file(project: Path) -> Path:
 
 def test_defaults(configured):
     counts = counted(configured)
-    assert counts["hz"] == 499 and counts["multi_gpu"] == "reject" and counts["gpu_budget"] == 0.05
+    assert counts["hz"] == 199 and counts["multi_gpu"] == "reject" and counts["gpu_budget"] == 0.05
     assert counts["full"] is False and counts["cupti_finalize"] is True and counts["ebpf"] is True
 
 
@@ -61,7 +61,7 @@ def test_an_edited_file_counts_for_the_next_cell(configured, project):
     assert (counts["gpu_budget"], counts["cupti_finalize"]) == (0.2, False)
     pyproject.write_text("[tool.inferscope]\nfull = true\n")
     counts = counted(configured)
-    assert (counts["hz"], counts["multi_gpu"], counts["full"]) == (499, "reject", True)
+    assert (counts["hz"], counts["multi_gpu"], counts["full"]) == (199, "reject", True)
 
 
 def test_later_wins(configured, project):
@@ -132,7 +132,7 @@ def test_a_working_directory_that_is_gone(configured, project):
     (project / "gone").mkdir()
     configured.run(f"import os; os.chdir({str(project / 'gone')!r})")
     (project / "gone").rmdir()
-    assert counted(configured)["hz"] == 499
+    assert counted(configured)["hz"] == 199
 
 
 def test_the_idle_sidecar_exits_as_configured(configured, project):

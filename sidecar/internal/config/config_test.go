@@ -62,7 +62,7 @@ func TestLaterWins(t *testing.T) {
 	for subset := range 16 {
 		l := newLayout(t)
 		var options map[string]string
-		wants := []int{499, 101, 102, 103, 104}
+		wants := []int{199, 101, 102, 103, 104}
 		user := l.user("# nothing\n")
 		project := l.pyproject("[tool.other]\nhz = 7\n")
 		where := []string{"", user + ", line 2", project + ", line 3", "INFERSCOPE_HZ", "--hz"}
@@ -159,7 +159,7 @@ func TestWhereFilesAreLookedFor(t *testing.T) {
 		{[]string{"HOME=" + l.home, "XDG_CONFIG_HOME=" + elsewhere, "XDG_STATE_HOME=/state"}, 2, "/state/inferscope/runs"},
 		{[]string{"HOME=" + l.home, "XDG_CONFIG_HOME=relative", "XDG_STATE_HOME="}, 1, l.home + "/.local/state/inferscope/runs"},
 		{[]string{"XDG_CONFIG_HOME=" + elsewhere}, 2, ""},
-		{nil, 499, ""},
+		{nil, 199, ""},
 	} {
 		r := Resolve(Place{Environ: c.environ}, nil)
 		if r.Settings.HZ != c.hz || r.Settings.HistoryPath != c.history || len(r.Problems) != 0 {
@@ -349,7 +349,7 @@ func TestWhatIsNoReadableFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		r := l.resolve()
-		if len(r.Problems) != 1 || !strings.HasPrefix(r.Problems[0].Where, path) || !strings.Contains(r.Problems[0].What, name) || r.Settings.HZ != 499 {
+		if len(r.Problems) != 1 || !strings.HasPrefix(r.Problems[0].Where, path) || !strings.Contains(r.Problems[0].What, name) || r.Settings.HZ != 199 {
 			t.Errorf("%s: %v", name, r.Problems)
 		}
 	}

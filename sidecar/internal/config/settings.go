@@ -21,7 +21,7 @@ const (
 // of Settings and one entry here.
 var All = []Setting{
 	{
-		Name: "hz", Default: "499", Min: 1, Max: 10_000, Applies: NextCell, Option: "hz",
+		Name: "hz", Default: "199", Min: 1, Max: 10_000, Applies: NextCell, Option: "hz",
 		Help:  "samples a second of each running thread",
 		Doc:   "Samples a second of each running thread. The default is a prime number, so that it does not beat with timers and loops of the cell.",
 		field: func(s *Settings) any { return &s.HZ },

@@ -33,7 +33,7 @@ type Options struct {
 	// SchedulerRing and SampleRing are the sizes of the kernel's buffers in bytes,
 	// powers of two of at least a page. The defaults are 16 MiB and 2 MiB.
 	SchedulerRing, SampleRing int
-	// SampleHz is the sampling frequency where the client asks for none; 499 by
+	// SampleHz is the sampling frequency where the client asks for none; 199 by
 	// default. Negative switches the sampler off.
 	SampleHz int
 }
@@ -41,7 +41,7 @@ type Options struct {
 const (
 	defaultSchedulerRing = 16 << 20
 	defaultSampleRing    = 2 << 20
-	defaultSampleHz      = 499
+	defaultSampleHz      = 199
 	maxSampleHz          = 10_000
 )
 
