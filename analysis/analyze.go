@@ -79,8 +79,11 @@ func Analyze(tl *timeline.Timeline, in Input) *result.Result {
 	for i := range r.Host.Functions {
 		r.Host.Functions[i].File = phrase.File(r.Host.Functions[i].File)
 	}
-	if tl.Rung == timeline.RungTrace {
-		speakOfTrace(r)
+	switch {
+	case tl.Rung == timeline.RungTrace:
+		speak(ofTrace, r)
+	case in.Source.Kind == result.KindScript:
+		speak(ofScript, r)
 	}
 	return r
 }

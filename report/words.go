@@ -113,10 +113,13 @@ func Confidence(c float64) string {
 	return "low"
 }
 
-// Subject is what a report speaks of: a cell, or the trace of another tool.
+// Subject is what a report speaks of: a cell, a script, or the trace of another tool.
 func Subject(r *result.Result) string {
 	if r.Host.Rung == timeline.RungTrace {
 		return "trace"
+	}
+	if r.Source.Kind == result.KindScript {
+		return "script"
 	}
 	return "cell"
 }
@@ -209,21 +212,22 @@ func StateWords(class string) string {
 }
 
 // Outcome words how the cell ended when it did not end well; empty for "ok".
-func Outcome(c result.Cell) string {
+func Outcome(r *result.Result) string {
+	c, the := r.Cell, "The "+Subject(r)
 	switch c.Outcome {
 	case "", "ok":
 		return ""
 	case "error":
 		if c.ErrorName != "" {
-			return "The cell raised " + Visible(c.ErrorName, 120) + ". The report covers the time until then."
+			return the + " raised " + Visible(c.ErrorName, 120) + ". The report covers the time until then."
 		}
-		return "The cell raised an exception. The report covers the time until then."
+		return the + " raised an exception. The report covers the time until then."
 	case "interrupted":
-		return "The cell was interrupted. The report covers the time until then."
+		return the + " was interrupted. The report covers the time until then."
 	case "exit":
-		return "The cell asked the interpreter to exit. The report covers the time until then."
+		return the + " asked the interpreter to exit. The report covers the time until then."
 	}
-	return "The cell ended with: " + Visible(c.Outcome, 120) + "."
+	return the + " ended with: " + Visible(c.Outcome, 120) + "."
 }
 
 // Overhead says in one sentence what the measurement itself cost; nothing is known of that
@@ -234,9 +238,9 @@ func Overhead(r *result.Result) string {
 	}
 	o := r.Overhead
 	s := "InferScope used " + Duration(o.CollectorCPUNs) + " of CPU in its own process and about " +
-		About(o.InProcessNs) + " inside the cell's"
+		About(o.InProcessNs) + " inside the " + Subject(r) + "'s"
 	if o.EstimatedSlowdown > 0 {
-		s += "; the estimated slowdown of the cell is " + Percent(max(0, o.EstimatedSlowdown-1))
+		s += "; the estimated slowdown of the " + Subject(r) + " is " + Percent(max(0, o.EstimatedSlowdown-1))
 	}
 	return s + "."
 }

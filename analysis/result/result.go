@@ -31,9 +31,12 @@ type Result struct {
 	Repetition Repetition
 }
 
+// KindScript is the Source.Kind of a whole program, whose main module stands for the cell.
+const KindScript = "script"
+
 // Source says what was analysed.
 type Source struct {
-	// Kind is "cell", "inferscope", "kineto" or "nsys".
+	// Kind is "cell", KindScript, "inferscope", "kineto" or "nsys".
 	Kind string
 	// Path is the trace's path; empty for a live cell.
 	Path string

@@ -10,23 +10,28 @@ from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
 from .errors import InferScopeError
-from .result import Loss, Result
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from .api import mark_event, scope
     from .gpu_devices import MultiGpuError
+    from .result import Loss, Result
 
 __all__ = ["InferScopeError", "Loss", "MultiGpuError", "Result", "__version__", "last", "mark_event", "scope"]
 
 
 def __getattr__(name: str) -> Any:
-    # Not imported above: without msgpack a cell says what is missing, which needs this module.
+    # Not imported above: without msgpack a cell says what is missing, which needs this module. And what is imported
+    # here is imported before `python -m inferscope run` can take the working directory out of sys.path.
     if name in ("mark_event", "scope"):
         from . import api
 
         return getattr(api, name)
+    if name in ("Loss", "Result"):
+        from . import result
+
+        return getattr(result, name)
     if name == "MultiGpuError":
         from .gpu_devices import MultiGpuError  # brings ctypes along
 

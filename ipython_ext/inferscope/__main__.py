@@ -8,11 +8,20 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from .errors import InferScopeError
-from .sidecar import find_binary
 
-# Commands that need this interpreter, each given the words behind its name and returning the exit code. The binary
-# answers every other one.
-_IN_PYTHON: dict[str, Callable[[Sequence[str]], int]] = {}
+
+def _run(words: Sequence[str]) -> int:
+    if not getattr(sys.flags, "safe_path", False) and not sys.flags.isolated:
+        # The working directory for `python -m`: a file there must not stand in for a module that this imports.
+        del sys.path[0]
+    from .run import main as run
+
+    return run(words)
+
+
+# Commands that need this interpreter, each given the words behind its name and returning the exit code; they say
+# themselves what goes wrong. The binary answers every other one, and describes these too.
+_IN_PYTHON: dict[str, Callable[[Sequence[str]], int]] = {"run": _run}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,9 +31,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The command line without its name; the process's own by default.
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
+    if words and words[0] in _IN_PYTHON and words[1:2] not in (["-h"], ["--help"]):
+        return _IN_PYTHON[words[0]](words[1:])
     try:
-        if words and words[0] in _IN_PYTHON:
-            return _IN_PYTHON[words[0]](words[1:])
+        from .sidecar import find_binary
+
         path = find_binary()
         sys.stdout.flush()
         # For the commands that ask this interpreter something.

@@ -141,6 +141,10 @@ CODE_INTERNAL: Final = "internal"
 # VERSION is the protocol's version. Both sides must have the same one; a mismatch is refused in the answer to Hello
 # with a hint.
 VERSION: Final = 1
+# KIND_CELL is a cell of a notebook.
+KIND_CELL: Final = "cell"
+# KIND_SCRIPT is a whole program, whose main module stands for the cell.
+KIND_SCRIPT: Final = "script"
 
 
 @dataclass(init=False, eq=False, repr=False, slots=True)
@@ -241,7 +245,8 @@ class Start(_Struct):
         cell_file: The file name of the cell's compiled code; frames with it belong to the cell.
         line_offset: Added to a line of the cell's compiled code to give the line that the user sees: other than 0
             below cell magics that run their body. Lines in Events have it already.
-        cell_name: A title ("In [3]").
+        kind: KindCell or KindScript.
+        cell_name: A title: "In [3]", "train.py".
         calibration: Lets the kernel-side sampler walk Python frames; Valid is false when it could not be made.
         typed: The settings that the user typed for this cell, by name, as text. The sidecar finds the others.
         directory: The client's working directory, environ the part of its environment that the configuration
@@ -256,6 +261,7 @@ class Start(_Struct):
     source: str
     cell_file: str
     line_offset: int
+    kind: str
     cell_name: str
     execution_count: int
     calibration: Calibration
@@ -272,6 +278,7 @@ class Start(_Struct):
         source: str = "",
         cell_file: str = "",
         line_offset: int = 0,
+        kind: str = "",
         cell_name: str = "",
         execution_count: int = 0,
         calibration: Calibration | None = None,
@@ -285,6 +292,7 @@ class Start(_Struct):
         _set(self, "source", source)
         _set(self, "cell_file", cell_file)
         _set(self, "line_offset", line_offset)
+        _set(self, "kind", kind)
         _set(self, "cell_name", cell_name)
         _set(self, "execution_count", execution_count)
         _set(self, "calibration", Calibration() if calibration is None else calibration)
@@ -811,6 +819,9 @@ class Status(_Struct):
     """Status is the sidecar's state.
 
     Attributes:
+        events: How many rows and records the active cell has so far; 0 between cells.
+        gpu_busy: The share of the time that the busiest GPU last had something to do, by its driver; -1 when no
+            cell is active, or no device tells.
         history: Says whether the traces of the last cells are kept, and where or why not.
     """
 
@@ -819,6 +830,8 @@ class Status(_Struct):
     uptime_ns: int
     active_cell: str
     cells_profiled: int
+    events: int
+    gpu_busy: float
     collectors: list[CollectorStatus]
     history: CollectorStatus
 
@@ -830,6 +843,8 @@ class Status(_Struct):
         uptime_ns: int = 0,
         active_cell: str = "",
         cells_profiled: int = 0,
+        events: int = 0,
+        gpu_busy: float = 0.0,
         collectors: list[CollectorStatus] | None = None,
         history: CollectorStatus | None = None,
     ) -> None:
@@ -838,6 +853,8 @@ class Status(_Struct):
         _set(self, "uptime_ns", uptime_ns)
         _set(self, "active_cell", active_cell)
         _set(self, "cells_profiled", cells_profiled)
+        _set(self, "events", events)
+        _set(self, "gpu_busy", gpu_busy)
         _set(self, "collectors", [] if collectors is None else collectors)
         _set(self, "history", CollectorStatus() if history is None else history)
 
@@ -907,6 +924,7 @@ _FIELDS: dict[type[Any], tuple[tuple[str, _Shape], ...]] = {
         ("source", str),
         ("cell_file", str),
         ("line_offset", int),
+        ("kind", str),
         ("cell_name", str),
         ("execution_count", int),
         ("calibration", Calibration),
@@ -1030,6 +1048,8 @@ _FIELDS: dict[type[Any], tuple[tuple[str, _Shape], ...]] = {
         ("uptime_ns", int),
         ("active_cell", str),
         ("cells_profiled", int),
+        ("events", int),
+        ("gpu_busy", float),
         ("collectors", _ListOf(CollectorStatus)),
         ("history", CollectorStatus),
     ),

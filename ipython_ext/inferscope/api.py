@@ -85,6 +85,8 @@ class scope:  # noqa: N801 - reads as a word of the language: with inferscope.sc
         if self.start:
             self._enter_again()
             return self
+        if _watch is not None and self.name == _watch.name:
+            _watch.entering(self)
         self.ident = get_ident()
         _open[self] = None
         if _active is None:
@@ -115,6 +117,8 @@ class scope:  # noqa: N801 - reads as a word of the language: with inferscope.sc
             _depth.set(self.depth)
         if _active is not None:
             _active.left(self.name, start, end or monotonic_ns(), self.depth)
+        if _watch is not None:
+            _watch.leaving(self)
 
     def _enter_again(self) -> None:
         one = _Again(self, _again.get())
@@ -269,6 +273,43 @@ class Listener:
 _active: Listener | None = None
 
 
+class Watch:
+    """Calls back around the first scope of a name, on the thread that enters and leaves it.
+
+    Args:
+        name: The scope's name.
+        enter: Called before it is entered; must not raise but for an interrupt.
+        leave: Called once it has been left, in the same way.
+    """
+
+    def __init__(self, name: str, enter: Callable[[], None], leave: Callable[[], None]) -> None:
+        self.name = name
+        self._enter = enter
+        self._leave = leave
+        self._scope: scope | None = None
+
+    def entering(self, one: scope) -> None:
+        """Take note of a scope of this name."""
+        if self._scope is None:
+            self._scope = one
+            self._enter()
+
+    def leaving(self, one: scope) -> None:
+        """Take note of the end of any scope."""
+        if self._scope is one:
+            watch(None)
+            self._leave()
+
+
+def watch(one: Watch | None) -> None:
+    """Have a watch look at every scope from now on; None for none."""
+    global _watch
+    _watch = one
+
+
+_watch: Watch | None = None
+
+
 class _Thread(threading.local):
     """The system's id of the calling thread, as `tid`."""
 
@@ -318,6 +359,7 @@ def _plain_value(value: object) -> object:
 
 def _after_fork() -> None:
     """In a forked child: the other threads' scopes are not there any more."""
+    watch(None)
     ident = threading.get_ident()
     for one in list(_open):
         if one.ident != ident:

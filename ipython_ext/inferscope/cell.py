@@ -24,7 +24,7 @@ from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from . import display, threads
-from .errors import InferScopeError, OptionError
+from .errors import InferScopeError, OptionError, missing_module
 from .options import CellOptions, parse
 from .result import Result
 from .transform import directive_line, timed_offset
@@ -258,10 +258,11 @@ class Profiler:
         try:
             from .collection import Collection
         except ImportError as error:
-            display.notice(str(_missing_module(error)), _UNPROFILED)
+            display.notice(str(missing_module(error)), _UNPROFILED)
             return None
         source = _visible_source(cells)
-        collection = Collection(options, source, self._shell.execution_count)
+        count = self._shell.execution_count
+        collection = Collection(options, source, f"In [{count}]", execution_count=count)
         with self._lock:
             active = self._active
             if active is None:
@@ -361,7 +362,7 @@ class Profiler:
         try:
             from . import client  # noqa: F401 - the sidecar imports it where nobody sees the failure
         except ImportError as error:
-            raise _missing_module(error) from error
+            raise missing_module(error) from error
         return self._started_sidecar().connection(_CONNECT_TIMEOUT)
 
     def _started_sidecar(self) -> Sidecar:
@@ -400,7 +401,7 @@ class Profiler:
         try:
             from . import _wire
         except ImportError as error:
-            raise _missing_module(error) from error
+            raise missing_module(error) from error
         status = self._connect().request(_wire.StatusRequest(), _CONNECT_TIMEOUT)
         cells = "1 cell" if status.cells_profiled == 1 else f"{status.cells_profiled} cells"
         heading = f"InferScope {status.sidecar_version}: the sidecar runs (process {status.pid}, {cells} profiled)."
@@ -480,15 +481,3 @@ def _request_id(shell: InteractiveShell) -> str | None:
         return str(get_parent()["header"]["msg_id"])
     except (AttributeError, KeyError, LookupError, TypeError):
         return None
-
-
-def _missing_module(error: ImportError) -> InferScopeError:
-    # Not read from the error: where two threads import at once, it may name a module of ours.
-    for module, package in (("zmq", "pyzmq"), ("msgpack", "msgpack")):
-        try:
-            __import__(module)
-        except ImportError:
-            return InferScopeError(
-                f"InferScope needs the Python package {package}.", f"Install it with: %pip install {package}"
-            )
-    return InferScopeError(f"A part of InferScope could not be imported: {error}.")

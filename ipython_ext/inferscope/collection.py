@@ -1,4 +1,4 @@
-"""One cell's collection: from the request that starts it to the report."""
+"""One collection, of a cell or of a program: from the request that starts it to the report."""
 
 from __future__ import annotations
 
@@ -28,10 +28,17 @@ _STOP_TIMEOUT = 60.0
 
 
 class Collection:
-    """Collects around one cell.
+    """Collects around one cell, or one program.
 
-    `start`, then `attach` as the last thing before the cell's code runs, then
+    `start`, then `attach` (`attach_program` for a program) as the last thing before the code runs, then
     either `finish` or `cancel`. All on the thread that runs the cell.
+
+    Args:
+        options: The user's choices.
+        source: The cell's text as the user sees it.
+        name: The title of the report.
+        execution_count: The notebook's; 0 where there is none.
+        kind: `KIND_CELL`, or `KIND_SCRIPT` for a whole program, whose main module is the cell.
 
     Attributes:
         options: The user's choices; once `start` has returned, over what is configured.
@@ -41,14 +48,24 @@ class Collection:
         thread: The identity of the thread that runs the cell.
     """
 
-    def __init__(self, options: CellOptions, source: str, execution_count: int) -> None:
+    def __init__(
+        self,
+        options: CellOptions,
+        source: str,
+        name: str,
+        *,
+        execution_count: int = 0,
+        kind: str = _wire.KIND_CELL,
+    ) -> None:
         self.options = options
         self.note = ""
         self.attached = False
         self.thread = threading.get_ident()
         # Notebooks may hold lone surrogates, which no message can.
         self.source = source.encode("utf-8", "replace").decode("utf-8")
+        self._name = name.encode("utf-8", "replace").decode("utf-8")
         self._execution_count = execution_count
+        self._kind = kind
         self._settings = _wire.Options()
         self._connection: Connection | None = None
         self._cell_file = ""
@@ -91,7 +108,8 @@ class Collection:
                 source=self.source,
                 cell_file=cell_file,
                 line_offset=line_offset,
-                cell_name=f"In [{self._execution_count}]",
+                kind=self._kind,
+                cell_name=self._name,
                 execution_count=self._execution_count,
                 calibration=_calibration(self.options),
                 typed=dict(self.options.typed),
@@ -122,6 +140,17 @@ class Collection:
             self._connection = None
         if self._connection is None:
             self.start(connection, *place)
+        self._record(frame, None)
+
+    def attach_program(self, program: CodeType) -> None:
+        """Begin recording a program, and stamp the window's start; `start` has returned.
+
+        Args:
+            program: The code of its main module, which is about to run or runs already.
+        """
+        self._record(None, program)
+
+    def _record(self, frame: FrameType | None, program: CodeType | None) -> None:
         assert self._connection is not None
         self.attached = True
         if self.options.gpu and not self._no_cupti:
@@ -134,8 +163,13 @@ class Collection:
             self._need_samples,
             self._offset,
         )
-        self._recorder.start(frame)
+        self._recorder.start(frame, program)
         self._begin = time.monotonic_ns()
+
+    @property
+    def capturing(self) -> bool:
+        """Whether GPU work is captured at the moment."""
+        return self._capture is not None and self._capture.on
 
     def finish(self, end: int, outcome: str, error_name: str) -> Result:
         """Stop collecting and get the report.
@@ -152,11 +186,11 @@ class Collection:
         in_process, losses = self._stop_recording()
         captured = self._stop_capture()
         if self._connection is None:
-            raise InferScopeError("The cell ended before its code began; there is nothing to report.")
+            raise InferScopeError(f"The {self._kind} ended before its code began; there is nothing to report.")
         losses.extend(captured.losses)
         # Where CUPTI could not be used the sidecar tells, which knows what it saw instead.
         if not captured.losses and not (self._no_cupti and self.options.gpu):
-            losses.extend(_gpu_losses(self.options, captured.started))
+            losses.extend(_gpu_losses(self.options, captured.started, self._kind))
         reply = self._connection.request(
             _wire.Stop(
                 cell_id=self._cell_id,
@@ -197,6 +231,7 @@ class Collection:
             finalize=self.options.cupti_finalize,
             budget=0.0 if self.options.full else self.options.gpu_budget,
             several_devices=self.options.multi_gpu == "allow",
+            kind=self._kind,
         )
         capture.begin(self._gpu_ring)
         if not capture.failure or not gpu.probe().loaded:
@@ -239,12 +274,12 @@ def _calibration(options: CellOptions) -> _wire.Calibration:
     return calibration()
 
 
-def _gpu_losses(options: CellOptions, captured: bool) -> list[_wire.Loss]:
+def _gpu_losses(options: CellOptions, captured: bool, kind: str) -> list[_wire.Loss]:
     if captured or not gpu.probe().in_use:
         return []
     reason, enable = "GPU work of this process was not captured", ""
     if not options.gpu and "gpu" in options.typed:
-        reason, enable = f"{reason}: switched off for this cell", "leave out --no-gpu"
+        reason, enable = f"{reason}: switched off for this {kind}", "leave out --no-gpu"
     elif not options.gpu:
         reason, enable = f"{reason}: switched off in the configuration", "inferscope config show"
     return [_wire.Loss(source="cupti", reason=reason, enable=enable)]

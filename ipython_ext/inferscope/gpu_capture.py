@@ -101,6 +101,7 @@ class Capture:
         budget: The share of the cell's time that capture may cost. When it would cost more, capture goes on in windows,
             if `begin` is called on the process's main thread; 0 captures the cell whole, whatever that costs.
         several_devices: Let the cell use more than one device. Otherwise `MultiGpuError` is raised in it.
+        kind: What is captured, for sentences: "cell" or "script".
         shim: Another shim library than the package's own.
     """
 
@@ -110,11 +111,12 @@ class Capture:
         finalize: bool = True,
         budget: float = _settings.GPU_BUDGET,
         several_devices: bool = False,
+        kind: str = "cell",
         shim: Path | None = None,
     ) -> None:
         self._finalize = finalize
         self._budget = budget
-        self._watch = None if several_devices else DeviceWatch()
+        self._watch = None if several_devices else DeviceWatch(kind)
         self._path = shim or shim_path()
         self._library: ctypes.CDLL | None = None
         self._why = ""
@@ -170,6 +172,11 @@ class Capture:
         self._library = library
         if library.inferscope_capture_state() == _ON:
             self._disarm()
+
+    @property
+    def on(self) -> bool:
+        """Whether CUPTI is on at the moment."""
+        return self._library is not None and self._library.inferscope_capture_state() == _ON
 
     def end(self) -> CaptureSummary:
         """Wait for the device's work, and stop capture. Does nothing when `begin` did nothing."""

@@ -39,9 +39,13 @@ class DeviceWatch:
     """Stops the cell that uses a second device. `start` on the thread that runs the cell, `stop` on the same.
 
     One watch serves one cell; it owns its eventfd from `start` to `stop`.
+
+    Args:
+        kind: What it stops, for the sentence: "cell" or "script".
     """
 
-    def __init__(self) -> None:
+    def __init__(self, kind: str = "cell") -> None:
+        self._kind = kind
         self._lock = threading.Lock()
         self._fd = -1
         self._watching = False
@@ -91,7 +95,7 @@ class DeviceWatch:
         kind = type(
             "MultiGpuError",
             (MultiGpuError,),
-            {"__module__": "inferscope", "devices": devices, "_sentence": _sentence(library, devices)},
+            {"__module__": "inferscope", "devices": devices, "_sentence": _sentence(library, devices, self._kind)},
         )
         with self._lock:
             if self._watching:
@@ -99,14 +103,16 @@ class DeviceWatch:
                 _RAISE(self._cell, kind)
 
 
-def _sentence(library: ctypes.CDLL, devices: tuple[int, ...]) -> str:
+def _sentence(library: ctypes.CDLL, devices: tuple[int, ...], kind: str) -> str:
     names = []
     for device in devices:
         text = ctypes.create_string_buffer(128)
         known = library.inferscope_device_name(device, text, len(text)) == 0 and text.value
         names.append(f"{device} ({text.value.decode(errors='replace')})" if known else str(device))
     listed = " and ".join([", ".join(names[:-1]), names[-1]])
+    command = "inferscope run" if kind == "script" else "%%inferscope"
     return (
-        f"This cell uses more than one GPU: {listed}. InferScope profiles one GPU a cell by default, so the cell was"
-        ' stopped. To profile it on all of them, set multi_gpu = "allow", or write %%inferscope --multi-gpu allow.'
+        f"This {kind} uses more than one GPU: {listed}. InferScope profiles one GPU a {kind} by default, so the"
+        f' {kind} was stopped. To profile it on all of them, set multi_gpu = "allow", or write'
+        f" {command} --multi-gpu allow."
     )

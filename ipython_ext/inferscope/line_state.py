@@ -112,6 +112,15 @@ class CodeLines:
         # Lines that call this code, known while its events are all off.
         self.callers: set[int] = set()
 
+    def find_callers(self, state: ThreadLines) -> None:
+        """Take note of the lines that call this code, from the rows of one thread."""
+        # A return's row carries the code that returned and the line returned to.
+        self.callers = {
+            abs(line)
+            for line, code in zip(state.lines, state.codes, strict=True)
+            if code is self.code and line and abs(line) not in self.lines
+        }
+
     def line_at(self, offset: int) -> int:
         """The line of the instruction at `offset`."""
         for start, end, line in self.code.co_lines():

@@ -40,7 +40,17 @@ from .line_state import (
     ThreadLines,
     Threads,
 )
-from .monitoring import all_events, frame_events, free_tool, hide_callback, line_of_caller, nested, shell_runner
+from .monitoring import (
+    NO_TOOL,
+    all_events,
+    frame_events,
+    free_tool,
+    hide_callback,
+    innermost,
+    line_of_caller,
+    nested,
+    shell_runner,
+)
 
 _monitoring: Any = getattr(sys, "monitoring", None)
 
@@ -50,12 +60,8 @@ _MANY_THREADS = 64
 DEFAULT_EVENT_NS = 200
 
 
-class _Unknown:
-    """Stands for the current code of a thread whose stack must be read anew."""
-
-
-# Compared by identity only.
-_UNKNOWN: Any = _Unknown()
+# Stands for the current code of a thread whose stack must be read anew; compared by identity only.
+_UNKNOWN: Any = object()
 
 
 class MonitoredLines:
@@ -89,18 +95,9 @@ class MonitoredLines:
 
     def start(self, frame: FrameType | None) -> None:
         """Begin. `frame` is the cell's frame that asks for it, if there is one."""
-        tool = free_tool()
-        if tool is None:
-            self.losses.append(
-                _wire.Loss(
-                    source="python",
-                    reason="exact times of lines: every tool id of sys.monitoring is taken",
-                    enable="stop the other profilers, debuggers or coverage tools of this process",
-                )
-            )
+        if not self._claim_tool():
             return
-        self._register(tool)
-        event = _monitoring.events
+        tool, event = self._tool, _monitoring.events
         if frame is None:
             self._runner = shell_runner()
         else:
@@ -113,6 +110,19 @@ class MonitoredLines:
         if self._runner is not None and id(self._runner) not in self._codes:
             _monitoring.set_local_events(tool, self._runner, event.CALL)
         _monitoring.set_events(tool, event.PY_UNWIND | event.PY_THROW)
+
+    def start_program(self, code: CodeType) -> None:
+        """Begin with a program instead of a cell. `code` is its main module's; it may run already."""
+        if not self._claim_tool():
+            return
+        self._file = code.co_filename
+        self._watch(code, True)
+        _monitoring.set_events(self._tool, _monitoring.events.PY_UNWIND | _monitoring.events.PY_THROW)
+        frame = innermost(sys._getframe(), self._codes)
+        if frame is not None:
+            state = self._threads.state
+            self._read_stack(state, frame.f_code, frame)
+            self._emit(state, frame.f_code, frame.f_lineno)
 
     def stop(self) -> None:
         """End, and hand over what is there. Leaves nothing behind in the interpreter."""
@@ -133,6 +143,15 @@ class MonitoredLines:
         for event in self._callbacks:
             _monitoring.register_callback(tool, event, None)
         _monitoring.free_tool_id(tool)
+
+    def _claim_tool(self) -> bool:
+        """Register with the interpreter; False, which is a loss, when it has no place left."""
+        tool = free_tool()
+        if tool is None:
+            self.losses.append(NO_TOOL)
+            return False
+        self._register(tool)
+        return True
 
     def _register(self, tool: int) -> None:
         _monitoring.use_tool_id(tool, "inferscope")
@@ -185,7 +204,7 @@ class MonitoredLines:
         def on_line(code: CodeType, line: int) -> None:
             state = threads.state
             if state.code is not code:
-                read_stack(state, code, 2)
+                read_stack(state, code, sys._getframe(1))
             row = state.used
             try:
                 state.times[row] = now()
@@ -237,7 +256,7 @@ class MonitoredLines:
     def _on_return(self, code: CodeType, offset: int, value: object) -> None:
         state = self._threads.state
         if state.code is not code:
-            self._read_stack(state, code, 2)
+            self._read_stack(state, code, sys._getframe(1))
         state.code, line, state.top = state.stack.pop() if state.stack else BOTTOM
         self._emit(state, code, line)
 
@@ -250,7 +269,7 @@ class MonitoredLines:
                 if not state.foreign % CHUNK:
                     self._check_unwinding()
                 return
-            self._read_stack(state, code, 2)
+            self._read_stack(state, code, sys._getframe(1))
         if isinstance(error, KeyboardInterrupt):
             hide_callback(error, __file__)
         state.code, line, state.top = state.stack.pop() if state.stack else BOTTOM
@@ -266,7 +285,7 @@ class MonitoredLines:
         """
         state = self._threads.state
         if state.code is not code:
-            self._read_stack(state, code, 2)
+            self._read_stack(state, code, sys._getframe(1))
         own = state.lines[state.used - 1]
         deepest = state.yielded if state.yielded_at == state.used else own
         at_top = state.top == SELF
@@ -287,7 +306,7 @@ class MonitoredLines:
             state.code, state.top, state.stack = one.code, SELF, [BOTTOM]
             return
         if state.code is _UNKNOWN:
-            self._read_stack(state, one.code, 3)
+            self._read_stack(state, one.code, sys._getframe(2))
             return
         if line < 0 and state.code is not None:
             line = -line_of_caller(sys._getframe(2), state.code, -line)
@@ -296,9 +315,8 @@ class MonitoredLines:
             state.top = abs(line)
         state.code = one.code
 
-    def _read_stack(self, state: ThreadLines, code: CodeType, depth: int) -> None:
-        """Set a thread's stack from its frames; the one at `depth` executes `code`."""
-        frame: FrameType | None = sys._getframe(depth)
+    def _read_stack(self, state: ThreadLines, code: CodeType, frame: FrameType | None) -> None:
+        """Set a thread's stack from its frames; the first one executes `code`."""
         found: list[tuple[CodeLines, int]] = []
         while frame is not None:
             one = self._codes.get(id(frame.f_code))
@@ -372,12 +390,7 @@ class MonitoredLines:
             self._paused.append(one)
         _monitoring.set_local_events(self._tool, one.code, frame_events() if one.level == 1 else 0)
         if one.level == 2:
-            # A return's row carries the code that returned and the line returned to.
-            one.callers = {
-                abs(line)
-                for line, code in zip(state.lines, state.codes, strict=True)
-                if code is one.code and line and abs(line) not in one.lines
-            }
+            one.find_callers(state)
             self._unsure = frozenset().union(*(other.callers for other in self._paused))
         for other in self._states:
             other.stack = [

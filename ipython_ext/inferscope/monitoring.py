@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from types import CodeType, FrameType
 from typing import Any
+
+from . import _wire
 
 _monitoring: Any = getattr(sys, "monitoring", None)
 
 # How many frames of other code are searched for the cell's frame that called.
 _CALLERS = 16
+
+
+NO_TOOL = _wire.Loss(
+    source="python",
+    reason="exact times of lines: every tool id of sys.monitoring is taken",
+    enable="stop the other profilers, debuggers or coverage tools of this process",
+)
 
 
 def hide_callback(error: BaseException, file: str) -> None:
@@ -33,6 +42,13 @@ def line_of_caller(frame: FrameType, code: CodeType, default: int) -> int:
             return caller.f_lineno or default
         caller = caller.f_back
     return default
+
+
+def innermost(frame: FrameType | None, codes: Container[int]) -> FrameType | None:
+    """The first frame, from this one outwards, whose code object has one of these ids; None without one."""
+    while frame is not None and id(frame.f_code) not in codes:
+        frame = frame.f_back
+    return frame
 
 
 def nested(code: CodeType) -> Iterator[CodeType]:

@@ -82,10 +82,20 @@ def parse(line: str) -> CellOptions:
     parser = _parser()
     found, unknown = parser.parse_known_args(words)
     if unknown:
-        raise OptionError(*_unknown(parser, unknown[0]))
+        raise _unknown(parser, unknown[0])
+    return cell_options(found, found.output)
+
+
+def cell_options(found: argparse.Namespace, output: str | None = None) -> CellOptions:
+    """The options of what a parser with the settings has found.
+
+    Args:
+        found: What it has found.
+        output: The name under which the result is stored.
+    """
     values: dict[str, Any] = {s.name: getattr(found, s.name) for s in SETTINGS if hasattr(found, s.name)}
     typed = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in values.items()}
-    return CellOptions(output=found.output, typed=typed, **values)
+    return CellOptions(output=output, typed=typed, **values)
 
 
 def help_text() -> str:
@@ -93,11 +103,34 @@ def help_text() -> str:
     return _parser().format_help()
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser that raises instead of ending the process."""
+class Parser(argparse.ArgumentParser):
+    """A parser that raises instead of ending the process.
+
+    Args:
+        see: Where the user reads more, a sentence.
+        arguments: Those of argparse.
+    """
+
+    def __init__(self, see: str, **arguments: Any) -> None:
+        self.see = see
+        super().__init__(**arguments)
 
     def error(self, message: str) -> NoReturn:
-        raise OptionError(f"{message[:1].upper()}{message[1:].rstrip('.')}.", _SEE_HELP)
+        """Say what is wrong, as a sentence."""
+        raise OptionError(f"{message[:1].upper()}{message[1:].rstrip('.')}.", self.see)
+
+    def option(self, word: str) -> argparse.Action | None:
+        """The option that a word spells; None when there is none."""
+        return self._option_string_actions.get(word)
+
+    def unknown(self, word: str) -> OptionError:
+        """What to say of an option that does not exist; names the nearest."""
+        import difflib  # slow to import, and seldom needed
+
+        option = word.partition("=")[0]
+        nearest = difflib.get_close_matches(option, list(self._option_string_actions), n=1, cutoff=0.5)
+        hint = f"Did you mean {nearest[0]}? " if nearest else ""
+        return OptionError(f"There is no option {option}.", hint + self.see)
 
 
 _SEE_HELP = "See %inferscope --help."
@@ -109,8 +142,9 @@ inferscope.last() gives the result of the last profiled cell.
 """
 
 
-def _parser() -> _Parser:
-    parser = _Parser(
+def _parser() -> Parser:
+    parser = Parser(
+        _SEE_HELP,
         prog="%%inferscope",
         usage="%%inferscope [options], on the first line of a cell",
         description="Run the cell as it is and show below it why it took the time it took.",
@@ -121,6 +155,14 @@ def _parser() -> _Parser:
     )
     add = parser.add_argument
     add("-o", "--output", metavar="NAME", type=_name, help="store the result as NAME")
+    add_settings(parser)
+    add("-h", "--help", action="store_true", help="show this text; the cell is not run")
+    return parser
+
+
+def add_settings(parser: Parser) -> None:
+    """Give a parser the options that are settings."""
+    add = parser.add_argument
     for setting in SETTINGS:
         names = [f"-{setting.short}"] if setting.short else []
         names.append(f"--{setting.option}")
@@ -130,8 +172,6 @@ def _parser() -> _Parser:
         else:
             metavar = "|".join(setting.choices) or "N"
             add(*names, dest=setting.name, type=_value(setting), metavar=metavar, default=argparse.SUPPRESS, help=shown)
-    add("-h", "--help", action="store_true", help="show this text; the cell is not run")
-    return parser
 
 
 class _Switch(argparse.Action):
@@ -171,16 +211,7 @@ def _value(setting: Setting) -> Callable[[str], Any]:
     return read
 
 
-def _unknown(parser: _Parser, word: str) -> tuple[str, str]:
-    if not word.startswith("-"):
-        return (
-            f"{word!r} is not an option.",
-            "Code goes on the lines below %%inferscope. " + _SEE_HELP,
-        )
-    import difflib  # slow to import, and seldom needed
-
-    option = word.partition("=")[0]
-    known = list(parser._option_string_actions)
-    nearest = difflib.get_close_matches(option, known, n=1, cutoff=0.5)
-    hint = f"Did you mean {nearest[0]}? " if nearest else ""
-    return f"There is no option {option}.", hint + _SEE_HELP
+def _unknown(parser: Parser, word: str) -> OptionError:
+    if word.startswith("-"):
+        return parser.unknown(word)
+    return OptionError(f"{word!r} is not an option.", "Code goes on the lines below %%inferscope. " + _SEE_HELP)

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic_ns
-from types import FrameType
+from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Protocol
 
 from . import _wire, api, lines, statements, threads
@@ -92,15 +92,17 @@ class Recorder:
         self._losses: list[_wire.Loss] = []
         self._stopped = False
 
-    def start(self, frame: FrameType | None) -> None:
+    def start(self, frame: FrameType | None, program: CodeType | None = None) -> None:
         """Begin; the last thing before the cell's code runs. Never raises.
 
         Args:
             frame: The cell's own frame, when the cell asked for this itself.
+            program: Instead of a cell, the code of a program's main module, which may run already.
         """
         global _current
         _current = self
-        cell_file = frame.f_code.co_filename if frame is not None else ""
+        code = frame.f_code if frame is not None else program
+        cell_file = code.co_filename if code is not None else ""
         self._begin("sending", self._start_worker)
         self._begin("garbage collection", self._start_gc)
         self._begin("scopes and marks", self._start_listener)
@@ -108,7 +110,7 @@ class Recorder:
             self._begin("samples", lambda: self._start_sampler(cell_file))
         if self._options.functions:
             self._begin("exact function events", lambda: self._start_functions(cell_file))
-        self._begin("exact times of lines", lambda: self._start_lines(frame))
+        self._begin("exact times of lines", lambda: self._start_lines(frame, program))
 
     def stop(self) -> RecorderSummary:
         """End, and send what is left. Leaves nothing behind; also ends what an interrupt left half done.
@@ -176,14 +178,17 @@ class Recorder:
         self._parts.append(self._functions)
         self._functions.start()
 
-    def _start_lines(self, frame: FrameType | None) -> None:
+    def _start_lines(self, frame: FrameType | None, program: CodeType | None) -> None:
         event_ns = _event_ns()
         if _MONITORING:
             self._lines = lines.MonitoredLines(self._outbox, event_ns)
         else:
             self._lines = statements.MarkedLines(self._outbox, event_ns)
         self._parts.append(self._lines)
-        self._lines.start(frame)
+        if program is not None:
+            self._lines.start_program(program)
+        else:
+            self._lines.start(frame)
 
     def _run(self) -> None:
         while not self._end.wait(_TICK_S):
@@ -224,9 +229,14 @@ class _ListenerPart(api.Listener):
         return 0
 
 
+def prepare() -> None:
+    """Measure what the first recording would otherwise measure."""
+    _event_ns()
+
+
 def install(shell: InteractiveShell) -> None:
     """Prepare a shell for profiled cells: before Python 3.12, its cells get markers."""
-    _event_ns()
+    prepare()
     if not _MONITORING:
         from .transform import is_begin
 

@@ -76,10 +76,13 @@ class Sidecar:
 
     Args:
         binary: The program; by default what `find_binary` finds when it is needed.
+        last_word: A descriptor, the caller's, on which the sidecar says that this process died while it was profiled;
+            -1 for none.
     """
 
-    def __init__(self, binary: Path | None = None) -> None:
+    def __init__(self, binary: Path | None = None, last_word: int = -1) -> None:
         self._binary = binary
+        self._last_word = last_word
         self._lock = threading.Lock()
         self._process: _Process | None = None
         _sidecars.add(self)
@@ -144,15 +147,16 @@ class Sidecar:
         with self._lock:
             process = self._process
             if process is None or process.over():
-                process = self._process = _Process(self._binary)
+                process = self._process = _Process(self._binary, self._last_word)
             return process
 
 
 class _Process:
     """One sidecar process, from its start to the removal of its directory."""
 
-    def __init__(self, binary: Path | None) -> None:
+    def __init__(self, binary: Path | None, last_word: int) -> None:
         self._binary = binary
+        self._last_word = last_word
         self._popen: subprocess.Popen[bytes] | None = None
         self._directory: str | None = None
         self._directory_lock = -1
@@ -234,6 +238,7 @@ class _Process:
                     stderr=log,
                     cwd="/",
                     close_fds=True,
+                    pass_fds=() if self._last_word < 0 else (self._last_word,),
                     start_new_session=True,
                 )
             except OSError as error:
@@ -249,6 +254,7 @@ class _Process:
             "pid": os.getpid(),
             "dir": self._directory,
             "work_dir": configuration.directory(),
+            "last_word_fd": max(0, self._last_word),
         }
         assert self._popen.stdin is not None
         with contextlib.suppress(BrokenPipeError), self._popen.stdin as stdin:

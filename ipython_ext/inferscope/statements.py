@@ -18,6 +18,7 @@ import ast
 import builtins
 import sys
 import threading
+import warnings
 from collections.abc import Callable
 from time import monotonic_ns
 from types import CodeType, FrameType
@@ -74,6 +75,24 @@ def mark(module: ast.Module) -> ast.Module:
         else:
             body.append(marks.wrap(statement, closed=True))
     return ast.Module(body=body, type_ignores=module.type_ignores)
+
+
+def compile_marked(text: str | bytes, plain: CodeType) -> CodeType:
+    """Compile a program's main module once more, with markers.
+
+    Args:
+        text: Its text; as bytes, its encoding is what its first lines say.
+        plain: Its code as it is, which has the file's name; also the result where no markers can be put.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # said when the plain code was compiled
+            marked = ast.fix_missing_locations(mark(ast.parse(text, plain.co_filename)))
+            code = compile(marked, plain.co_filename, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return plain
+    _install_noop()
+    return code
 
 
 class _Marks:
@@ -223,6 +242,14 @@ class MarkedLines:
             self._record(frame.f_lineno)
         setattr(builtins, MARKER, self._record)
         setattr(builtins, END, self._end_statement)
+
+    def start_program(self, code: CodeType) -> None:
+        """Begin with a program instead of a cell. `code` is its main module's, with markers; it may run already."""
+        frame: FrameType | None = sys._getframe()
+        while frame is not None and frame.f_code is not code:
+            frame = frame.f_back
+        self._codes.append(code)
+        self.start(frame)
 
     def stop(self) -> None:
         """End, and hand over what is there."""

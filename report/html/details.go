@@ -21,7 +21,7 @@ func functions(p *page, r *result.Result, limits limits) {
 		p.tdNum(one(report.Percent(f.Share)))
 		p.raw(td)
 		if f.File == timeline.CellFile {
-			p.raw(`this cell`)
+			p.raw(`this `, markup(report.Subject(r)))
 		} else {
 			p.code(f.File, limits.name)
 		}
@@ -70,7 +70,7 @@ func threads(p *page, r *result.Result, limits limits) {
 		p.code(t.Name, limits.name/2)
 		p.raw(` <small>`, num(t.TID))
 		if t.Main {
-			p.raw(`, runs the cell`)
+			p.raw(`, runs the `, markup(report.Subject(r)))
 		} else if t.Python {
 			p.raw(`, Python`)
 		}
@@ -276,15 +276,15 @@ func collectors(p *page, r *result.Result, limits limits) {
 	p.more(limits.losses, len(r.Collectors), "source")
 }
 
-func howToRead(p *page, gpu bool) {
+func howToRead(p *page, subject markup, gpu bool) {
 	p.fold("How to read this", "", false)
 	p.list()
-	p.raw(`<li>Every nanosecond of the cell has one cause: what the thread that ran the cell was doing, or waiting for.</li>`,
+	p.raw(`<li>Every nanosecond of the `, subject, ` has one cause: what the thread that ran the `, subject, ` was doing, or waiting for.</li>`,
 		`<li>Start at the slowest line. Its colours and the last column say why it is slow.</li>`,
 		`<li>A saving is a range, from removing half of a cause to removing all of it. Savings may overlap, so do not add them up.</li>`,
 		`<li>In the picture a tall bar runs; a low or hatched one waits.</li>`)
 	if gpu {
-		p.raw(`<li>Every nanosecond in which the GPU had nothing to do has one cause too. To make a busy GPU’s cell faster, look at its kernels; to make an idle one’s faster, look at the causes.</li>`)
+		p.raw(`<li>Every nanosecond in which the GPU had nothing to do has one cause too. To make a busy GPU’s `, subject, ` faster, look at its kernels; to make an idle one’s faster, look at the causes.</li>`)
 	}
 	p.raw(`<li>Confidence falls when something was not seen. Below 0.5 there is no verdict.</li>`, endList, endFold)
 }

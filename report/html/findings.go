@@ -31,7 +31,7 @@ func findings(p *page, r *result.Result, limits limits) {
 		if r.Verdict.Class == result.Unknown {
 			p.raw(`<p style="margin:4px 0">No finding: too little was seen to tell.</p>`)
 		} else {
-			p.raw(`<p style="margin:4px 0">Nothing stands out. This cell does its work without waste that InferScope can see.</p>`)
+			p.raw(`<p style="margin:4px 0">Nothing stands out. This `, one(report.Subject(r)), ` does its work without waste that InferScope can see.</p>`)
 		}
 	}
 	if len(r.Findings) > 0 {
@@ -90,7 +90,7 @@ func whatIf(p *page, r *result.Result, limits limits) {
 	if len(r.WhatIf) == 0 {
 		return
 	}
-	p.fold("What if", one(report.Plural(int64(len(r.WhatIf)), "prediction"))+` of the cell's wall time`, false)
+	p.fold("What if", one(report.Plural(int64(len(r.WhatIf)), "prediction"))+` of the `+one(report.Subject(r))+`'s wall time`, false)
 	p.table(column{title: "If you"}, column{title: "Half gone", numeric: true}, column{title: "All gone", numeric: true})
 	for _, w := range r.WhatIf[:min(len(r.WhatIf), limits.findings)] {
 		p.raw(`<tr>`)

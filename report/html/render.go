@@ -65,7 +65,7 @@ func render(r *result.Result, limits limits) []byte {
 	scopes(p, r, limits)
 	memory(p, r)
 	notSeen(p, r, limits)
-	howToRead(p, len(r.Devices) > 0)
+	howToRead(p, markup(report.Subject(r)), len(r.Devices) > 0)
 	footer(p, r)
 	p.raw(`</div>`)
 	return p.b.Bytes()
@@ -92,7 +92,7 @@ func verdict(p *page, r *result.Result, limits limits) {
 	if r.WallNs > 0 {
 		p.raw(chip(accent, escaped(report.Class(v.Class), 40)), ` <span>`, one(report.Duration(r.WallNs)), ` wall time</span>`)
 	}
-	if s := report.Outcome(r.Cell); s != "" {
+	if s := report.Outcome(r); s != "" {
 		p.raw(` · <strong>`)
 		p.text(s, limits.sentence)
 		p.raw(`</strong>`)

@@ -23,7 +23,7 @@ func source(p *page, r *result.Result, limits limits) {
 	if len(lines) == 0 {
 		return
 	}
-	p.heading("The cell, line by line")
+	p.heading("The " + markup(report.Subject(r)) + ", line by line")
 	t := sourceTable{lines: lines, wall: r.WallNs, stats: make(map[int]result.LineStat, len(r.Host.Lines)), gpu: len(r.Devices) > 0, calls: report.CallsOnly(r)}
 	for _, s := range r.Host.Lines {
 		n := int(s.Line.Number)

@@ -45,7 +45,7 @@ func head(b *bytes.Buffer, r *result.Result) {
 		fmt.Fprintf(b, "\n%s, %s wall time, confidence %s (%.2f)\n", prose(report.Class(v.Class), name), report.Duration(r.WallNs),
 			report.Confidence(v.Confidence), v.Confidence)
 	}
-	if s := report.Outcome(r.Cell); s != "" {
+	if s := report.Outcome(r); s != "" {
 		fmt.Fprintf(b, "\n%s\n", opening(s, sentence))
 	}
 }

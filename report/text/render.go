@@ -45,7 +45,7 @@ func head(b *bytes.Buffer, r *result.Result) {
 		wrap(b, "", "", fmt.Sprintf("%s, %s wall time, confidence %s (%.2f)", report.Visible(report.Class(v.Class), 40), report.Duration(r.WallNs),
 			report.Confidence(v.Confidence), v.Confidence))
 	}
-	if s := report.Outcome(r.Cell); s != "" {
+	if s := report.Outcome(r); s != "" {
 		wrap(b, "", "", s)
 	}
 }
@@ -89,7 +89,7 @@ func source(b *bytes.Buffer, r *result.Result) {
 	if len(listing) == 0 {
 		return
 	}
-	b.WriteString("\nTHE CELL\n")
+	b.WriteString("\nTHE " + strings.ToUpper(report.Subject(r)) + "\n")
 	devices, calls := len(r.Devices) > 0, report.CallsOnly(r)
 	if devices {
 		row(b, fmt.Sprintf("%9s %8s %8s %8s line", "time", "gpu time", "launched", "gpu idle"))

@@ -55,7 +55,9 @@ type Start struct {
 	// LineOffset is added to a line of the cell's compiled code to give the line that the
 	// user sees: other than 0 below cell magics that run their body. Lines in Events have it already.
 	LineOffset int `msgpack:"line_offset"`
-	// CellName is a title ("In [3]").
+	// Kind is KindCell or KindScript.
+	Kind string `msgpack:"kind"`
+	// CellName is a title: "In [3]", "train.py".
 	CellName       string `msgpack:"cell_name"`
 	ExecutionCount int    `msgpack:"execution_count"`
 	// Calibration lets the kernel-side sampler walk Python frames; Valid is false
@@ -73,6 +75,14 @@ type Start struct {
 	// sidecar then makes no ring, and sees the GPU's work by other means where it can.
 	NoCUPTI string `msgpack:"no_cupti"`
 }
+
+// What is profiled.
+const (
+	// KindCell is a cell of a notebook.
+	KindCell = "cell"
+	// KindScript is a whole program, whose main module stands for the cell.
+	KindScript = "script"
+)
 
 // Options are the settings that count for one cell.
 type Options struct {
@@ -271,12 +281,17 @@ type StatusRequest struct{}
 
 // Status is the sidecar's state.
 type Status struct {
-	SidecarVersion string            `msgpack:"sidecar_version"`
-	PID            int               `msgpack:"pid"`
-	UptimeNs       int64             `msgpack:"uptime_ns"`
-	ActiveCell     string            `msgpack:"active_cell"`
-	CellsProfiled  int               `msgpack:"cells_profiled"`
-	Collectors     []CollectorStatus `msgpack:"collectors"`
+	SidecarVersion string `msgpack:"sidecar_version"`
+	PID            int    `msgpack:"pid"`
+	UptimeNs       int64  `msgpack:"uptime_ns"`
+	ActiveCell     string `msgpack:"active_cell"`
+	CellsProfiled  int    `msgpack:"cells_profiled"`
+	// Events is how many rows and records the active cell has so far; 0 between cells.
+	Events int64 `msgpack:"events"`
+	// GPUBusy is the share of the time that the busiest GPU last had something to do, by
+	// its driver; -1 when no cell is active, or no device tells.
+	GPUBusy    float64           `msgpack:"gpu_busy"`
+	Collectors []CollectorStatus `msgpack:"collectors"`
 	// History says whether the traces of the last cells are kept, and where or why not.
 	History CollectorStatus `msgpack:"history"`
 }

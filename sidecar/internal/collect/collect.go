@@ -54,6 +54,15 @@ type Witness interface {
 	Executing(tid int32, at int64) (timeline.SampleKind, timeline.NameID, bool)
 }
 
+// Counter is a Session that tells how many records it has taken in so far. Events may
+// be called at any time, by any goroutine.
+type Counter interface{ Events() int64 }
+
+// BusyMeter is a Session that watches devices. Busy is the share of the time that the
+// busiest one last had something to do; false before the first reading, or when no device
+// tells. It may be called at any time, by any goroutine.
+type BusyMeter interface{ Busy() (float64, bool) }
+
 // Session is one cell's collection by one source. It drains its own buffers in
 // the background, into the builder, so that memory stays bounded and nothing is
 // overwritten.

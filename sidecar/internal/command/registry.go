@@ -4,6 +4,7 @@ package command
 // command is one line here.
 func Commands() []Command {
 	return []Command{
+		runCommand(),
 		analyzeCommand(),
 		configCommand(),
 		doctorCommand(),

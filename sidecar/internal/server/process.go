@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -29,6 +30,9 @@ type Boot struct {
 	Dir string `json:"dir"`
 	// WorkDir is the client's working directory; the sidecar's own is the root.
 	WorkDir string `json:"work_dir"`
+	// LastWordFD is a descriptor that the sidecar inherited, where it says that the client
+	// died while it was profiled; 0 for none.
+	LastWordFD int `json:"last_word_fd"`
 }
 
 // Readiness is what the sidecar tells the client: one line of JSON on standard
@@ -61,6 +65,9 @@ type Flusher interface{ Flush(ctx context.Context) }
 
 // flushPatience bounds Flush: the client waits a second for an orderly end.
 const flushPatience = 700 * time.Millisecond
+
+// Profiler is a Handler that knows whether its client is being profiled at the moment.
+type Profiler interface{ Profiling() bool }
 
 // closePatience bounds the handler's Close: what it would release the kernel
 // releases with the process, and a loading that is under way cannot be stopped.
@@ -150,7 +157,9 @@ func serveBoot(boot Boot, token []byte, version string, newHandler func(Boot) (H
 	if idler, ok := handler.(Idler); ok {
 		idleExit = idler.IdleExit
 	}
+	var abandoned atomic.Bool
 	err = Serve(ctx, Config{
+		Abandoned: func() { abandoned.Store(true) },
 		Dir:       boot.Dir,
 		Token:     token,
 		ClientUID: uint32(os.Getuid()),
@@ -169,6 +178,13 @@ func serveBoot(boot Boot, token []byte, version string, newHandler func(Boot) (H
 			}
 		},
 	}, handler)
+	if boot.LastWordFD > 2 && errors.Is(context.Cause(ctx), errClientDead) {
+		// In this order: whoever ends the cell says so before.
+		profiler, ok := handler.(Profiler)
+		if ok && profiler.Profiling() || abandoned.Load() {
+			sayLastWord(boot.LastWordFD)
+		}
+	}
 	end(nil) // what is left to do has only exitGrace
 	if f, ok := handler.(Flusher); ok {
 		ctx, cancel := context.WithTimeout(context.Background(), flushPatience)
@@ -176,6 +192,16 @@ func serveBoot(boot Boot, token []byte, version string, newHandler func(Boot) (H
 		f.Flush(ctx)
 	}
 	return err
+}
+
+// sayLastWord tells the user of a client that died why there is no report of it.
+func sayLastWord(fd int) {
+	const sentence = "inferscope: the script ended without the end of its interpreter (os._exit, exec, a crash or a " +
+		"signal): there is no report\n"
+	unix.CloseOnExec(fd)
+	if err := unix.SetNonblock(fd, true); err == nil { // a terminal that was stopped must not keep the sidecar
+		_, _ = unix.Write(fd, []byte(sentence))
+	}
 }
 
 func readBoot(r io.Reader) (Boot, []byte, error) {

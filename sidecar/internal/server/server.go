@@ -67,6 +67,8 @@ type Config struct {
 	// IdleExit ends serving when no message came for so long and no cell is active; 0
 	// means never. It is asked again after each cell. Nil means never.
 	IdleExit func() time.Duration
+	// Abandoned is called when the client is gone inside a cell, before the handler's Cancel; may be nil.
+	Abandoned func()
 	// Log takes the server's log lines.
 	Log io.Writer
 	// Ready is called once, when clients can connect, with the ZeroMQ endpoint and

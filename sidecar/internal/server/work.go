@@ -125,6 +125,9 @@ func (s *server) cancelOf(c *conn) {
 		return
 	}
 	s.log.printf("%s (process %d) is gone; its cell %.60q is cancelled", c.id, c.peer.PID, cell)
+	if s.cfg.Abandoned != nil {
+		s.cfg.Abandoned()
+	}
 	if err := s.guarded("Cancel", func() error { return s.handler.Cancel(wire.Cancel{CellID: cell}) }); err != nil {
 		s.log.printf("cancel cell %.60q: %v", cell, err)
 	}

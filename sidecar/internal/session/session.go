@@ -274,7 +274,7 @@ func (s *Service) Stop(_ context.Context, m wire.Stop) (wire.Report, error) {
 	}
 	built := c.builder.Build(window)
 	input := analysis.Input{
-		Source:     result.Source{Kind: "cell", ToolVersion: s.config.Version},
+		Source:     result.Source{Kind: kindOf(c.start), ToolVersion: s.config.Version},
 		Cell:       cellOf(c.start, m),
 		Collectors: collectorsOf(c.statuses),
 		Overhead:   overheadOf(window, collecting, m.InProcessNs),
@@ -318,20 +318,52 @@ func (s *Service) Cancel(m wire.Cancel) error {
 	return nil
 }
 
+// Profiling implements server.Profiler.
+func (s *Service) Profiling() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.cell != nil
+}
+
 // Status tells what the sidecar is doing and which sources it has.
 func (s *Service) Status() wire.Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	status := wire.Status{SidecarVersion: s.config.Version, PID: s.config.PID,
-		UptimeNs: int64(time.Since(s.started)), CellsProfiled: s.profiled, Collectors: []wire.CollectorStatus{}}
+		UptimeNs: int64(time.Since(s.started)), CellsProfiled: s.profiled, GPUBusy: -1, Collectors: []wire.CollectorStatus{}}
 	if s.cell != nil {
 		status.ActiveCell = s.cell.start.CellID
+		status.Events, status.GPUBusy = s.cell.progress()
 	}
 	for _, c := range s.config.Sources.all() {
 		status.Collectors = append(status.Collectors, c.Status())
 	}
 	status.History = s.keeper.status(historyOf(s.settings))
 	return status
+}
+
+// progress is what Status tells of a cell: its records so far, and how busy the busiest GPU is, -1 when no device tells.
+func (c *cell) progress() (events int64, busy float64) {
+	events, busy = c.python.Events(), -1
+	for _, one := range c.sessions {
+		if counter, ok := one.(collect.Counter); ok {
+			events += counter.Events()
+		}
+		if meter, ok := one.(collect.BusyMeter); ok {
+			if share, ok := meter.Busy(); ok {
+				busy = max(busy, share)
+			}
+		}
+	}
+	return events, busy
+}
+
+// kindOf is what the client says it profiles; an unknown word is a cell.
+func kindOf(start wire.Start) string {
+	if start.Kind == wire.KindScript {
+		return wire.KindScript
+	}
+	return wire.KindCell
 }
 
 func cellOf(start wire.Start, stop wire.Stop) result.Cell {

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/inferscope/inferscope/analysis/timeline"
@@ -132,6 +133,7 @@ type Session struct {
 	stop      chan struct{}
 	done      chan struct{}
 	corrupt   error
+	read      atomic.Int64
 }
 
 // RingPath is the file that the shim is to fill.
@@ -155,9 +157,17 @@ func (s *Session) run() {
 func (s *Session) drain() {
 	if s.corrupt == nil {
 		s.decoder.tick(clock.Monotonic())
-		s.corrupt = s.ring.drain(s.decoder.record)
+		read := int64(0)
+		s.corrupt = s.ring.drain(func(record []byte) error {
+			read++
+			return s.decoder.record(record)
+		})
+		s.read.Add(read)
 	}
 }
+
+// Events implements collect.Counter.
+func (s *Session) Events() int64 { return s.read.Load() }
 
 // end stops reading and gives the ring back to the collector.
 func (s *Session) end() counters {

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cilium/ebpf/ringbuf"
@@ -37,6 +38,7 @@ type session struct {
 	processes map[uint32]*process
 	decoder   decoder
 	malformed int64
+	handled   atomic.Int64
 	record    ringbuf.Record
 
 	attached *attachment
@@ -179,7 +181,11 @@ func (s *session) drain(deadline time.Time) error {
 	return read(s.programs.samples, &s.record, time.Unix(1, 0), s.handle)
 }
 
+// Events implements collect.Counter.
+func (s *session) Events() int64 { return s.handled.Load() }
+
 func (s *session) handle(raw []byte) {
+	s.handled.Add(1)
 	switch s.decoder.decode(raw) {
 	case probeRecordKindRECORD_OFFCPU:
 		s.handleOffCPU(&s.decoder.offcpu)

@@ -7,7 +7,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/NVIDIA/go-nvml/pkg/nvml"
@@ -185,6 +187,7 @@ func (c *Collector) Begin(_ context.Context, target collect.Target, b *timeline.
 	for _, d := range c.devices {
 		s.readings = append(s.readings, newReading(c.lib, d, uint32(target.PID)))
 	}
+	s.busy.Store(math.Float64bits(-1))
 	go s.run()
 	return s, nil
 }
@@ -194,6 +197,8 @@ type session struct {
 	readings []*reading
 	stop     chan struct{}
 	done     chan struct{}
+	// busy is the last utilisation of the busiest device, bits of a float64 from 0 to 1; -1 before there is one.
+	busy atomic.Uint64
 }
 
 func (s *session) run() {
@@ -209,13 +214,21 @@ func (s *session) run() {
 		case <-s.stop:
 			return
 		case <-timer.C:
-			began := time.Now()
+			began, busiest := time.Now(), -1.0
 			for _, r := range s.readings {
 				r.sample(monotonic())
+				busiest = max(busiest, r.util)
 			}
+			s.busy.Store(math.Float64bits(busiest))
 			timer.Reset(distance(began.Sub(start), time.Since(began)))
 		}
 	}
+}
+
+// Busy implements collect.BusyMeter.
+func (s *session) Busy() (float64, bool) {
+	busy := math.Float64frombits(s.busy.Load())
+	return busy, busy >= 0
 }
 
 func (s *session) Abort() {

@@ -44,6 +44,9 @@ type reading struct {
 
 	gpmStart nvml.GpmSample
 	gpmAt    int64
+
+	// util is the last utilisation, from 0 to 1; -1 before there is one.
+	util float64
 }
 
 // counters are those that only grow.
@@ -56,7 +59,7 @@ type counters struct {
 }
 
 func newReading(lib nvml.Interface, d device, pid uint32) *reading {
-	return &reading{lib: lib, device: d, pid: pid, hits: map[string]int64{}}
+	return &reading{lib: lib, device: d, pid: pid, hits: map[string]int64{}, util: -1}
 }
 
 func (r *reading) counters() counters {
@@ -127,6 +130,7 @@ func (r *reading) sample(now int64) {
 	power, util, mem := -1.0, -1.0, int64(-1)
 	if u, ret := r.handle.GetUtilizationRates(); ret == nvml.SUCCESS {
 		util = float64(u.Gpu) / 100
+		r.util = util
 		r.sums.util += util
 		r.sums.memUtil += float64(u.Memory) / 100
 		r.n.util++

@@ -4,6 +4,8 @@
 package python
 
 import (
+	"sync/atomic"
+
 	"github.com/inferscope/inferscope/analysis/result"
 	"github.com/inferscope/inferscope/analysis/timeline"
 	"github.com/inferscope/inferscope/sidecar/internal/collect"
@@ -22,7 +24,8 @@ const (
 	maxLine = 1 << 26
 )
 
-// Session takes in the events of one cell. Its methods may not be called concurrently.
+// Session takes in the events of one cell. Its methods may not be called concurrently,
+// but for Events.
 type Session struct {
 	pid     int32
 	builder *timeline.Builder
@@ -33,6 +36,7 @@ type Session struct {
 	// witness tells what samples cannot; those that need it wait for Finish.
 	witness collect.Witness
 	waiting []sampleRow
+	taken   atomic.Int64
 }
 
 // thread is what the session keeps of one thread.
@@ -85,7 +89,15 @@ func (s *Session) Add(m wire.Events) {
 	s.gc(m.GC)
 	s.samples(m.Samples, names)
 	s.functions(m.Calls, m.Strings)
+	rows := len(m.Scopes.Start) + len(m.Marks.Time) + len(m.GC.Start) + len(m.Samples.Time)
+	for _, l := range m.Lines {
+		rows += len(l.Time)
+	}
+	s.taken.Add(int64(rows / 8))
 }
+
+// Events implements collect.Counter.
+func (s *Session) Events() int64 { return s.taken.Load() }
 
 // Finish asks the witness, if there is one, which must have finished; and adds what
 // was refused to the builder's losses. The session is over afterwards.

@@ -1,0 +1,117 @@
+"""The live line of a script run: one line at the bottom of the terminal, which the script's own output never touches.
+
+The terminal is told to scroll all its rows but the last, which is then rewritten in place; at the end it gets the row
+back, empty.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from . import threads
+
+_EVERY_S = 0.25
+# Below this the row is worth more than the line.
+_FEWEST_ROWS = 5
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What the line shows beside time and CPU.
+
+    Attributes:
+        events: What has been recorded so far.
+        gpu_busy: The share of the time that the busiest GPU was busy; negative when there is none to tell.
+    """
+
+    events: int
+    gpu_busy: float
+
+
+class LiveLine:
+    """Shows how a run goes on, from `start` to `stop`.
+
+    Args:
+        terminal: The descriptor of a terminal; the caller's.
+        look: Asked by a thread of the line's for the progress; None while nothing is collected.
+    """
+
+    def __init__(self, terminal: int, look: Callable[[], Progress | None]) -> None:
+        self._terminal = terminal
+        self._look = look
+        self._end = threading.Event()
+        self._rows = 0
+        self._thread: threading.Thread | None = None
+        self._begin = self._last = time.monotonic()
+        self._cpu = time.process_time()
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        self._thread = threads.start("live", self._run)
+
+    def stop(self) -> None:
+        """Take the line away. May be called twice."""
+        self._end.set()
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.join(2 * _EVERY_S)
+            self._give_back()
+
+    def forget(self) -> None:
+        """In a forked child: the line is the parent's."""
+        self._thread = None
+
+    def _run(self) -> None:
+        while not self._end.wait(_EVERY_S):
+            with suppress(Exception):  # a line that cannot be shown is no failure
+                self._show(text(*self._measured(), self._look()))
+
+    def _measured(self) -> tuple[float, float]:
+        """Seconds since the start, and the CPUs that the process used since the last call."""
+        now, cpu = time.monotonic(), time.process_time()
+        used = (cpu - self._cpu) / max(now - self._last, 1e-9)
+        self._last, self._cpu = now, cpu
+        return now - self._begin, used
+
+    def _show(self, line: str) -> None:
+        columns, rows = os.get_terminal_size(self._terminal)
+        if rows < _FEWEST_ROWS or self._end.is_set():
+            return
+        reserve = ""
+        if rows != self._rows:
+            # Down and up again: what is on the last row moves out of it. Setting the region moves the cursor.
+            reserve = f"\x1bD\x1bM\x1b7\x1b[1;{rows - 1}r\x1b8"
+            self._rows = rows
+        self._write(f"{reserve}\x1b7\x1b[{rows};1H\x1b[2K{line[: columns - 1]}\x1b8")
+
+    def _give_back(self) -> None:
+        rows, self._rows = self._rows, 0
+        if rows:
+            self._write(f"\x1b7\x1b[r\x1b[{rows};1H\x1b[2K\x1b8")
+
+    def _write(self, sequence: str) -> None:
+        with suppress(OSError):
+            os.write(self._terminal, sequence.encode())
+
+
+def text(seconds: float, cpus: float, progress: Progress | None) -> str:
+    """The words of the line."""
+    minutes, rest = divmod(int(seconds), 60)
+    parts = [f"{minutes} min {rest:02} s" if minutes else f"{rest} s", f"CPU {cpus:.0%}"]
+    if progress is None:
+        parts.append("not collecting")
+    else:
+        parts.append(f"{progress.events:,} events")
+        if progress.gpu_busy >= 0:
+            parts.append(f"GPU {progress.gpu_busy:.0%}")
+    return "inferscope: " + ", ".join(parts)
+
+
+def wanted(descriptor: int) -> bool:
+    """Whether a descriptor is a terminal on which a line can be rewritten."""
+    return os.isatty(descriptor) and os.environ.get("TERM", "dumb") != "dumb"

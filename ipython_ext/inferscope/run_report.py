@@ -1,0 +1,88 @@
+"""What a script run leaves behind: the report in a file, or on standard error."""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from .errors import InferScopeError
+from .result import Result
+
+
+class Voice:
+    """The standard error that the run began with, whatever the script does with its own."""
+
+    def __init__(self) -> None:
+        self.descriptor = -1
+        with suppress(OSError, ValueError, AttributeError):  # there may be none
+            self.descriptor = os.dup(sys.__stderr__.fileno())  # type: ignore[union-attr]
+        self._encoding = getattr(sys.__stderr__, "encoding", None) or "utf-8"
+
+    def say(self, sentence: str, hint: str = "") -> None:
+        """One sentence, and what to do about it."""
+        self.write(f"inferscope: {_one_line(sentence)}\n" + (f"hint: {_one_line(hint)}\n" if hint else ""))
+
+    def fail(self, error: InferScopeError, meaning: str) -> None:
+        """What went wrong, and what that means for the script."""
+        self.say(f"{error.sentence.rstrip('.')}; {meaning}", error.hint)
+
+    def write(self, text: str) -> None:
+        """Write text as it is. Never raises."""
+        content = text.encode(self._encoding, "replace")
+        with suppress(Exception):
+            sys.stderr.flush()
+        with suppress(OSError):
+            while content and self.descriptor >= 0:
+                content = content[os.write(self.descriptor, content) :]
+
+    def close(self) -> None:
+        """Let go of it; what is said afterwards is not heard."""
+        descriptor, self.descriptor = self.descriptor, -1
+        if descriptor >= 0:
+            with suppress(OSError):
+                os.close(descriptor)
+
+
+def render(result: Result, format: str, title: str) -> str:
+    """The report as the text of a file.
+
+    Args:
+        result: What it says.
+        format: One of `run_options.FORMATS`.
+        title: The title of a page.
+    """
+    if format == "html":
+        return (
+            f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title></head>\n'
+            f"<body>{result.html}</body></html>\n"
+        )
+    if format == "json":
+        return json.dumps(result.summary, indent=2, ensure_ascii=False) + "\n"
+    return (result.markdown if format == "md" else result.text).rstrip("\n") + "\n"
+
+
+def numbered(path: Path, number: int) -> Path:
+    """The path of the report with this number, counted from 1: report.html, report-2.html."""
+    return path if number == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
+
+
+def write(path: Path, text: str) -> None:
+    """Write a report.
+
+    Raises:
+        InferScopeError: It cannot be written.
+    """
+    try:
+        path.write_text(text, encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise InferScopeError(
+            f"The report cannot be written to {path}: {error.strerror or error}.", "Name another file by --report."
+        ) from None
+
+
+def _one_line(text: str) -> str:
+    return "".join(character if character.isprintable() else " " for character in text).rstrip(".")
