@@ -1,4 +1,3 @@
-// Package tracefile knows the files of other tools: the formats that a timeline can be written in.
 package tracefile
 
 import (
