@@ -5,6 +5,7 @@ package command
 func Commands() []Command {
 	return []Command{
 		analyzeCommand(),
+		exportCommand(),
 		configCommand(),
 		doctorCommand(),
 		completionCommand(),
