@@ -16,23 +16,23 @@ func isFolder(path string) bool {
 	return err == nil && info.IsDir()
 }
 
-// analyzeOwn makes the report of a trace of InferScope's own again, of the whole cell where
-// tracestore.Open reads it whole. name is the path as the user wrote it.
-func analyzeOwn(env Env, name string) (*result.Result, error) {
+// openOwn reads a trace of InferScope's own, of the whole cell where tracestore.Open reads it
+// whole. name is the path as the user wrote it.
+func openOwn(env Env, name string) (opened, error) {
 	tl, meta, err := tracestore.Open(env.Path(name))
 	if err != nil {
 		var of *tracestore.TraceError
 		if errors.As(err, &of) {
 			err = fmt.Errorf("%s: %w", of.Where, of.Err)
 		}
-		return nil, Unreadable(name, "a trace of InferScope is a folder with "+tracestore.ManifestName, err)
+		return opened{}, Unreadable(name, "a trace of InferScope is a folder with "+tracestore.ManifestName, err)
 	}
-	return analysis.Analyze(tl, analysis.Input{
+	return opened{timeline: tl, input: analysis.Input{
 		Source:     result.Source{Kind: "inferscope", Path: name, ToolVersion: env.Version},
 		Cell:       meta.Cell,
 		Collectors: meta.Collectors,
 		Overhead:   meta.Overhead,
 		Functions:  meta.Functions,
 		Arch:       meta.Versions["arch"],
-	}), nil
+	}}, nil
 }

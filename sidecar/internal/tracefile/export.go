@@ -1,5 +1,3 @@
-// Package tracefile knows the files of other tools: the traces that can be read, and
-// the formats that a timeline can be written in.
 package tracefile
 
 import (

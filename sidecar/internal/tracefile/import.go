@@ -1,3 +1,6 @@
+// Package tracefile reads the traces that other tools wrote, and writes theirs. Each
+// importer is a package of its own and one line in Importers, each exporter one in
+// Exporters; which importer a file needs is seen from what it holds, not from its name.
 package tracefile
 
 import (
