@@ -28,12 +28,13 @@ func (h *remembering) Answered(cellID string) { h.answered <- cellID }
 
 // What need not delay a report begins when it has been sent, and only then.
 func TestTheHandlerIsToldThatAReportWasSent(t *testing.T) {
-	h := &remembering{answered: make(chan string)} // whoever tells waits to be heard
+	h := &remembering{answered: make(chan string, 2)}
 	c := open(t, serve(t, h, nil).endpoint)
 	c.ask(wire.Start{CellID: "a"})
 	if _, ok := c.ask(wire.Stop{CellID: "a"}).(*wire.Report); !ok {
 		t.Fatal("no report")
 	}
+	eventually(t, "the handler is told", func() bool { return len(h.answered) > 0 })
 	if cell := <-h.answered; cell != "a" {
 		t.Errorf("told of the cell %q", cell)
 	}

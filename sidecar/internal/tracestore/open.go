@@ -59,9 +59,7 @@ func OpenBounded(dir string, maxRows int64) (*timeline.Timeline, Meta, error) {
 		}
 	}
 	tl := r.a.finish(r.spilled)
-	for _, l := range r.losses {
-		tl.Losses = append(tl.Losses, l)
-	}
+	tl.Losses = append(tl.Losses, r.losses...)
 	if r.cutAt > 0 {
 		tl = tl.Until(r.cutAt)
 	}
@@ -131,8 +129,7 @@ func (r *reader) findParts() error {
 	return nil
 }
 
-// read adds the rows of one part. The library of this package's own bounds what a file
-// can do; what is damaged is lost alone.
+// read adds the rows of one part; what is damaged is lost alone.
 func (r *reader) read(p partInfo) {
 	f, err := parquetread.Open(filepath.Join(r.dir, p.File))
 	if err != nil {

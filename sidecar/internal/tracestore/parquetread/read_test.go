@@ -8,6 +8,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/parquet-go/parquet-go"
@@ -178,6 +179,24 @@ func TestLengthsAreNotTrusted(t *testing.T) {
 	run := binary.AppendUvarint([]byte{1}, math.MaxUint32<<1)
 	if got, err := indexes(append(run, 1), 5, nil); err != nil || len(got) != 5 {
 		t.Errorf("a run of 2^32 indexes in a page of 5: %d, %v", len(got), err)
+	}
+}
+
+// A flipped bit that leaves the page readable is found by its checksum.
+func TestDamagedValueIsFound(t *testing.T) {
+	rows := randomRows(rand.New(rand.NewPCG(3, 3)), 50)
+	data := written(t, rows, &parquet.Uncompressed, 1<<20)
+	at := bytes.Index(data, binary.LittleEndian.AppendUint64(nil, uint64(rows[20].Plain)))
+	if at < 0 {
+		t.Fatal("the value is not in the file")
+	}
+	data[at] ^= 1
+	f, err := Read(bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Column(0, "plain"); err == nil || !strings.Contains(err.Error(), "checksum") {
+		t.Errorf("the error is %v", err)
 	}
 }
 
