@@ -56,6 +56,8 @@ func classOf(category []byte) class {
 		return classOverhead
 	case "Trace", "trace", "gpu_user_annotation":
 		return classNone
+	case "thread_state", "gpu_idle", "not_captured": // lanes of InferScope's own exporter (track.Category)
+		return classNone
 	}
 	return classOther
 }

@@ -48,6 +48,8 @@ func Random(seed uint64) track.Input {
 			from, to := interval()
 			t.AppendScope(from, to, b.Name("scope"), 0)
 			from, to = interval()
+			t.AppendRange(from, to, b.Name("range"), timeline.RangeKind(r.IntN(int(timeline.NumRangeKinds))))
+			from, to = interval()
 			t.AppendGC(from, to, 1, 2)
 			t.AppendMark(from, b.Name("mark"), 0)
 			from, to = interval()

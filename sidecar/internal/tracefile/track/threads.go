@@ -2,7 +2,6 @@ package track
 
 import (
 	"strconv"
-	"strings"
 
 	"github.com/inferscope/inferscope/analysis/attribution"
 	"github.com/inferscope/inferscope/analysis/phrase"
@@ -15,7 +14,7 @@ func (w *walker) thread(id timeline.ThreadID) {
 	t := &w.tl.Threads[id]
 	calls := w.calls[id]
 	known := t.Sched.Known.End > t.Sched.Known.Start
-	if t.Lines.Len()+t.Scopes.Len()+t.Marks.Len()+t.GC.Len()+len(calls) == 0 && !known {
+	if t.Lines.Len()+t.Ranges.Len()+t.Scopes.Len()+t.Marks.Len()+t.GC.Len()+len(calls) == 0 && !known {
 		return
 	}
 	l := w.lane(Track{Parent: w.process(t.PID), Kind: Thread, Name: threadName(t), PID: t.PID, TID: t.TID})
@@ -48,50 +47,30 @@ func threadName(t *timeline.Thread) string {
 	return "thread " + strconv.Itoa(int(t.TID))
 }
 
-// execution merges the lines of the cell with the CUDA calls that they make.
-func (w *walker) execution(l *lane, id timeline.ThreadID, calls []int32) {
-	lines := w.newLineWalk(id)
-	at, more := lines.next()
-	table := &w.tl.Calls
-	for more || len(calls) > 0 {
-		if more {
-			first := len(calls) == 0 || at.start < table.Start[calls[0]] || at.start == table.Start[calls[0]] && at.end >= table.End[calls[0]]
-			if first {
-				s := w.fill(at.start, at.end, Line, w.line(at.line))
-				s.number("line", int64(at.line))
-				if at.sampled {
-					s.text("exact", "no: samples tell the line")
-				}
-				l.add(s)
-				at, more = lines.next()
-				continue
-			}
-		}
-		l.add(w.call(calls[0]))
-		calls = calls[1:]
-	}
-	l.done()
+// feed tells slices in order of their start, of those that start together the longest first.
+type feed interface {
+	// peek is the interval of the next slice; false when there is none.
+	peek() (start, end int64, ok bool)
+	// take is the next slice, good until the walker fills another.
+	take() *Slice
 }
 
-var classNames = [timeline.NumCallClasses]string{timeline.CallLaunch: "launch", timeline.CallCopy: "copy", timeline.CallSync: "synchronise",
-	timeline.CallAlloc: "memory", timeline.CallModule: "module", timeline.CallEvent: "event", timeline.CallInit: "initialise"}
-
-func (w *walker) call(row int32) *Slice {
-	c := &w.tl.Calls
-	name := w.tl.Names.String(c.Name[row])
-	category := RuntimeCall
-	if rest, ok := strings.CutPrefix(name, "cu"); ok && !strings.HasPrefix(rest, "da") {
-		category = DriverCall
+// execution merges the lines of the cell with the ranges of code and the CUDA calls inside of them.
+func (w *walker) execution(l *lane, id timeline.ThreadID, calls []int32) {
+	feeds := []feed{newLineFeed(w, id), newRangeFeed(w, id), &callFeed{w, calls}}
+	for {
+		next, first, last := -1, int64(0), int64(0)
+		for i, f := range feeds {
+			if start, end, ok := f.peek(); ok && (next < 0 || start < first || start == first && end > last) {
+				next, first, last = i, start, end
+			}
+		}
+		if next < 0 {
+			break
+		}
+		l.add(feeds[next].take())
 	}
-	if name == "" {
-		name = "CUDA call"
-	}
-	s := w.fill(c.Start[row], c.End[row], category, name)
-	s.number("correlation", int64(c.Correlation[row]))
-	s.text("class", classNames[c.Class[row]])
-	w.withLine(s, w.callLine[row])
-	s.Flows = w.ops.of(row, s.Flows)
-	return s
+	l.done()
 }
 
 func (w *walker) marks(id ID, m *timeline.Marks) {

@@ -71,8 +71,10 @@ type Category uint8
 
 // The categories.
 const (
-	// Line is a line of the cell.
+	// Line is a line of the cell, or a Python function.
 	Line Category = iota
+	// Operator is an operator of a framework, or another range of its code.
+	Operator
 	// Scope is an interval of inferscope.scope(), Mark an instant of inferscope.mark_event().
 	Scope
 	Mark
@@ -97,7 +99,7 @@ const (
 	NumCategories
 )
 
-var categoryNames = [NumCategories]string{"python_function", "user_annotation", "user_annotation", "garbage_collection",
+var categoryNames = [NumCategories]string{"python_function", "cpu_op", "user_annotation", "user_annotation", "garbage_collection",
 	"thread_state", "cuda_runtime", "cuda_driver", "kernel", "gpu_memcpy", "gpu_memset", "gpu_idle", "not_captured", "overhead"}
 
 // String is the category's name in a file.

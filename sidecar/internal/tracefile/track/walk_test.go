@@ -112,6 +112,11 @@ func want(tl *timeline.Timeline) map[track.Category]sum {
 		if own[id] {
 			continue
 		}
+		for i, kind := range t.Ranges.Kind {
+			if kind != timeline.RangePython { // those are among the lines
+				add(track.Operator, t.Ranges.Start[i], t.Ranges.End[i])
+			}
+		}
 		for i := range t.Scopes.Start {
 			add(track.Scope, t.Scopes.Start[i], t.Scopes.End[i])
 		}
@@ -169,6 +174,18 @@ func check(t *testing.T, what string, in track.Input) *recorder {
 	if whole && got[track.Idle].ns != a.GPU.Idle.TotalNs || a.GPU == nil && got[track.Idle].count > 0 {
 		t.Fatalf("%s: idle for %d ns", what, got[track.Idle].ns)
 	}
+	ranges := 0
+	for _, th := range tl.Threads {
+		ranges += th.Ranges.Len()
+	}
+	for _, s := range r.slices {
+		if s.Name == "range" {
+			ranges--
+		}
+	}
+	if ranges != 0 {
+		t.Fatalf("%s: %d ranges are missing", what, ranges)
+	}
 	lines := r.selfTime(tl)
 	for _, l := range a.Host.Lines {
 		if lines[l.Line.Number] != l.WallNs {
@@ -209,7 +226,7 @@ func (r *recorder) selfTime(tl *timeline.Timeline) map[int32]int64 {
 	out := map[int32]int64{}
 	var open []told
 	for _, s := range r.slices {
-		if s.Category != track.Line || tl.Main() == 0 || s.on.TID != tl.Threads[tl.Main()].TID || s.on.PID != tl.Threads[tl.Main()].PID {
+		if s.Category != track.Line || tl.Main() == 0 || s.on.TID != tl.Threads[tl.Main()].TID || s.on.PID != tl.Threads[tl.Main()].PID || s.Name == "range" {
 			continue
 		}
 		for len(open) > 0 && open[len(open)-1].End <= s.Start {
