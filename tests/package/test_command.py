@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import stat
@@ -50,6 +51,19 @@ def test_help_teaches() -> None:
         shown = run("help", command)
         assert shown.stdout.startswith(f"usage: inferscope {command}")
         assert shown.stdout == run(command, "--help").stdout
+
+
+def test_export_writes_a_file_beside(tmp_path: Path) -> None:
+    events = [{"ph": "X", "cat": "cpu_op", "name": "aten::add", "pid": 5, "tid": 6, "ts": 10, "dur": 90}]
+    trace = tmp_path / "train.pt.trace.json"
+    trace.write_text(json.dumps({"traceEvents": events}))
+    done = run("export", str(trace), "--to", "chrome", "-o", str(tmp_path / "out.json"))
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{tmp_path / 'out.json'}\n", "")
+    written = json.loads((tmp_path / "out.json").read_text())["traceEvents"]
+    assert [(e["name"], e["dur"]) for e in written if e["ph"] == "X"] == [("aten::add", 90.0)]
+    done = run("export", str(trace))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("inferscope: export needs --to FORMAT\nhint: ")
 
 
 def test_override_is_what_runs(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ package command
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -40,29 +41,46 @@ func writeReport(env Env, args Args, r *result.Result) error {
 		_, err := env.Stdout.Write(content)
 		return err
 	}
-	if err := replaceFile(env.Path(path), content); err != nil {
-		reason := err
-		var at *os.PathError
-		if errors.As(err, &at) {
-			reason = at.Err // without the name of the file on its way
-		}
-		return &Error{Sentence: fmt.Sprintf("the report cannot be written to %s: %v", path, reason), Hint: "name a place where you may write with -o", Err: err}
+	err := replaceFile(env.Path(path), func(w io.Writer) error {
+		_, err := w.Write(content)
+		return err
+	})
+	if err != nil {
+		return unwritten("the report", path, err)
 	}
 	return nil
 }
 
+// unwritten is why what was made did not get to a path, as a user sees it.
+func unwritten(what, path string, err error) error {
+	reason := err
+	var at *os.PathError
+	if errors.As(err, &at) {
+		reason = at.Err // without the name of the file on its way
+	}
+	return &Error{Sentence: fmt.Sprintf("%s cannot be written to %s: %v", what, path, reason), Hint: "name a place where you may write with -o", Err: err}
+}
+
 // replaceFile writes a file as a whole: whoever reads it sees the old content or the new.
 // What is no regular file, such as /dev/stdout, is written to.
-func replaceFile(path string, content []byte) error {
+func replaceFile(path string, write func(io.Writer) error) error {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return os.WriteFile(path, content, 0o644)
+		file, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		err = write(file)
+		if closing := file.Close(); err == nil {
+			err = closing
+		}
+		return err
 	}
 	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
 		return err
 	}
 	defer os.Remove(file.Name()) // gone already once it was renamed
-	_, err = file.Write(content)
+	err = write(file)
 	if closing := file.Close(); err == nil {
 		err = closing
 	}
