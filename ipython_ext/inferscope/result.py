@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,14 +64,37 @@ class Result:
         Raises:
             InferScopeError: No trace was kept, or it is not there any more; or the library is not installed.
         """
+        from .trace import Tables
+
+        return Tables(self._kept(), library)
+
+    def export(self, to: str, path: str | os.PathLike[str]) -> Path:
+        """Write the cell's trace in the format of another tool, as `inferscope export` does.
+
+        Waits until the trace is written.
+
+        Args:
+            to: The format: "perfetto" for ui.perfetto.dev, "chrome" for the tools of PyTorch's traces, or "pprof".
+            path: The file to write. One that is there is replaced.
+
+        Returns:
+            The file, as an absolute path.
+
+        Raises:
+            InferScopeError: No trace was kept, or it is not there any more; there is no such format; or the file
+                cannot be written.
+        """
+        from .trace import export
+
+        return export(self._kept(), to, Path(path))
+
+    def _kept(self) -> Path:
         if self.trace is None:
             raise InferScopeError(
                 "No trace of this cell was kept.",
                 "Its report says why; INFERSCOPE_HISTORY_RUNS=10 keeps those of the last ten cells.",
             )
-        from .trace import Tables
-
-        return Tables(self.trace, library)
+        return self.trace
 
     def _repr_mimebundle_(
         self, include: Sequence[str] | None = None, exclude: Sequence[str] | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib import import_module
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import InferScopeError
+from .sidecar import find_binary
 
 _LIBRARIES = ("pandas", "polars")
 # What pandas reads Parquet with; Polars brings its own.
@@ -54,6 +56,37 @@ class Tables(Mapping[str, Any]):
 
     def __repr__(self) -> str:
         return f"<inferscope tables ({self._library}): {', '.join(self._parts)}>"
+
+
+def export(trace: Path, to: str, path: Path) -> Path:
+    """Write a trace in the format of another tool: the command `inferscope export`, once the trace is complete.
+
+    Args:
+        trace: The trace's folder.
+        to: The format's name.
+        path: The file to write.
+
+    Returns:
+        The file, as an absolute path.
+
+    Raises:
+        InferScopeError: The trace is not there, or the command says why it wrote nothing.
+    """
+    program, path = find_binary(), path.absolute()
+    with _opened(trace):
+        done = subprocess.run(
+            ["inferscope", "export", f"--to={to}", f"--output={path}", "--", str(trace)],
+            executable=program,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
+    if done.returncode != 0:
+        said, _, hint = done.stderr.removeprefix("inferscope: ").partition("\nhint: ")
+        raise InferScopeError(f"{said.strip() or 'The export failed'}.", hint.strip())
+    return path
 
 
 def _find_library(name: str) -> str:

@@ -21,17 +21,17 @@ func exportCommand() Command {
 	return Command{
 		Name:    "export",
 		Summary: "write a trace in the format of another tool",
-		Details: "Reads what `inferscope analyze` reads. Of the formats, " + strings.Join(about, "; ") + ".\n\n" +
+		Details: whatIsRead + "\n\nOf the formats, " + strings.Join(about, "; ") + ".\n\n" +
 			"Without -o the file is made in the working directory, with the trace's name and an extension of its own; one that is there " +
 			"already is left alone. The file's path is printed.",
 		Flags: append([]Flag{
 			{Name: "to", Value: "FORMAT", Help: "the format to write", Choices: formats},
 			{Name: "output", Short: "o", Value: "PATH", Help: "where to write the file; - is standard output", Kind: File},
-		}, narrowFlags...),
+		}, traceFlags...),
 		Operands: []Operand{traceOperand},
 		Examples: []Example{
-			{"export train.pt.trace.json --to perfetto", "train.pftrace, for ui.perfetto.dev"},
-			{"export ~/.local/state/inferscope/runs/RUN.inferscope --to perfetto", "a cell that was profiled"},
+			{"export --last --to perfetto -o cell.pftrace", "the cell that was profiled last, for ui.perfetto.dev"},
+			{"export train.pt.trace.json --to perfetto", "train.pftrace, the same of a trace of the PyTorch profiler"},
 			{"export report.sqlite --to chrome -o report.json", "a trace of Nsight Systems for tools of PyTorch's traces"},
 			{"export train.pt.trace.json --to pprof", "train.pb.gz, for `go tool pprof -top train.pb.gz`"},
 		},
@@ -54,17 +54,17 @@ func export(ctx context.Context, env Env, args Args) error {
 	if path == "-" && env.Terminal {
 		return Usage("name a file with -o, or send it on with |", "a %s file is nothing to read on a terminal", format)
 	}
+	trace, err := openTrace(ctx, env, "export", args)
+	if err != nil {
+		return err
+	}
 	if path == "" {
-		path = bareName(args.Operand(0)) + exporter.Extension
+		path = bareName(trace.input.Source.Path) + exporter.Extension
 		if _, err := os.Lstat(env.Path(path)); err == nil {
 			return &Error{Sentence: "there is a file " + path + " already", Hint: "write to it, or to another, with -o"}
 		}
 	}
-	trace, err := openTrace(ctx, env, args)
-	if err != nil {
-		return err
-	}
-	write := func(w io.Writer) error { return exporter.Write(cancelled{ctx, w}, trace.tracks()) }
+	write := func(w io.Writer) error { return exporter.Write(cancelled{ctx, w}, trace.drawn()) }
 	if path == "-" {
 		return write(env.Stdout)
 	}

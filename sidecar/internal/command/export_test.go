@@ -18,13 +18,16 @@ import (
 func exportIn(t *testing.T, ctx context.Context, terminal bool, words ...string) (folder string, code int, stdout, stderr string) {
 	t.Helper()
 	folder = t.TempDir()
-	for name, content := range map[string]string{"good.pt.trace.json": smallTrace, "cut.json": smallTrace[:200], "taken.pftrace": "mine"} {
+	for name, content := range map[string]string{"good.pt.trace.json": smallTrace, "taken.json": smallTrace, "cut.json": smallTrace[:200], "taken.pftrace": "mine"} {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
+	if err := os.Mkdir(filepath.Join(folder, "folder"), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	var out, failures bytes.Buffer
-	env := Env{Version: "1.2.3", Stdout: &out, Stderr: &failures, Width: 80, Dir: folder, Terminal: terminal}
+	env := Env{Version: "1.2.3", Environ: []string{"HOME=" + folder}, Stdout: &out, Stderr: &failures, Width: 80, Dir: folder, Terminal: terminal}
 	code = Main(ctx, env, append([]string{"export"}, words...))
 	return folder, code, out.String(), failures.String()
 }
@@ -96,7 +99,11 @@ func TestExportRefuses(t *testing.T) {
 	}{
 		"good.pt.trace.json":                         {code: ExitUsage, stderr: "export needs --to FORMAT\nhint: it is one of perfetto, chrome, pprof"},
 		"good.pt.trace.json --to perfeto":            {code: ExitUsage, stderr: "did you mean perfetto?"},
-		"--to pprof":                                 {code: ExitUsage, stderr: "export needs TRACE"},
+		"--to pprof":                                 {code: ExitUsage, stderr: "export needs TRACE\nhint: name a file, or take the last profiled cell with --last"},
+		"--to pprof --last":                          {code: ExitFailed, stderr: "no trace of a profiled cell is kept\nhint: "},
+		"x --to pprof --last":                        {code: ExitUsage, stderr: "export takes TRACE or --last, not both"},
+		"folder --to pprof":                          {code: ExitUnreadable, stderr: "folder cannot be read: manifest.json: "},
+		"folder --to pprof --step 3":                 {code: ExitUsage, stderr: "--device and --step are for the traces of other tools"},
 		"cut.json --to pprof":                        {code: ExitUnreadable, stderr: "cut.json cannot be read: byte 200: the trace ends too early\nhint: "},
 		"absent.json --to pprof":                     {code: ExitUnreadable, stderr: "no such file or directory"},
 		"good.pt.trace.json --to pprof --device 3":   {code: ExitUsage, stderr: `the trace has no device "3"`},

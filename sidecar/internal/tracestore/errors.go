@@ -1,6 +1,12 @@
 package tracestore
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrBusy is the cause of a TraceError while the trace's writer is at work: it can be read afterwards.
+var ErrBusy = errors.New("it is still being written")
 
 // TraceError says why a trace cannot be read, or a part of it.
 type TraceError struct {

@@ -36,7 +36,7 @@ func OpenBounded(dir string, maxRows int64) (*timeline.Timeline, Meta, error) {
 	case err == nil:
 		defer lock.Close()
 	case errors.Is(err, unix.EWOULDBLOCK):
-		return nil, Meta{}, &TraceError{Path: dir, Where: ManifestName, Err: errors.New("it is still being written")}
+		return nil, Meta{}, &TraceError{Path: dir, Where: ManifestName, Err: ErrBusy}
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.ELOOP):
 		return nil, Meta{}, &TraceError{Path: dir, Where: "the folder", Err: err}
 	} // a file system without locks has no writer that could be seen
