@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/inferscope/inferscope/analysis/internal/fixture"
 	"github.com/inferscope/inferscope/analysis/result"
 )
 
@@ -98,5 +99,19 @@ func TestShortCellsAreCalm(t *testing.T) {
 	text := "window 0s 18ms\nsource\nx = 1\nend\nthread m main known period=2ms cpu=10ms\nline m 0s 1\nrepeat 8 every 2ms\nsample m 1ms fault\nend"
 	if r := analyzed(t, "ok", text); !strings.HasPrefix(r.Verdict.Sentence, "Nothing stands out: ") || r.Verdict.Class != result.CPUBound {
 		t.Errorf("%s (%s)", r.Verdict.Sentence, r.Verdict.QualityWhy)
+	}
+}
+
+// A script is no cell, and is not called one.
+func TestAScriptIsCalledOne(t *testing.T) {
+	f, err := fixture.Parse("window 0s 1s\nsource\nimport time\ntime.sleep(1)\nend\nthread MainThread main python known period=10ms\n" +
+		"line MainThread 0s 1\nline MainThread 1ms 2\noff MainThread 2ms 990ms 990ms sleep")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := Analyze(f.Timeline, Input{Source: result.Source{Kind: result.KindScript}, Cell: result.Cell{Lines: f.Source, Outcome: "ok"}})
+	said := r.Verdict.Sentence + r.Findings[0].Title + r.Findings[0].Evidence
+	if strings.Contains(said, "cell") || !strings.Contains(said, "the script's 1 s") || !strings.Contains(said, "The script sleeps") {
+		t.Errorf("said %q", said)
 	}
 }

@@ -249,6 +249,8 @@ class Start(_Struct):
         cell_name: A title: "In [3]", "train.py".
         calibration: Lets the kernel-side sampler walk Python frames; Valid is false when it could not be made.
         typed: The settings that the user typed for this cell, by name, as text. The sidecar finds the others.
+        trace: The folder into which the cell's trace is written, absolute, instead of into the history; it must not
+            exist. Empty is for the history.
         directory: The client's working directory, environ the part of its environment that the configuration
             depends on, as NAME=value.
         no_cupti: Says why CUPTI cannot be used in this cell, and what would change that, as a sentence's part;
@@ -266,6 +268,7 @@ class Start(_Struct):
     execution_count: int
     calibration: Calibration
     typed: dict[str, str]
+    trace: str
     directory: str
     environ: list[str]
     no_cupti: str
@@ -283,6 +286,7 @@ class Start(_Struct):
         execution_count: int = 0,
         calibration: Calibration | None = None,
         typed: dict[str, str] | None = None,
+        trace: str = "",
         directory: str = "",
         environ: list[str] | None = None,
         no_cupti: str = "",
@@ -297,6 +301,7 @@ class Start(_Struct):
         _set(self, "execution_count", execution_count)
         _set(self, "calibration", Calibration() if calibration is None else calibration)
         _set(self, "typed", {} if typed is None else typed)
+        _set(self, "trace", trace)
         _set(self, "directory", directory)
         _set(self, "environ", [] if environ is None else environ)
         _set(self, "no_cupti", no_cupti)
@@ -929,6 +934,7 @@ _FIELDS: dict[type[Any], tuple[tuple[str, _Shape], ...]] = {
         ("execution_count", int),
         ("calibration", Calibration),
         ("typed", _MapOf(str)),
+        ("trace", str),
         ("directory", str),
         ("environ", _ListOf(str)),
         ("no_cupti", str),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -38,6 +39,7 @@ class Collection:
         source: The cell's text as the user sees it.
         name: The title of the report.
         execution_count: The notebook's; 0 where there is none.
+        trace: The folder that is made for the trace; None for the history.
         kind: `KIND_CELL`, or `KIND_SCRIPT` for a whole program, whose main module is the cell.
 
     Attributes:
@@ -56,6 +58,7 @@ class Collection:
         *,
         execution_count: int = 0,
         kind: str = _wire.KIND_CELL,
+        trace: Path | None = None,
     ) -> None:
         self.options = options
         self.note = ""
@@ -66,6 +69,7 @@ class Collection:
         self._name = name.encode("utf-8", "replace").decode("utf-8")
         self._execution_count = execution_count
         self._kind = kind
+        self._trace = "" if trace is None else os.fsencode(trace).decode("utf-8", "replace")
         self._settings = _wire.Options()
         self._connection: Connection | None = None
         self._cell_file = ""
@@ -109,6 +113,7 @@ class Collection:
                 cell_file=cell_file,
                 line_offset=line_offset,
                 kind=self._kind,
+                trace=self._trace,
                 cell_name=self._name,
                 execution_count=self._execution_count,
                 calibration=_calibration(self.options),

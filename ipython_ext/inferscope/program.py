@@ -116,8 +116,9 @@ class Program:
             _set_first_path("")
             plain = compile(self._target, "<string>", "exec", dont_inherit=True)
             if sys.version_info >= (3, 13):
-                with suppress(Exception):  # lets tracebacks show the text
-                    linecache._register_code(plain, self._target, "<string>")  # type: ignore[attr-defined]
+                with suppress(Exception):  # lets tracebacks show the text; the first releases knew it by the name
+                    key = plain if hasattr(linecache, "_interactive_cache") else "<string>"
+                    linecache._register_code(key, f"{self._target}\n", "<string>")  # type: ignore[attr-defined]
             return _marked(self._target, plain), self._target
         path = "<stdin>" if self._kind == "stdin" else self._path
         if self._kind == "stdin":

@@ -15,16 +15,15 @@ import signal
 import sys
 import threading
 import time
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from types import CodeType, FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from . import run_report, threads
 from .errors import InferScopeError, OptionError, missing_module
 from .result import Result
+from .run_forks import Forks, MainThread
 from .run_options import RunOptions, parse
 from .run_report import Voice
 
@@ -87,14 +86,14 @@ class Run:
         self._settings = options.settings
         # The collection that goes on, if one does: whoever takes it out ends it.
         self._active: list[Collection] = []
-        # Of the calling thread: the signal mask and the filters of warnings around a fork.
-        self._fork: Any = threading.local()
+        self._main_thread = MainThread()
         self._code: CodeType | None = None
         self._text = ""
         self._outcome, self._error_name = "ok", ""
         # What is to be shown at the end, as it was rendered.
         self._shown: list[str] = []
         self._reports = 0
+        self._stretches = 0
         self._noted = ""
         # Signals wait while a message is under way: what they do would need the same connection.
         self._busy = 0
@@ -108,7 +107,7 @@ class Run:
         """Get ready: all that can be done before there is code to run. Raises nothing but an interrupt."""
         try:
             # Everything that is needed later: the script's folder comes first in sys.path then.
-            from . import calibrate, client, collection, gpu_devices, live, recorder, sidecar  # noqa: F401
+            from . import calibrate, client, collection, gpu_devices, live, recorder, sidecar, trace  # noqa: F401
         except ImportError as error:
             self._voice.fail(missing_module(error, f"{sys.executable} -m pip install"), _UNPROFILED)
             return
@@ -119,9 +118,7 @@ class Run:
             recorder.prepare()
         # Registered before any of the script's, so called after them.
         atexit.register(self._at_exit)
-        os.register_at_fork(
-            before=self._before_fork, after_in_parent=self._after_fork_in_parent, after_in_child=self._after_fork
-        )
+        Forks(self._main_thread, _ENDING, self._forget)
         for number in _ENDING:
             if signal.getsignal(number) is signal.SIG_DFL:
                 signal.signal(number, self._on_ending)
@@ -157,7 +154,9 @@ class Run:
         from .collection import Collection
 
         assert self._code is not None and self._sidecar is not None
-        collection = Collection(self._settings, self._text, self._options.program.name, kind=_wire.KIND_SCRIPT)
+        options = self._options
+        trace = options.trace and run_report.numbered(options.trace, self._stretches + 1)
+        collection = Collection(self._settings, self._text, options.program.name, kind=_wire.KIND_SCRIPT, trace=trace)
         with self._signals_wait():
             try:
                 collection.start(self._sidecar.connection(_CONNECT_TIMEOUT), self._code.co_filename, 0)
@@ -171,6 +170,7 @@ class Run:
                 self._voice.fail(_sentence("Profiling failed to begin", failure), _UNPROFILED)
                 return
             self._active.append(collection)
+        self._stretches += 1
         if self._options.duration is not None and self._deadline is None:
             self._deadline = threads.start("deadline", self._wait_for_deadline)
 
@@ -193,8 +193,9 @@ class Run:
                 self._keep(result)
 
     def _keep(self, result: Result) -> None:
-        """Write a report to its file at once, or keep it until the end."""
+        """Write a report to its file at once, or keep it until the end; and see the trace written."""
         self._reports += 1
+        self._await_trace(result)
         options = self._options
         text = run_report.render(result, options.format, options.program.name)
         if options.report is None:
@@ -210,6 +211,21 @@ class Run:
             verdict = result.summary.get("verdict")
             sentence = verdict.get("sentence", "") if isinstance(verdict, dict) else ""
             self._shown.append(f"inferscope: {path}: {sentence}\n")
+
+    def _await_trace(self, result: Result) -> None:
+        """Wait for the trace: the sidecar writes it after the report, and ends with this process."""
+        from .trace import await_written
+
+        try:
+            if result.trace is not None:
+                await_written(result.trace)
+            elif self._options.trace is not None:
+                self._voice.say("the trace was not written", "The report's notes say why.")
+        except InferScopeError as error:
+            if self._options.trace is not None:
+                self._voice.say(error.sentence)
+        except KeyboardInterrupt:
+            self._voice.say("The trace is cut short by the interrupt.")
 
     def _end(self) -> None:
         """End everything, and show what there is to show."""
@@ -238,7 +254,7 @@ class Run:
         if self._over.wait(self._options.duration):
             return
         self._due = time.monotonic_ns()
-        _soon(self._stop)
+        self._main_thread.soon(self._stop)
         # CUPTI is not taken out under a thread that may be inside of CUDA.
         if not self._over.wait(_MAIN_THREAD_SECONDS) and not any(one.capturing for one in self._active):
             self._stop()
@@ -277,34 +293,8 @@ class Run:
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
 
-    # Forks.
-
-    def _before_fork(self) -> None:
-        """Prepare what would otherwise show that there are threads and handlers of ours."""
-        fork = self._fork
-        # Between the fork and `_after_fork` a signal would find our handler in the child, and be forgotten.
-        fork.mask = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
-        fork.filters = None
-        if (
-            sys.version_info >= (3, 12) and _only_own_threads()
-        ):  # the fork would warn of threads, of which there are none
-            fork.filters = warnings.catch_warnings()
-            fork.filters.__enter__()
-            warnings.filterwarnings("ignore", r"This process \(pid=\d+\) is multi-threaded", DeprecationWarning)
-
-    def _after_fork_in_parent(self) -> None:
-        fork = self._fork
-        if fork.filters is not None:
-            fork.filters.__exit__(None, None, None)
-        signal.pthread_sigmask(signal.SIG_SETMASK, fork.mask)
-
-    def _after_fork(self) -> None:
-        """In a forked child: the run is the parent's."""
-        if self._sidecar is not None:
-            self._forget()
-        self._after_fork_in_parent()
-
     def _forget(self) -> None:
+        """In a forked child: the run is the parent's."""
         atexit.unregister(self._at_exit)
         while self._active:
             self._active.pop().abandon()
@@ -349,32 +339,3 @@ def _outcome(error: BaseException) -> str:
 
 def _sentence(what: str, failure: Exception) -> InferScopeError:
     return failure if isinstance(failure, InferScopeError) else InferScopeError(f"{what}: {failure!r}.")
-
-
-# Calls that the main thread may still make.
-_pending: list[object] = []
-
-
-def _soon(call: Callable[[], None]) -> None:
-    """Have the main thread call something between two of its instructions."""
-    import ctypes
-
-    def pending(_: object) -> int:
-        with suppress(Exception):
-            call()
-        return 0
-
-    kind = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
-    _pending.append(kind(pending))
-    ctypes.pythonapi.Py_AddPendingCall(_pending[-1], None)
-
-
-def _only_own_threads() -> bool:
-    """Whether every thread of the process but this one is InferScope's."""
-    # A thread that has just started has its name for the kernel not yet, those of ZeroMQ have no other.
-    ours = {str(one.native_id) for one in threading.enumerate() if one.name.startswith(threads.PREFIX)}
-    ours.add(str(threading.get_native_id()))
-    with suppress(OSError):
-        tasks = [task for task in Path("/proc/self/task").iterdir() if task.name not in ours]
-        return all((task / "comm").read_bytes().startswith(threads.PREFIX.encode()) for task in tasks)
-    return False

@@ -27,6 +27,7 @@ class RunOptions:
         settings: The settings that the user typed.
         report: The absolute path of the report; None for standard error.
         format: One of `FORMATS`.
+        trace: The absolute path of the folder for the trace; None for the history.
         duration: Seconds after which collecting stops; None for the whole script.
         scope: Collect only inside of the first scope of this name; None for the whole script.
         signal: Collect between two arrivals of this signal; None for the whole script.
@@ -36,6 +37,7 @@ class RunOptions:
     settings: CellOptions
     report: Path | None
     format: str
+    trace: Path | None
     duration: float | None
     scope: str | None
     signal: signal.Signals | None
@@ -60,6 +62,7 @@ def parse(words: Sequence[str]) -> RunOptions:
         settings=cell_options(found),
         report=report,
         format=found.format or _format(report),
+        trace=None if found.trace is None else _new_folder(found.trace),
         duration=found.duration,
         scope=found.scope,
         signal=found.signal,
@@ -72,6 +75,7 @@ def _parser() -> Parser:
     add = parser.add_argument
     add("-o", "--report", metavar="PATH")
     add("-f", "--format", choices=FORMATS)
+    add("--trace", metavar="PATH")
     add("--duration", metavar="SECONDS", type=_seconds)
     add("--scope", metavar="NAME")
     add("--signal", metavar="SIGNAL", type=_signal)
@@ -123,6 +127,19 @@ def _writable(name: str) -> Path:
         raise OptionError(f"The report cannot be written: {name} is a folder.", "Name a file.")
     if not path.parent.is_dir():
         raise OptionError(f"The report cannot be written: there is no folder {path.parent}.", "Make it first.")
+    return path
+
+
+def _new_folder(name: str) -> Path:
+    path = Path(name).absolute()
+    if path.suffix != ".inferscope":
+        raise OptionError(f"The trace {name} would not be recognised as one.", "Let its name end in .inferscope.")
+    if path.exists() or path.is_symlink():
+        raise OptionError(
+            f"The trace cannot be written: there is {name} already.", "Remove it, or name another folder."
+        )
+    if not path.parent.is_dir():
+        raise OptionError(f"The trace cannot be written: there is no folder {path.parent}.", "Make it first.")
     return path
 
 

@@ -89,6 +89,16 @@ def export(trace: Path, to: str, path: Path) -> Path:
     return path
 
 
+def await_written(path: Path) -> None:
+    """Wait until the sidecar has written a trace.
+
+    Raises:
+        InferScopeError: It has not, and will not.
+    """
+    with _opened(path):
+        pass
+
+
 def _find_library(name: str) -> str:
     if name not in ("", *_LIBRARIES):
         raise InferScopeError(f"Tables are made for pandas or Polars, not for {name!r}.", 'Write tables("polars").')

@@ -66,6 +66,9 @@ type Start struct {
 	// Typed are the settings that the user typed for this cell, by name, as text. The
 	// sidecar finds the others.
 	Typed map[string]string `msgpack:"typed"`
+	// Trace is the folder into which the cell's trace is written, absolute, instead of into
+	// the history; it must not exist. Empty is for the history.
+	Trace string `msgpack:"trace"`
 	// Directory is the client's working directory, Environ the part of its environment that
 	// the configuration depends on, as NAME=value.
 	Directory string   `msgpack:"directory"`

@@ -8,6 +8,7 @@ func runCommand() Command {
 		{Name: "report", Short: "o", Value: "PATH", Kind: File, Help: "write the report there, as .html, .md, .txt or .json"},
 		{Name: "format", Short: "f", Value: "FORMAT", Choices: []string{"html", "md", "text", "json"},
 			Help: "how to write it, whatever the path ends in"},
+		{Name: "trace", Value: "PATH", Kind: File, Help: "keep the trace in this folder, which ends in .inferscope, and not among the last ones"},
 		{Name: "duration", Value: "SECONDS", Help: "stop collecting after so long; the script runs on"},
 		{Name: "scope", Value: "NAME", Help: "collect only from the first entry of the scope of that name to its exit"},
 		{Name: "signal", Value: "SIGNAL", Help: "collect only between one signal and the next, USR1 or another"},

@@ -202,11 +202,15 @@ func TestCancelEndsARunningStop(t *testing.T) {
 
 func TestTheCellOfALostClientIsCancelled(t *testing.T) {
 	h := &scripted{}
-	r := serve(t, h, nil)
+	var abandoned atomic.Int32
+	r := serve(t, h, func(c *Config) { c.Abandoned = func() { abandoned.Add(1) } })
 	c := open(t, r.endpoint)
 	c.ask(wire.Start{CellID: "a"})
 	c.socket.Close()
 	eventually(t, "Cancel", func() bool { return h.recorded() == "start:a cancel:a" })
+	if n := abandoned.Load(); n != 1 {
+		t.Errorf("told %d times", n)
+	}
 
 	// A new Hello takes the place of the old connection, also while that one is open.
 	c = open(t, r.endpoint)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"runtime"
 	"sync"
@@ -136,13 +137,32 @@ func (k *keeper) status(h *runhistory.History) wire.CollectorStatus {
 	return status
 }
 
+// shelf is where a trace goes: the history, or a folder that the user named.
+type shelf interface {
+	// Begin makes the folder and locks it.
+	Begin(tracestore.Meta) (*tracestore.Writer, error)
+	// Limit is how many bytes the trace may have.
+	Limit() int64
+	// Prune removes older traces that are too many by now.
+	Prune() error
+}
+
+// namedFolder is the shelf for one trace, whose folder the user named.
+type namedFolder string
+
+func (f namedFolder) Begin(meta tracestore.Meta) (*tracestore.Writer, error) {
+	return tracestore.Create(string(f), meta, tracestore.DefaultOptions())
+}
+func (f namedFolder) Limit() int64 { return math.MaxInt64 }
+func (f namedFolder) Prune() error { return nil }
+
 // trace is the trace of one cell on its way to the disk. Its folder is made when the
 // cell has more events than memory holds, or else when the cell has ended.
 type trace struct {
-	keeper  *keeper
-	history *runhistory.History
-	view    timeline.View
-	meta    tracestore.Meta
+	keeper *keeper
+	shelf  shelf
+	view   timeline.View
+	meta   tracestore.Meta
 
 	begin sync.Once
 	ready chan struct{} // closed when the folder is made, or could not be
@@ -159,8 +179,8 @@ type trace struct {
 }
 
 // trace begins nothing yet; meta is what is known of the cell.
-func (k *keeper) trace(h *runhistory.History, meta tracestore.Meta, view timeline.View) *trace {
-	return &trace{keeper: k, history: h, meta: meta, view: view, ready: make(chan struct{}),
+func (k *keeper) trace(s shelf, meta tracestore.Meta, view timeline.View) *trace {
+	return &trace{keeper: k, shelf: s, meta: meta, view: view, ready: make(chan struct{}),
 		batches: make(chan timeline.Batch, batchesWaiting), last: make(chan struct{}), drained: make(chan struct{})}
 }
 
@@ -169,7 +189,7 @@ func (t *trace) make() {
 	t.begin.Do(func() {
 		go func() {
 			defer close(t.ready)
-			t.w, t.err = t.history.Begin(t.meta)
+			t.w, t.err = t.shelf.Begin(t.meta)
 		}()
 	})
 }
@@ -213,7 +233,7 @@ func (t *trace) write(b timeline.Batch) {
 		return
 	}
 	err := t.w.Spill(b, t.view)
-	if limit := t.history.Limit(); err == nil && t.w.Bytes() > limit {
+	if limit := t.shelf.Limit(); err == nil && t.w.Bytes() > limit {
 		err = fmt.Errorf("it grew past the %d bytes of all that are kept", limit)
 	}
 	t.mu.Lock()
@@ -267,7 +287,7 @@ func (t *trace) save(tl *timeline.Timeline, meta tracestore.Meta, rows int64) {
 		if err != nil {
 			runhistory.Discard(t.w)
 			problem = "the trace of the last cell is not kept: " + plain(err)
-		} else if err := t.history.Prune(); err != nil {
+		} else if err := t.shelf.Prune(); err != nil {
 			problem = "older traces cannot be removed: " + plain(err)
 		}
 		t.keeper.told(problem)

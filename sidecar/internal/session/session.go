@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -128,6 +129,9 @@ func (s *Service) Start(ctx context.Context, peer server.Peer, m wire.Start) (wi
 	s.abort()
 	s.beginSaving()
 
+	if m.Trace != "" && !filepath.IsAbs(m.Trace) {
+		return wire.Started{}, &wire.Error{Code: wire.CodeMalformed, Message: "The trace's folder must be an absolute path."}
+	}
 	resolved := config.Resolve(config.Place{Dir: m.Directory, Environ: m.Environ}, m.Typed)
 	s.settings = resolved.Settings
 	c := &cell{start: m, settings: resolved.Settings, builder: timeline.NewBuilder(), cpu: ownCPU(), peer: peer}

@@ -58,13 +58,15 @@ func historyOf(s config.Settings) *runhistory.History {
 
 // bound bounds the memory of a cell: what it does not hold goes to its trace.
 func (s *Service) bound(c *cell, resolved config.Resolved) {
-	h := historyOf(resolved.Settings)
-	if !h.On() {
+	var on shelf = namedFolder(c.start.Trace)
+	if h := historyOf(resolved.Settings); c.start.Trace == "" && h.On() {
+		on = h
+	} else if c.start.Trace == "" {
 		c.keepMore = cmp.Or(resolved.Undo("history.runs"), resolved.Undo("history.bytes"))
 		c.builder.Bound(s.config.MaxRows, nil)
 		return
 	}
-	c.trace = s.keeper.trace(h, s.meta(c, analysis.Input{}, 0, ""), c.builder.View())
+	c.trace = s.keeper.trace(on, s.meta(c, analysis.Input{}, 0, ""), c.builder.View())
 	c.builder.Bound(s.config.MaxRows, c.trace.take)
 }
 
@@ -120,7 +122,7 @@ func (s *Service) meta(c *cell, in analysis.Input, until int64, summary string) 
 	}
 	if m.Cell.Lines == nil { // the cell has not ended
 		m.Cell = cellOf(c.start, wire.Stop{})
-		m.Source.Kind = "cell"
+		m.Source.Kind = kindOf(c.start)
 	}
 	if json.Valid([]byte(summary)) {
 		m.Summary = json.RawMessage(summary)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/inferscope/inferscope/analysis"
+	"github.com/inferscope/inferscope/analysis/result"
 	"github.com/inferscope/inferscope/report/summary"
 	"github.com/inferscope/inferscope/sidecar/internal/clock"
 	"github.com/inferscope/inferscope/sidecar/internal/config"
@@ -260,5 +261,51 @@ func TestTracesQueue(t *testing.T) {
 	found, _ := filepath.Glob(filepath.Join(dir, "*"+tracestore.Suffix))
 	if kept < maxWaiting || len(found) != kept {
 		t.Errorf("%d traces of %d that were promised", len(found), kept)
+	}
+}
+
+func TestTraceInANamedFolder(t *testing.T) {
+	for _, runs := range []int{2, 0} { // with a history, and without
+		history := filepath.Join(t.TempDir(), "runs")
+		s := service(t, history, runs, 0)
+		m := wire.Start{CellID: "a", MainTID: 77, Kind: wire.KindScript, CellName: "s.py", Environ: s.config.Place.Environ,
+			Trace: filepath.Join(t.TempDir(), "t.inferscope")}
+		peer := server.Peer{PID: os.Getpid(), UID: uint32(os.Getuid())}
+		if _, err := s.Start(context.Background(), peer, m); err != nil {
+			t.Fatal(err)
+		}
+		lines(s, "a", 1_000_000, 10)
+		if status := s.Status(); status.Events != 10 || status.GPUBusy != -1 || !s.Profiling() {
+			t.Errorf("status %+v, profiling %v", status, s.Profiling())
+		}
+		report, err := s.Stop(context.Background(), wire.Stop{CellID: "a", Begin: 1_000_000, End: 2_000_000, Outcome: "ok"})
+		if err != nil || report.Trace != m.Trace || s.Profiling() {
+			t.Fatalf("%v, the trace is %q", err, report.Trace)
+		}
+		flush(t, s)
+		if _, meta, err := tracestore.Open(m.Trace); err != nil || !meta.Complete || meta.Source.Kind != result.KindScript {
+			t.Errorf("%v, meta %+v", err, meta)
+		}
+		if entries, err := os.ReadDir(history); err == nil && len(entries) > 0 {
+			t.Errorf("the history has it too: %v", entries)
+		}
+		// What is there already is not touched.
+		before, _ := os.ReadDir(m.Trace)
+		m.CellID = "b"
+		if _, err := s.Start(context.Background(), peer, m); err != nil {
+			t.Fatal(err)
+		}
+		report, err = s.Stop(context.Background(), wire.Stop{CellID: "b", Begin: 1, End: 2, Outcome: "ok"})
+		if err != nil || report.Trace != "" || !strings.Contains(notes(t, report), "file already exists") {
+			t.Errorf("%v, trace %q, notes %q", err, report.Trace, notes(t, report))
+		}
+		flush(t, s)
+		if after, _ := os.ReadDir(m.Trace); len(after) != len(before) {
+			t.Errorf("%d files, and then %d", len(before), len(after))
+		}
+		m.Trace = "t.inferscope"
+		if _, err := s.Start(context.Background(), peer, m); err == nil {
+			t.Error("a path that depends on the sidecar's directory is taken")
+		}
 	}
 }

@@ -214,15 +214,21 @@ func (s *session) run() {
 		case <-s.stop:
 			return
 		case <-timer.C:
-			began, busiest := time.Now(), -1.0
-			for _, r := range s.readings {
-				r.sample(monotonic())
-				busiest = max(busiest, r.util)
-			}
-			s.busy.Store(math.Float64bits(busiest))
+			began := time.Now()
+			s.sample()
 			timer.Reset(distance(began.Sub(start), time.Since(began)))
 		}
 	}
+}
+
+// sample reads every device once.
+func (s *session) sample() {
+	busiest := -1.0
+	for _, r := range s.readings {
+		r.sample(monotonic())
+		busiest = max(busiest, r.util)
+	}
+	s.busy.Store(math.Float64bits(busiest))
 }
 
 // Busy implements collect.BusyMeter.

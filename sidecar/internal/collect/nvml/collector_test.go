@@ -456,3 +456,18 @@ func TestReadingsCostOnePartInAHundred(t *testing.T) {
 		}
 	}
 }
+
+func TestBusyIsTheBusiestDevice(t *testing.T) {
+	idle, hard, mute := newCard(), newCard(), newCard()
+	idle.util, hard.util, mute.refuse = nvml.Utilization{Gpu: 3}, nvml.Utilization{Gpu: 75}, nvml.ERROR_NOT_SUPPORTED
+	s := &session{readings: []*reading{mute.reading(t), idle.reading(t), hard.reading(t)}}
+	s.sample()
+	if busy, ok := s.Busy(); !ok || !near(busy, 0.75) {
+		t.Errorf("busy %v, %v", busy, ok)
+	}
+	s = &session{readings: []*reading{mute.reading(t)}}
+	s.sample()
+	if busy, ok := s.Busy(); ok {
+		t.Errorf("a device that does not tell is busy %v", busy)
+	}
+}
