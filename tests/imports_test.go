@@ -38,6 +38,8 @@ var importRules = []importRule{
 	{folder: "analysis", pure: true, own: []string{"analysis/..."}},
 	{folder: "report", pure: true, own: []string{"analysis/timeline", "analysis/result"}, tests: []string{"analysis/..."}},
 
+	// The comparisons among the samples are made by the analysis, so that their parts sum as they do for a user.
+	{folder: "report/internal/fixtures", pure: true, own: []string{"analysis/timeline", "analysis/result", "analysis/compare"}},
 	// Reads and writes golden files for the tests of the renderers, and no other code.
 	{folder: "report/internal/golden"},
 
@@ -274,6 +276,8 @@ func TestImportRuleFails(t *testing.T) {
 		{"analysis/a_test.go", `"` + own + `sidecar/wire"`, "", "may not import sidecar/wire"},
 		{"report/html/a.go", `"` + own + `analysis/result"`, "", ""},
 		{"report/html/a.go", `"` + own + `analysis"`, "", "may not import analysis"},
+		{"report/html/a.go", `"` + own + `analysis/compare"`, "", "may not import analysis/compare"},
+		{"report/internal/fixtures/a.go", `"` + own + `analysis/compare"`, "", ""},
 		{"report/html/a.go", `"` + own + `sidecar/wire"`, "", "may not import sidecar/wire"},
 		{"report/html/a.go", `"os"`, "", "may not import os"},
 		{"report/html/a_test.go", `"` + own + `analysis/verdict"`, "", ""},

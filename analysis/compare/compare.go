@@ -5,6 +5,7 @@
 package compare
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -104,7 +105,7 @@ func sideOf(runs []Run) (side, error) {
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortStableFunc(order, func(i, j int) int { return compareNs(runs[i].Result.WallNs, runs[j].Result.WallNs) })
+	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(runs[i].Result.WallNs, runs[j].Result.WallNs) })
 	return side{runs, order[(len(runs)-1)/2]}, nil
 }
 
@@ -168,18 +169,10 @@ func outcome(c *result.Comparison, before, after side) result.Outcome {
 	return result.NoDifference
 }
 
-func compareNs(x, y int64) int {
-	switch {
-	case x < y:
-		return -1
-	case x > y:
-		return 1
-	}
-	return 0
+// larger orders differences by size, the largest first; of equal ones that of the larger amounts.
+func larger(x, y result.Delta) int {
+	return cmp.Or(cmp.Compare(size(y), size(x)), cmp.Compare(max(y.Before, y.After), max(x.Before, x.After)))
 }
-
-// larger orders differences by size, the largest first.
-func larger(x, y result.Delta) int { return compareNs(size(y), size(x)) }
 
 func size(d result.Delta) int64 {
 	if n := d.Diff(); n >= 0 {
