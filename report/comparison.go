@@ -95,7 +95,7 @@ func SideWords(s result.Side) string {
 		return "no run"
 	}
 	middle := s.Runs[min(max(s.Middle, 0), len(s.Runs)-1)]
-	words := Visible(middle.Name, 120) + ", " + Duration(middle.WallNs) + ", " + Class(s.Verdict.Class)
+	words := Visible(middle.Name, 120) + ", " + Duration(middle.WallNs) + ", " + Visible(Class(s.Verdict.Class), 40)
 	if len(s.Runs) == 1 {
 		return words
 	}
