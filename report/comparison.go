@@ -147,8 +147,14 @@ func Changes(c *result.Comparison, rows int) []ChangeTable {
 		devices = append(devices, amount{d.Busy, ChangeRow{Name: "GPU " + strconv.Itoa(int(d.Index)) + " busy", Note: joined(
 			Visible(d.Name, 60), countChange("kernels", d.Kernels), countChange("copies", d.Memcpys), "idle "+Duration(d.Idle.Before)+" → "+Duration(d.Idle.After))}})
 	}
+	others := result.Delta{} // how many kernels are not listed by name
 	for _, k := range c.Kernels {
-		kernels = append(kernels, amount{k.Time, kernelRow(k)})
+		if k.Name == "" {
+			others = k.Count
+		}
+	}
+	for _, k := range c.Kernels {
+		kernels = append(kernels, amount{k.Time, kernelRow(k, others)})
 	}
 	for _, k := range c.Copies {
 		copies = append(copies, amount{k.Time, ChangeRow{Name: CopyWords(result.Copy{Kind: k.Kind, Source: k.Source, Target: k.Target}),
@@ -234,12 +240,16 @@ func causeChangeRow(k result.CauseChange) ChangeRow {
 	return row
 }
 
-func kernelRow(k result.KernelChange) ChangeRow {
+func kernelRow(k result.KernelChange, others result.Delta) ChangeRow {
 	if k.Name == "" {
 		return ChangeRow{Name: "all others", Note: countChange("launches", k.Count)}
 	}
 	row := ChangeRow{Code: k.Name}
 	switch {
+	case !k.ListedBefore && others.Before == 0:
+		row.Before, row.Note = absent, "new"
+	case !k.ListedAfter && others.After == 0:
+		row.After, row.Note = absent, "gone"
 	case !k.ListedBefore:
 		row.Before, row.Note = absent, "among the others before, or not launched"
 	case !k.ListedAfter:

@@ -79,6 +79,9 @@ var importRules = []importRule{
 		others: []string{"github.com/parquet-go/parquet-go", "github.com/klauspost/compress/zstd", "golang.org/x/sys"}, tests: []string{"analysis/..."}},
 	{folder: "sidecar/internal/runhistory", own: []string{"sidecar/internal/tracestore"}, others: []string{"golang.org/x/sys"},
 		tests: []string{"analysis/timeline"}},
+	// What compares runs finds and opens them; it measures nothing, keeps nothing and renders nothing.
+	{folder: "sidecar/internal/comparison", own: []string{"analysis/...", "sidecar/internal/runhistory", "sidecar/internal/tracefile",
+		"sidecar/internal/tracefile/importer", "sidecar/internal/tracestore"}},
 	{folder: "sidecar", own: []string{"analysis/...", "report/...", "sidecar/..."}, others: []string{"github.com/", "golang.org/x/", "honnef.co/"}},
 
 	{folder: "bench", own: []string{"analysis/...", "report/..."}, others: []string{"golang.org/x/sys"}},
@@ -305,6 +308,9 @@ func TestImportRuleFails(t *testing.T) {
 		{"sidecar/internal/tracefile/kineto/a.go", `"` + own + `sidecar/internal/tracefile/nsys"`, "", "may not import sidecar/internal/tracefile/nsys"},
 		{"sidecar/internal/tracefile/nsys/a.go", `"` + own + `analysis"`, "", "may not import analysis"},
 		{"sidecar/internal/tracefile/sqlite/a.go", `"` + own + `sidecar/internal/tracefile/importer"`, "", "may not import sidecar/internal/tracefile/importer"},
+		{"sidecar/internal/comparison/a.go", `"` + own + `sidecar/internal/runhistory"`, "", ""},
+		{"sidecar/internal/comparison/a.go", `"` + own + `sidecar/internal/session"`, "", "may not import sidecar/internal/session"},
+		{"sidecar/internal/comparison/a.go", `"` + own + `report/html"`, "", "may not import report/html"},
 		{"sidecar/internal/tracestore/a.go", `"` + own + `analysis/timeline"`, "", ""},
 		{"sidecar/internal/tracestore/a.go", `"` + own + `analysis"`, "", "may not import analysis"},
 		{"sidecar/internal/runhistory/a.go", `"` + own + `sidecar/internal/tracestore"`, "", ""},

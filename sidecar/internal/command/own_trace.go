@@ -5,8 +5,7 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/inferscope/inferscope/analysis"
-	"github.com/inferscope/inferscope/analysis/result"
+	"github.com/inferscope/inferscope/sidecar/internal/comparison"
 	"github.com/inferscope/inferscope/sidecar/internal/tracestore"
 )
 
@@ -27,12 +26,5 @@ func openOwn(env Env, name string) (opened, error) {
 		}
 		return opened{}, Unreadable(name, "a trace of InferScope is a folder with "+tracestore.ManifestName, err)
 	}
-	return opened{timeline: tl, input: analysis.Input{
-		Source:     result.Source{Kind: "inferscope", Path: name, ToolVersion: env.Version},
-		Cell:       meta.Cell,
-		Collectors: meta.Collectors,
-		Overhead:   meta.Overhead,
-		Functions:  meta.Functions,
-		Arch:       meta.Versions["arch"],
-	}}, nil
+	return opened{timeline: tl, input: comparison.OwnInput(meta, name, env.Version)}, nil
 }

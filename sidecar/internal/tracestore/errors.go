@@ -1,6 +1,12 @@
 package tracestore
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrWriting is why a trace cannot be read whose writer has not finished it yet.
+var ErrWriting = errors.New("it is still being written")
 
 // TraceError says why a trace cannot be read, or a part of it.
 type TraceError struct {
