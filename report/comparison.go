@@ -42,16 +42,16 @@ func Changed(ns int64) string {
 	return "±0"
 }
 
-// ChangedShare writes a change as a share of what was before: "−25%", "+4.2%", "±0%".
+// ChangedShare writes a change as a share of what was before: "−25%", "+4.2%", "±0%"
+// for less than a thousandth.
 func ChangedShare(share float64) string {
-	text := anyPercent(math.Abs(share))
 	switch {
-	case share < 0 && text != "0%":
-		return "−" + text
-	case share > 0 && text != "0%":
-		return "+" + text
+	case share <= -0.001:
+		return "−" + anyPercent(-share)
+	case share >= 0.001:
+		return "+" + anyPercent(share)
 	}
-	return "±" + text
+	return "±0%"
 }
 
 // anyPercent is Percent for shares above 1 too.

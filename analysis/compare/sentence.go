@@ -109,11 +109,11 @@ func wall(ns int64) string {
 	return strconv.FormatInt(ns, 10) + " ns"
 }
 
-// signed writes a change: "-25%", "+4.2%", "±0%".
+// signed writes a change: "−25%", "+4.2%", "±0%" for less than a thousandth.
 func signed(change float64) string {
 	text := percent(math.Abs(change))
 	switch {
-	case text == "0%":
+	case math.Abs(change) < 0.001:
 		return "±0%"
 	case change < 0:
 		return "−" + text
