@@ -144,7 +144,7 @@ func Changes(c *result.Comparison, rows int) []ChangeTable {
 		idle = append(idle, amount{k.Time, causeChangeRow(k)})
 	}
 	for _, d := range c.Devices {
-		devices = append(devices, amount{d.Busy, ChangeRow{Name: "GPU " + strconv.Itoa(int(d.Index)) + " busy", Note: joined(
+		devices = append(devices, amount{d.Busy, ChangeRow{Within: !d.Beyond, Name: "GPU " + strconv.Itoa(int(d.Index)) + " busy", Note: joined(
 			Visible(d.Name, 60), countChange("kernels", d.Kernels), countChange("copies", d.Memcpys), "idle "+Duration(d.Idle.Before)+" → "+Duration(d.Idle.After))}})
 	}
 	others := result.Delta{} // how many kernels are not listed by name
@@ -157,7 +157,7 @@ func Changes(c *result.Comparison, rows int) []ChangeTable {
 		kernels = append(kernels, amount{k.Time, kernelRow(k, others)})
 	}
 	for _, k := range c.Copies {
-		copies = append(copies, amount{k.Time, ChangeRow{Name: CopyWords(result.Copy{Kind: k.Kind, Source: k.Source, Target: k.Target}),
+		copies = append(copies, amount{k.Time, ChangeRow{Within: !k.Beyond, Name: CopyWords(result.Copy{Kind: k.Kind, Source: k.Source, Target: k.Target}),
 			Note: joined(countChange("copies", k.Count), Bytes(k.Bytes.Before)+" → "+Bytes(k.Bytes.After))}})
 	}
 	add("What changed, by line", "Line", lines, wall/1000)
@@ -242,9 +242,9 @@ func causeChangeRow(k result.CauseChange) ChangeRow {
 
 func kernelRow(k result.KernelChange, others result.Delta) ChangeRow {
 	if k.Name == "" {
-		return ChangeRow{Name: "all others", Note: countChange("launches", k.Count)}
+		return ChangeRow{Within: !k.Beyond, Name: "all others", Note: countChange("launches", k.Count)}
 	}
-	row := ChangeRow{Code: k.Name}
+	row := ChangeRow{Within: !k.Beyond, Code: k.Name}
 	switch {
 	case !k.ListedBefore && others.Before == 0:
 		row.Before, row.Note = absent, "new"

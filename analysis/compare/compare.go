@@ -79,6 +79,15 @@ func Of(before, after []Run) (*result.Comparison, error) {
 	c.Devices = devices(x, y)
 	c.KernelTime, c.Kernels = kernels(x, y)
 	c.Copies = copies(x, y)
+	for i := range c.Devices {
+		c.Devices[i].Beyond = size(c.Devices[i].Busy) > c.Noise.Ns
+	}
+	for i := range c.Kernels {
+		c.Kernels[i].Beyond = size(c.Kernels[i].Time) > c.Noise.Ns
+	}
+	for i := range c.Copies {
+		c.Copies[i].Beyond = size(c.Copies[i].Time) > c.Noise.Ns
+	}
 	c.Gone, c.New, c.Kept = findings(x, y, p)
 	c.Notes = notes(b, a)
 	c.Outcome = outcome(c, b, a)

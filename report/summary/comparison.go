@@ -107,6 +107,7 @@ type deviceChangeDoc struct {
 	Idle    deltaDoc `json:"cell_idle_ns"`
 	Kernels deltaDoc `json:"kernels"`
 	Memcpys deltaDoc `json:"memcpys"`
+	Beyond  bool     `json:"beyond_noise"`
 }
 
 // kernelChangeDoc has an empty name for the kernels that neither side lists.
@@ -116,6 +117,7 @@ type kernelChangeDoc struct {
 	Time         deltaDoc `json:"ns"`
 	ListedBefore bool     `json:"listed_before"`
 	ListedAfter  bool     `json:"listed_after"`
+	Beyond       bool     `json:"beyond_noise"`
 }
 
 type copyChangeDoc struct {
@@ -125,6 +127,7 @@ type copyChangeDoc struct {
 	Count  deltaDoc `json:"count"`
 	Time   deltaDoc `json:"ns"`
 	Bytes  deltaDoc `json:"bytes"`
+	Beyond bool     `json:"beyond_noise"`
 }
 
 // Comparison writes a comparison as indented JSON that ends with a newline. One too
@@ -163,14 +166,14 @@ func (w *cutter) comparison(c *result.Comparison) comparisonDoc {
 		}),
 		Causes: list(w, c.Causes, w.causeChangeOf), Idle: deltaOf(c.Idle), IdleCauses: list(w, c.IdleCauses, w.causeChangeOf),
 		Devices: list(w, c.Devices, func(d result.DeviceChange) deviceChangeDoc {
-			return deviceChangeDoc{d.Index, w.text(d.Name), deltaOf(d.Busy), deltaOf(d.Idle), deltaOf(d.Kernels), deltaOf(d.Memcpys)}
+			return deviceChangeDoc{d.Index, w.text(d.Name), deltaOf(d.Busy), deltaOf(d.Idle), deltaOf(d.Kernels), deltaOf(d.Memcpys), d.Beyond}
 		}),
 		KernelTime: deltaOf(c.KernelTime),
 		Kernels: list(w, c.Kernels, func(k result.KernelChange) kernelChangeDoc {
-			return kernelChangeDoc{w.text(k.Name), deltaOf(k.Count), deltaOf(k.Time), k.ListedBefore, k.ListedAfter}
+			return kernelChangeDoc{w.text(k.Name), deltaOf(k.Count), deltaOf(k.Time), k.ListedBefore, k.ListedAfter, k.Beyond}
 		}),
 		Copies: list(w, c.Copies, func(k result.CopyChange) copyChangeDoc {
-			return copyChangeDoc{w.text(k.Kind), w.text(k.Source), w.text(k.Target), deltaOf(k.Count), deltaOf(k.Time), deltaOf(k.Bytes)}
+			return copyChangeDoc{w.text(k.Kind), w.text(k.Source), w.text(k.Target), deltaOf(k.Count), deltaOf(k.Time), deltaOf(k.Bytes), k.Beyond}
 		}),
 		Gone: list(w, c.Gone, w.findingOf), New: list(w, c.New, w.findingOf), Kept: list(w, c.Kept, w.findingOf), Notes: list(w, c.Notes, w.text),
 	}
