@@ -38,6 +38,8 @@ var importRules = []importRule{
 	{folder: "analysis", pure: true, own: []string{"analysis/..."}},
 	{folder: "report", pure: true, own: []string{"analysis/timeline", "analysis/result"}, tests: []string{"analysis/..."}},
 
+	// The comparisons among the samples are made by the analysis, so that their parts sum as they do for a user.
+	{folder: "report/internal/fixtures", pure: true, own: []string{"analysis/timeline", "analysis/result", "analysis/compare"}},
 	// Reads and writes golden files for the tests of the renderers, and no other code.
 	{folder: "report/internal/golden"},
 
@@ -77,6 +79,9 @@ var importRules = []importRule{
 		others: []string{"github.com/parquet-go/parquet-go", "github.com/klauspost/compress/zstd", "golang.org/x/sys"}, tests: []string{"analysis/..."}},
 	{folder: "sidecar/internal/runhistory", own: []string{"sidecar/internal/tracestore"}, others: []string{"golang.org/x/sys"},
 		tests: []string{"analysis/timeline"}},
+	// What compares runs finds and opens them; it measures nothing, keeps nothing and renders nothing.
+	{folder: "sidecar/internal/comparison", own: []string{"analysis/...", "sidecar/internal/runhistory", "sidecar/internal/tracefile",
+		"sidecar/internal/tracefile/importer", "sidecar/internal/tracestore"}},
 	{folder: "sidecar", own: []string{"analysis/...", "report/...", "sidecar/..."}, others: []string{"github.com/", "golang.org/x/", "honnef.co/"}},
 
 	{folder: "bench", own: []string{"analysis/...", "report/..."}, others: []string{"golang.org/x/sys"}},
@@ -274,6 +279,8 @@ func TestImportRuleFails(t *testing.T) {
 		{"analysis/a_test.go", `"` + own + `sidecar/wire"`, "", "may not import sidecar/wire"},
 		{"report/html/a.go", `"` + own + `analysis/result"`, "", ""},
 		{"report/html/a.go", `"` + own + `analysis"`, "", "may not import analysis"},
+		{"report/html/a.go", `"` + own + `analysis/compare"`, "", "may not import analysis/compare"},
+		{"report/internal/fixtures/a.go", `"` + own + `analysis/compare"`, "", ""},
 		{"report/html/a.go", `"` + own + `sidecar/wire"`, "", "may not import sidecar/wire"},
 		{"report/html/a.go", `"os"`, "", "may not import os"},
 		{"report/html/a_test.go", `"` + own + `analysis/verdict"`, "", ""},
@@ -301,6 +308,9 @@ func TestImportRuleFails(t *testing.T) {
 		{"sidecar/internal/tracefile/kineto/a.go", `"` + own + `sidecar/internal/tracefile/nsys"`, "", "may not import sidecar/internal/tracefile/nsys"},
 		{"sidecar/internal/tracefile/nsys/a.go", `"` + own + `analysis"`, "", "may not import analysis"},
 		{"sidecar/internal/tracefile/sqlite/a.go", `"` + own + `sidecar/internal/tracefile/importer"`, "", "may not import sidecar/internal/tracefile/importer"},
+		{"sidecar/internal/comparison/a.go", `"` + own + `sidecar/internal/runhistory"`, "", ""},
+		{"sidecar/internal/comparison/a.go", `"` + own + `sidecar/internal/session"`, "", "may not import sidecar/internal/session"},
+		{"sidecar/internal/comparison/a.go", `"` + own + `report/html"`, "", "may not import report/html"},
 		{"sidecar/internal/tracestore/a.go", `"` + own + `analysis/timeline"`, "", ""},
 		{"sidecar/internal/tracestore/a.go", `"` + own + `analysis"`, "", "may not import analysis"},
 		{"sidecar/internal/runhistory/a.go", `"` + own + `sidecar/internal/tracestore"`, "", ""},

@@ -13,7 +13,7 @@ import (
 var ownModules = map[string]bool{
 	"__init__.py": true, "__main__.py": true, "_version.py": true, "_wire.py": true, "api.py": true, "calibrate.py": true, "checks.py": true,
 	"calibrate_frames.py": true, "calibrate_objects.py": true, "calibration_keys.py": true, "monitoring.py": true,
-	"cell.py": true, "client.py": true, "collection.py": true, "columns.py": true, "display.py": true, "errors.py": true,
+	"cell.py": true, "client.py": true, "collection.py": true, "columns.py": true, "comparison.py": true, "display.py": true, "errors.py": true,
 	"_settings.py": true, "configuration.py": true, "functions.py": true, "gc_events.py": true, "gpu.py": true, "gpu_capture.py": true, "gpu_devices.py": true,
 	"line_state.py": true, "lines.py": true, "live.py": true, "magic.py": true, "program.py": true, "run.py": true, "run_forks.py": true, "run_options.py": true, "run_report.py": true,
 	"options.py": true, "recorder.py": true, "result.py": true, "sampling.py": true, "sidecar.py": true,

@@ -5,6 +5,7 @@
 package compare
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -78,6 +79,15 @@ func Of(before, after []Run) (*result.Comparison, error) {
 	c.Devices = devices(x, y)
 	c.KernelTime, c.Kernels = kernels(x, y)
 	c.Copies = copies(x, y)
+	for i := range c.Devices {
+		c.Devices[i].Beyond = size(c.Devices[i].Busy) > c.Noise.Ns
+	}
+	for i := range c.Kernels {
+		c.Kernels[i].Beyond = size(c.Kernels[i].Time) > c.Noise.Ns
+	}
+	for i := range c.Copies {
+		c.Copies[i].Beyond = size(c.Copies[i].Time) > c.Noise.Ns
+	}
 	c.Gone, c.New, c.Kept = findings(x, y, p)
 	c.Notes = notes(b, a)
 	c.Outcome = outcome(c, b, a)
@@ -104,7 +114,7 @@ func sideOf(runs []Run) (side, error) {
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortStableFunc(order, func(i, j int) int { return compareNs(runs[i].Result.WallNs, runs[j].Result.WallNs) })
+	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(runs[i].Result.WallNs, runs[j].Result.WallNs) })
 	return side{runs, order[(len(runs)-1)/2]}, nil
 }
 
@@ -168,18 +178,10 @@ func outcome(c *result.Comparison, before, after side) result.Outcome {
 	return result.NoDifference
 }
 
-func compareNs(x, y int64) int {
-	switch {
-	case x < y:
-		return -1
-	case x > y:
-		return 1
-	}
-	return 0
+// larger orders differences by size, the largest first; of equal ones that of the larger amounts.
+func larger(x, y result.Delta) int {
+	return cmp.Or(cmp.Compare(size(y), size(x)), cmp.Compare(max(y.Before, y.After), max(x.Before, x.After)))
 }
-
-// larger orders differences by size, the largest first.
-func larger(x, y result.Delta) int { return compareNs(size(y), size(x)) }
 
 func size(d result.Delta) int64 {
 	if n := d.Diff(); n >= 0 {

@@ -301,6 +301,7 @@ func TestKernelsAndFindings(t *testing.T) {
 	c := compared(t, one("a", &x), one("b", &y))
 	sums(t, "kernels", c)
 	want := []result.KernelChange{
+		// All of it is within 5 % of a wall of 450 ms.
 		{Name: "gemm", Count: result.Delta{Before: 10, After: 10}, Time: result.Delta{Before: 60, After: 20}, ListedBefore: true, ListedAfter: true},
 		{Name: "old", Count: result.Delta{Before: 5}, Time: result.Delta{Before: 30}, ListedBefore: true},
 		{Count: result.Delta{Before: 15, After: 10}, Time: result.Delta{Before: 10, After: 25}},

@@ -109,11 +109,11 @@ func wall(ns int64) string {
 	return strconv.FormatInt(ns, 10) + " ns"
 }
 
-// signed writes a change: "-25%", "+4.2%", "±0%".
+// signed writes a change: "−25%", "+4.2%", "±0%" for less than a thousandth.
 func signed(change float64) string {
 	text := percent(math.Abs(change))
 	switch {
-	case text == "0%":
+	case math.Abs(change) < 0.001:
 		return "±0%"
 	case change < 0:
 		return "−" + text
@@ -121,10 +121,15 @@ func signed(change float64) string {
 	return "+" + text
 }
 
-// hint says how the answer would become surer; empty when it is sure.
+// plain is how many times the noise a change must be to need no further runs.
+const plain = 3
+
+// hint says how the answer would become surer; empty when it is sure, and for
+// traces of other tools.
 func hint(c *result.Comparison) string {
 	n, m := len(c.Before.Runs), len(c.After.Runs)
-	if c.Outcome == result.Incomparable || c.Noise.Method == result.NoiseRanks || c.Before.Kind != "cell" && c.Before.Kind != "inferscope" {
+	sure := c.Outcome != result.NoDifference && math.Abs(c.Change) > plain*c.Noise.Share
+	if c.Outcome == result.Incomparable || c.Noise.Method == result.NoiseRanks || sure || c.Before.Kind != "cell" && c.Before.Kind != "inferscope" {
 		return ""
 	}
 	return "With " + strconv.Itoa(max(n, enough)) + " runs before and " + strconv.Itoa(max(m, enough)) +

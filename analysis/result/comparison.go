@@ -167,6 +167,8 @@ type DeviceChange struct {
 	Name  string
 	// Busy and Idle are ns over the cell, Kernels and Memcpys numbers of operations.
 	Busy, Idle, Kernels, Memcpys Delta
+	// Beyond says that the change of Busy is larger than the noise of the wall, as below that of Time.
+	Beyond bool
 }
 
 // KernelChange is what was launched of one kernel, on all devices.
@@ -177,10 +179,12 @@ type KernelChange struct {
 	// ListedBefore and ListedAfter say that the side listed it: results name the longest kernels only, and the
 	// others' time is in the entry without a name.
 	ListedBefore, ListedAfter bool
+	Beyond                    bool
 }
 
 // CopyChange is one kind of copy, on all devices.
 type CopyChange struct {
 	Kind, Source, Target string
 	Count, Time, Bytes   Delta
+	Beyond               bool
 }

@@ -134,6 +134,8 @@ CODE_HELLO: Final = "hello"
 CODE_BUSY: Final = "busy"
 # CODE_UNKNOWN_CELL refuses a request for a cell that is not being profiled.
 CODE_UNKNOWN_CELL: Final = "unknown_cell"
+# CODE_COMPARISON refuses a Compare whose runs are not there or cannot be compared.
+CODE_COMPARISON: Final = "comparison"
 # CODE_MALFORMED refuses a message that is not what the protocol says.
 CODE_MALFORMED: Final = "malformed"
 # CODE_INTERNAL reports a failure of the sidecar itself.
@@ -812,6 +814,65 @@ class Report(_Struct):
 
 
 @dataclass(init=False, eq=False, repr=False, slots=True)
+class Compare(_Struct):
+    """Compare asks what changed from some of the kept runs to others.
+
+    The answer is Comparison.
+
+    Attributes:
+        before: before and after name runs, by id or path; both empty for the last run of a cell and the one before
+            it.
+        directory: directory and environ are as in Start: they say where runs are kept, and where relative paths
+            begin.
+    """
+
+    before: list[str]
+    after: list[str]
+    directory: str
+    environ: list[str]
+
+    def __init__(
+        self,
+        *,
+        before: list[str] | None = None,
+        after: list[str] | None = None,
+        directory: str = "",
+        environ: list[str] | None = None,
+    ) -> None:
+        _set(self, "before", [] if before is None else before)
+        _set(self, "after", [] if after is None else after)
+        _set(self, "directory", directory)
+        _set(self, "environ", [] if environ is None else environ)
+
+
+@dataclass(init=False, eq=False, repr=False, slots=True)
+class Comparison(_Struct):
+    """Comparison is what changed, rendered.
+
+    Attributes:
+        summary: The JSON of schema inferscope.compare/1.
+    """
+
+    html: str
+    markdown: str
+    text: str
+    summary: str
+
+    def __init__(
+        self,
+        *,
+        html: str = "",
+        markdown: str = "",
+        text: str = "",
+        summary: str = "",
+    ) -> None:
+        _set(self, "html", html)
+        _set(self, "markdown", markdown)
+        _set(self, "text", text)
+        _set(self, "summary", summary)
+
+
+@dataclass(init=False, eq=False, repr=False, slots=True)
 class StatusRequest(_Struct):
     """StatusRequest asks for the sidecar's state.
 
@@ -1047,6 +1108,18 @@ _FIELDS: dict[type[Any], tuple[tuple[str, _Shape], ...]] = {
         ("losses", _ListOf(Loss)),
         ("trace", str),
     ),
+    Compare: (
+        ("before", _ListOf(str)),
+        ("after", _ListOf(str)),
+        ("directory", str),
+        ("environ", _ListOf(str)),
+    ),
+    Comparison: (
+        ("html", str),
+        ("markdown", str),
+        ("text", str),
+        ("summary", str),
+    ),
     StatusRequest: (),
     Status: (
         ("sidecar_version", str),
@@ -1078,6 +1151,8 @@ Message: TypeAlias = (
     | Cancel
     | Cancelled
     | Report
+    | Compare
+    | Comparison
     | StatusRequest
     | Status
     | Shutdown
@@ -1095,6 +1170,8 @@ _MESSAGES: dict[str, type[Any]] = {
     "Cancel": Cancel,
     "Cancelled": Cancelled,
     "Report": Report,
+    "Compare": Compare,
+    "Comparison": Comparison,
     "StatusRequest": StatusRequest,
     "Status": Status,
     "Shutdown": Shutdown,

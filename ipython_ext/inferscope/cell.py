@@ -214,6 +214,12 @@ class Profiler:
         except InferScopeError as error:
             return f"InferScope cannot collect here. {error}"
 
+    def compare(self, arguments: str) -> None:
+        """Show what changed between runs. Raises UsageError for options that are wrong."""
+        from .comparison import show
+
+        show(self._shell, self._connect, arguments)
+
     def close(self) -> None:
         """End what runs: the collection, then the sidecar."""
         collection, self._active = self._active, None

@@ -108,6 +108,8 @@ class Connection:
     @overload
     def request(self, message: _wire.Cancel, timeout: float) -> _wire.Cancelled: ...
     @overload
+    def request(self, message: _wire.Compare, timeout: float) -> _wire.Comparison: ...
+    @overload
     def request(self, message: _wire.StatusRequest, timeout: float) -> _wire.Status: ...
     @overload
     def request(self, message: _wire.Shutdown, timeout: float) -> _wire.Bye: ...
@@ -294,6 +296,7 @@ _ANSWERS: dict[type[object], type[_wire.Message]] = {
     _wire.Start: _wire.Started,
     _wire.Stop: _wire.Report,
     _wire.Cancel: _wire.Cancelled,
+    _wire.Compare: _wire.Comparison,
     _wire.StatusRequest: _wire.Status,
     _wire.Shutdown: _wire.Bye,
 }

@@ -11,11 +11,12 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from ._wire import CollectorStatus
+    from .comparison import Comparison
     from .result import Result
 
 
-def show_result(shell: InteractiveShell, result: Result) -> None:
-    """Display the report as one bundle; the front end picks what it can show."""
+def show_result(shell: InteractiveShell, result: Result | Comparison) -> None:
+    """Display a report or a comparison as one bundle; the front end picks what it can show."""
     shell.display_pub.publish(data=dict(result._repr_mimebundle_()), metadata={})
 
 

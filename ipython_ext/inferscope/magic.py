@@ -11,6 +11,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 
 from . import cell as cell_module
 from .cell import Profiler
+from .comparison import asks_to_compare
 from .options import help_text
 from .transform import asks_for_help, transform
 
@@ -33,14 +34,17 @@ class InferScopeMagics(Magics):
 
         `%%inferscope [options]` on the first line profiles the cell, and so
         does `%inferscope [options]`. `%inferscope` on its own shows what can be
-        collected here and how to see more. `%%inferscope --help` lists the
-        options.
+        collected here and how to see more. `%inferscope --compare` shows what
+        changed between the last two runs of a cell. `%%inferscope --help` lists
+        the options.
         """
         if asks_for_help(line):
             print(help_text(), end="")
         elif cell is not None:
             with self._profiler.running(cell):
                 _run(self.shell, f"%%inferscope {line}\n{cell}")
+        elif asks_to_compare(line):
+            self._profiler.compare(line)
         elif line.strip():
             raise UsageError("%inferscope: Options go on the first line of a cell, above its code.")
         else:

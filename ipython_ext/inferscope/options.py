@@ -138,6 +138,7 @@ _SEE_HELP = "See %inferscope --help."
 _EPILOG = """\
 The defaults can be changed in a file: see `!inferscope config show`.
 On its own, %inferscope shows what InferScope can see here and how to see more.
+%inferscope --compare shows what changed between the last two runs of a cell.
 inferscope.last() gives the result of the last profiled cell.
 """
 
@@ -212,6 +213,8 @@ def _value(setting: Setting) -> Callable[[str], Any]:
 
 
 def _unknown(parser: Parser, word: str) -> OptionError:
+    if word == "--compare":
+        return OptionError("--compare is no option of a cell.", "Write %inferscope --compare in a cell of its own.")
     if word.startswith("-"):
         return parser.unknown(word)
     return OptionError(f"{word!r} is not an option.", "Code goes on the lines below %%inferscope. " + _SEE_HELP)

@@ -91,6 +91,9 @@ const (
 	dimStyle   markup = "opacity:0.72"
 )
 
+// frame opens what every fragment is in; the caller closes the div.
+const frame markup = `<div style="font-family:system-ui,sans-serif;font-size:14px;line-height:1.45;max-width:1000px;text-align:left;overflow-wrap:break-word">`
+
 // heading starts a section. Sections are h5 below the verdict's h4: a notebook's
 // table of contents stops at the fourth level, so it lists the report once.
 func (p *page) heading(title markup) {

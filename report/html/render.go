@@ -47,7 +47,7 @@ func Render(r *result.Result) []byte {
 
 func render(r *result.Result, limits limits) []byte {
 	p := &page{}
-	p.raw(`<div style="font-family:system-ui,sans-serif;font-size:14px;line-height:1.45;max-width:1000px;text-align:left;overflow-wrap:break-word">`)
+	p.raw(frame)
 	verdict(p, r, limits)
 	gpu(p, r, limits)
 	breakdown(p, r, limits)

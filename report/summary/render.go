@@ -58,7 +58,7 @@ func (c *cutter) document(r *result.Result) summaryDoc {
 	return summaryDoc{
 		Schema: Schema, ToolVersion: c.text(r.Source.ToolVersion),
 		Source: sourceDoc{c.text(r.Source.Kind), c.text(r.Source.Path)},
-		Cell:   cellDoc{c.text(r.Cell.Name), c.text(r.Cell.Outcome), c.text(r.Cell.ErrorName), r.Cell.ExecutionCount, len(r.Cell.Lines)},
+		Cell:   c.cellOf(r.Cell),
 		WallNs: r.WallNs, Notes: list(c, r.Notes, c.text), Devices: list(c, r.Devices, c.deviceOf),
 		Verdict: verdictDoc{c.text(string(r.Verdict.Class)), c.text(string(r.Verdict.Leaning)), c.text(string(r.Verdict.TopCause.Kind)), finite(r.Verdict.Confidence),
 			finite(r.Verdict.Evidence), finite(r.Verdict.Margin), finite(r.Verdict.Quality), c.text(r.Verdict.EvidenceWhy), c.text(r.Verdict.MarginWhy),
@@ -77,6 +77,10 @@ func (c *cutter) document(r *result.Result) summaryDoc {
 		}),
 		Overhead: overheadDoc{r.Overhead.CollectorCPUNs, r.Overhead.InProcessNs, finite(r.Overhead.EstimatedSlowdown)},
 	}
+}
+
+func (c *cutter) cellOf(l result.Cell) cellDoc {
+	return cellDoc{c.text(l.Name), c.text(l.Outcome), c.text(l.ErrorName), l.ExecutionCount, len(l.Lines)}
 }
 
 func (c *cutter) hostOf(h result.Host) hostDoc {

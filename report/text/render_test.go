@@ -19,17 +19,22 @@ func TestGolden(t *testing.T) {
 			if !c.Large {
 				golden.Check(t, c.Name+".txt", out)
 			}
-			for _, line := range strings.Split(string(out), "\n") {
-				if report.Columns(line) > width && !strings.HasPrefix(line, "    $ ") {
-					t.Errorf("%d columns: %s", report.Columns(line), line)
-				}
-				for _, c := range line {
-					if unicode.IsControl(c) || unicode.Is(unicode.Bidi_Control, c) {
-						t.Errorf("%U reaches the terminal in %q", c, line)
-					}
-				}
-			}
+			fitsATerminal(t, string(out))
 		})
+	}
+}
+
+func fitsATerminal(t *testing.T, out string) {
+	t.Helper()
+	for _, line := range strings.Split(out, "\n") {
+		if report.Columns(line) > width && !strings.HasPrefix(line, "    $ ") {
+			t.Errorf("%d columns: %s", report.Columns(line), line)
+		}
+		for _, c := range line {
+			if unicode.IsControl(c) || unicode.Is(unicode.Bidi_Control, c) {
+				t.Errorf("%U reaches the terminal in %q", c, line)
+			}
+		}
 	}
 }
 

@@ -23,6 +23,8 @@ const (
 	CodeBusy = "busy"
 	// CodeUnknownCell refuses a request for a cell that is not being profiled.
 	CodeUnknownCell = "unknown_cell"
+	// CodeComparison refuses a Compare whose runs are not there or cannot be compared.
+	CodeComparison = "comparison"
 	// CodeMalformed refuses a message that is not what the protocol says.
 	CodeMalformed = "malformed"
 	// CodeInternal reports a failure of the sidecar itself.

@@ -279,6 +279,25 @@ type Report struct {
 	Trace string `msgpack:"trace"`
 }
 
+// Compare asks what changed from some of the kept runs to others. The answer is Comparison.
+type Compare struct {
+	// Before and After name runs, by id or path; both empty for the last run of a cell and the one before it.
+	Before []string `msgpack:"before"`
+	After  []string `msgpack:"after"`
+	// Directory and Environ are as in Start: they say where runs are kept, and where relative paths begin.
+	Directory string   `msgpack:"directory"`
+	Environ   []string `msgpack:"environ"`
+}
+
+// Comparison is what changed, rendered.
+type Comparison struct {
+	HTML     string `msgpack:"html"`
+	Markdown string `msgpack:"markdown"`
+	Text     string `msgpack:"text"`
+	// Summary is the JSON of schema inferscope.compare/1.
+	Summary string `msgpack:"summary"`
+}
+
 // StatusRequest asks for the sidecar's state. The answer is Status.
 type StatusRequest struct{}
 

@@ -15,6 +15,8 @@ var messages = map[string]reflect.Type{
 	"Cancel":        reflect.TypeFor[Cancel](),
 	"Cancelled":     reflect.TypeFor[Cancelled](),
 	"Report":        reflect.TypeFor[Report](),
+	"Compare":       reflect.TypeFor[Compare](),
+	"Comparison":    reflect.TypeFor[Comparison](),
 	"StatusRequest": reflect.TypeFor[StatusRequest](),
 	"Status":        reflect.TypeFor[Status](),
 	"Shutdown":      reflect.TypeFor[Shutdown](),

@@ -30,6 +30,12 @@ NAMES = [
     "gpu_no_ops",
     "gpu_hostile",
     "huge",
+    "compare_faster",
+    "compare_repeated",
+    "compare_gpu",
+    "compare_failed",
+    "compare_hostile",
+    "compare_huge",
 ]
 
 # The smallest contrast of any text with what is behind it, by the formula of WCAG 2.
@@ -67,7 +73,7 @@ def read(samples: Path, name: str) -> str:
     return (samples / f"{name}.html").read_text()
 
 
-@pytest.mark.parametrize("name", ["hostile", "gpu_hostile"])
+@pytest.mark.parametrize("name", ["hostile", "gpu_hostile", "compare_hostile"])
 @pytest.mark.parametrize("kind", ["as made", "sanitised", "exported"])
 def test_hostile_text_is_shown_and_not_run(show, samples, request, kind, name):
     html = read(samples, name)
@@ -135,7 +141,18 @@ def test_source_is_readable_in_an_exported_notebook(show, samples):
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize(
-    "name", ["typical", "hostile", "calm", "gpu_not_captured", "gpu_sync", "gpu_matmul", "gpu_hostile"]
+    "name",
+    [
+        "typical",
+        "hostile",
+        "calm",
+        "gpu_not_captured",
+        "gpu_sync",
+        "gpu_matmul",
+        "gpu_hostile",
+        "compare_faster",
+        "compare_hostile",
+    ],
 )
 def test_contrast(show, samples, name, dark):
     ratio, where = show(read(samples, name), dark=dark).page.evaluate(CONTRAST)
@@ -166,7 +183,9 @@ def test_a_screen_reader_can_follow(show, samples, name):
     assert page.evaluate("[...document.querySelectorAll('meter')].every(e => e.title)")
 
 
-@pytest.mark.parametrize("name", ["typical", "hostile", "no_ebpf", "gpu_sync", "gpu_two", "gpu_hostile"])
+@pytest.mark.parametrize(
+    "name", ["typical", "hostile", "no_ebpf", "gpu_sync", "gpu_two", "gpu_hostile", "compare_gpu", "compare_hostile"]
+)
 def test_axe(show, samples, modules, name):
     page = show(read(samples, name)).page
     page.evaluate((modules / "axe-core" / "axe.min.js").read_text())

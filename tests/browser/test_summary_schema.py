@@ -9,11 +9,14 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-SCHEMA = json.loads((Path(__file__).parents[2] / "report" / "summary" / "schema.json").read_text())
+SCHEMAS = Path(__file__).parents[2] / "report" / "summary"
+SCHEMA = json.loads((SCHEMAS / "schema.json").read_text())
+COMPARISON = json.loads((SCHEMAS / "compare.schema.json").read_text())
 
 
-def test_the_schema_is_a_schema() -> None:
+def test_the_schemas_are_schemas() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    jsonschema.Draft202012Validator.check_schema(COMPARISON)
 
 
 def test_the_idle_time_of_a_device_is_all_caused(samples: Path) -> None:
@@ -24,12 +27,16 @@ def test_the_idle_time_of_a_device_is_all_caused(samples: Path) -> None:
 
 
 def test_every_summary_is_valid(samples: Path) -> None:
-    validator = jsonschema.Draft202012Validator(SCHEMA)
-    summaries = sorted(samples.glob("*.json"))
+    comparisons = set(samples.glob("compare_*.json"))
+    summaries = set(samples.glob("*.json")) - comparisons
     assert len(summaries) >= 9
-    for path in summaries:
+    assert len(comparisons) >= 9
+    for schema, paths in ((SCHEMA, summaries), (COMPARISON, comparisons)):
+        validator = jsonschema.Draft202012Validator(schema)
         problems = [
-            f"{path.name}: {e.json_path}: {e.message}" for e in validator.iter_errors(json.loads(path.read_text()))
+            f"{path.name}: {e.json_path}: {e.message}"
+            for path in sorted(paths)
+            for e in validator.iter_errors(json.loads(path.read_text()))
         ]
         assert problems == []
 

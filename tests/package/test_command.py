@@ -66,6 +66,22 @@ def test_export_writes_a_file_beside(tmp_path: Path) -> None:
     assert done.stderr.startswith("inferscope: export needs --to FORMAT\nhint: ")
 
 
+def test_compare_reads_two_traces(tmp_path: Path) -> None:
+    for name, length in (("old", 5_000_000), ("new", 2_000_000)):
+        event = {"ph": "X", "cat": "cpu_op", "name": "aten::add", "pid": 5, "tid": 6, "ts": 10, "dur": length}
+        (tmp_path / f"{name}.json").write_text(json.dumps({"traceEvents": [event]}))
+    old, new = str(tmp_path / "old.json"), str(tmp_path / "new.json")
+    done = run("compare", old, new)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Faster: 5.00 s → 2.00 s")
+    done = run("compare", old, "-f", "json", "--to", new)
+    document = json.loads(done.stdout)
+    assert (document["schema"], document["wall_ns"]["diff"]) == ("inferscope.compare/1", -3_000_000_000)
+    done = run("compare", old)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("inferscope: compare needs two runs\nhint: ")
+
+
 def test_override_is_what_runs(tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.write_text("#!/bin/sh\necho other $*\nexit 7\n")

@@ -1,4 +1,4 @@
-// Command sample writes every sample result in every rendering, to look at them:
+// Command sample writes every sample result and comparison in every rendering, to look at them:
 //
 //	go run ./report/internal/sample -out DIR
 package main
@@ -34,14 +34,28 @@ func write(dir string) error {
 		return err
 	}
 	for _, c := range fixtures.All() {
-		for extension, content := range map[string][]byte{"html": html.Render(c.Result), "md": markdown.Render(c.Result),
-			"txt": text.Render(c.Result), "json": summary.Render(c.Result)} {
-			path := filepath.Join(dir, c.Name+"."+extension)
-			if err := os.WriteFile(path, content, 0o644); err != nil {
-				return err
-			}
-			fmt.Println(path, len(content))
+		if err := writeAll(dir, c.Name, map[string][]byte{"html": html.Render(c.Result), "md": markdown.Render(c.Result),
+			"txt": text.Render(c.Result), "json": summary.Render(c.Result)}); err != nil {
+			return err
 		}
+	}
+	for _, c := range fixtures.Comparisons() {
+		if err := writeAll(dir, c.Name, map[string][]byte{"html": html.Comparison(c.Comparison), "md": markdown.Comparison(c.Comparison),
+			"txt": text.Comparison(c.Comparison), "json": summary.Comparison(c.Comparison)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeAll writes the renderings of one sample, by extension.
+func writeAll(dir, name string, renderings map[string][]byte) error {
+	for extension, content := range renderings {
+		path := filepath.Join(dir, name+"."+extension)
+		if err := os.WriteFile(path, content, 0o644); err != nil {
+			return err
+		}
+		fmt.Println(path, len(content))
 	}
 	return nil
 }

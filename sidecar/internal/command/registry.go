@@ -6,6 +6,7 @@ func Commands() []Command {
 	return []Command{
 		runCommand(),
 		analyzeCommand(),
+		compareCommand(),
 		exportCommand(),
 		configCommand(),
 		doctorCommand(),

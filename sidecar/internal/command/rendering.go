@@ -18,17 +18,26 @@ import (
 // renderings are the forms of a report, by the value of --format.
 var renderings = map[string]func(*result.Result) []byte{"html": html.Document, "md": markdown.Render, "text": text.Render, "json": summary.Render}
 
+// comparisonRenderings are those of a comparison.
+var comparisonRenderings = map[string]func(*result.Comparison) []byte{"html": html.ComparisonDocument, "md": markdown.Comparison,
+	"text": text.Comparison, "json": summary.Comparison}
+
 // formatOfExtension is the form that a file's name asks for.
 var formatOfExtension = map[string]string{".html": "html", ".htm": "html", ".md": "md", ".markdown": "md", ".json": "json", ".txt": "text"}
 
 // reportFlags are those of commands that write a report.
 var reportFlags = []Flag{
-	{Name: "format", Short: "f", Value: "FORMAT", Help: "how to write the report; else by the extension of PATH, else text", Choices: []string{"html", "md", "text", "json"}},
-	{Name: "output", Short: "o", Value: "PATH", Help: "where to write the report, instead of standard output", Kind: File},
+	{Name: "format", Short: "f", Value: "FORMAT", Help: "how to write it; else by the extension of PATH, else text", Choices: []string{"html", "md", "text", "json"}},
+	{Name: "output", Short: "o", Value: "PATH", Help: "where to write it, instead of standard output", Kind: File},
 }
 
 // writeReport writes a report where and how the flags say.
 func writeReport(env Env, args Args, r *result.Result) error {
+	return writeRendering(env, args, "report", renderings, r)
+}
+
+// writeRendering writes what one of the renderings makes of a value; what is a word for it.
+func writeRendering[T any](env Env, args Args, what string, renderings map[string]func(T) []byte, value T) error {
 	format, path := args.Value("format"), args.Value("output")
 	if format == "" {
 		format = formatOfExtension[strings.ToLower(filepath.Ext(path))]
@@ -36,7 +45,7 @@ func writeReport(env Env, args Args, r *result.Result) error {
 	if format == "" {
 		format = "text"
 	}
-	content := renderings[format](r)
+	content := renderings[format](value)
 	if path == "" || path == "-" {
 		_, err := env.Stdout.Write(content)
 		return err
@@ -46,7 +55,7 @@ func writeReport(env Env, args Args, r *result.Result) error {
 		return err
 	})
 	if err != nil {
-		return unwritten("the report", path, err)
+		return unwritten("the "+what, path, err)
 	}
 	return nil
 }

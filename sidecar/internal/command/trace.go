@@ -13,6 +13,7 @@ import (
 	"github.com/inferscope/inferscope/analysis"
 	"github.com/inferscope/inferscope/analysis/result"
 	"github.com/inferscope/inferscope/analysis/timeline"
+	"github.com/inferscope/inferscope/sidecar/internal/comparison"
 	"github.com/inferscope/inferscope/sidecar/internal/config"
 	"github.com/inferscope/inferscope/sidecar/internal/runhistory"
 	"github.com/inferscope/inferscope/sidecar/internal/tracefile"
@@ -90,14 +91,7 @@ func openCell(env Env, name, path string) (opened, error) {
 	case err != nil:
 		return opened{}, Unreadable(name, "", err)
 	}
-	return opened{timeline: tl, input: analysis.Input{
-		Source:     result.Source{Kind: "inferscope", Path: name, ToolVersion: env.Version},
-		Cell:       meta.Cell,
-		Collectors: meta.Collectors,
-		Overhead:   meta.Overhead,
-		Functions:  meta.Functions,
-		Arch:       meta.Versions["arch"],
-	}}, nil
+	return opened{timeline: tl, input: comparison.OwnInput(meta, name, env.Version)}, nil
 }
 
 // openForeign reads the trace of another tool.

@@ -72,6 +72,14 @@ func (h *scripted) Cancel(m wire.Cancel) error {
 	return nil
 }
 
+func (h *scripted) Compare(_ context.Context, m wire.Compare) (wire.Comparison, error) {
+	h.record("compare:%s", strings.Join(m.Before, ","))
+	if len(m.After) == 0 {
+		return wire.Comparison{}, &wire.Error{Code: wire.CodeComparison, Message: "No run after."}
+	}
+	return wire.Comparison{Text: strings.Join(m.After, ",")}, nil
+}
+
 func (h *scripted) Status() wire.Status {
 	if h.status != nil {
 		return h.status()

@@ -18,7 +18,7 @@ const (
 type job struct {
 	conn *conn
 	seq  uint64
-	// message is a *wire.Start, *wire.Stop, *wire.Cancel; nil for events and ends.
+	// message is a *wire.Start, *wire.Stop, *wire.Cancel, *wire.Compare; nil for events and ends.
 	message wire.Message
 	// events is an Events message that is not yet decoded.
 	events *wire.Envelope

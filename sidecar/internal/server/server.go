@@ -20,7 +20,7 @@ import (
 	"github.com/inferscope/inferscope/sidecar/wire"
 )
 
-// Handler does what the client asks for. Start, Events, Stop and Cancel are
+// Handler does what the client asks for. Start, Events, Stop, Cancel and Compare are
 // called one at a time, in the order in which the client sent them; Status may be
 // called at any time, also while one of the others runs. A panic becomes an Error
 // with the code "internal", and serving goes on.
@@ -38,6 +38,8 @@ type Handler interface {
 	// Cancel ends a collection without a report. It is also called for the cell
 	// of a client that is gone.
 	Cancel(m wire.Cancel) error
+	// Compare compares kept runs. ctx ends when the client is gone.
+	Compare(ctx context.Context, m wire.Compare) (wire.Comparison, error)
 	// Status is asked for the first time before the sidecar is ready.
 	Status() wire.Status
 }
@@ -234,6 +236,7 @@ func (s *server) message(ctx context.Context, c *conn, frame []byte) {
 	case *wire.Cancel:
 		s.queue.cancel(func(other job) bool { return other.cell == m.CellID })
 		j.cell = m.CellID
+	case *wire.Compare: // in its turn, as a cell is
 	case *wire.StatusRequest:
 		go s.status(c, e.Seq) // beside whatever the handler is doing
 		return

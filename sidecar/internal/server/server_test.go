@@ -124,6 +124,18 @@ func TestHandlerErrorsReachTheClient(t *testing.T) {
 	}
 }
 
+func TestCompareIsAnswered(t *testing.T) {
+	h := &scripted{}
+	c := open(t, serve(t, h, nil).endpoint)
+	if answer, ok := c.ask(wire.Compare{Before: []string{"a"}, After: []string{"b", "c"}}).(*wire.Comparison); !ok || answer.Text != "b,c" {
+		t.Errorf("%+v", answer)
+	}
+	wantError(t, c.ask(wire.Compare{}), wire.CodeComparison)
+	if calls := h.recorded(); !strings.HasPrefix(calls, "compare:a compare:") {
+		t.Errorf("%q", calls)
+	}
+}
+
 func TestMalformedRequestsAreAnswered(t *testing.T) {
 	c := open(t, serve(t, &scripted{}, nil).endpoint)
 	wantError(t, c.ask(wire.Bye{}), wire.CodeMalformed)

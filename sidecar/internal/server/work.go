@@ -91,6 +91,10 @@ func (s *server) request(j job) (answer wire.Message, err error) {
 			defer s.clearActive(m.CellID)
 			answer = wire.Cancelled{CellID: m.CellID}
 			return s.handler.Cancel(*m)
+		case *wire.Compare:
+			comparison, err := s.handler.Compare(j.ctx, *m)
+			answer = comparison
+			return err
 		}
 		return fmt.Errorf("%s has no handler", wire.Name(j.message))
 	})

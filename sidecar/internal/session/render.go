@@ -9,6 +9,12 @@ import (
 	"github.com/inferscope/inferscope/sidecar/wire"
 )
 
+// renderComparison makes the answer to Compare.
+func renderComparison(c *result.Comparison) wire.Comparison {
+	return wire.Comparison{HTML: string(html.Comparison(c)), Markdown: string(markdown.Comparison(c)),
+		Text: string(text.Comparison(c)), Summary: string(summary.Comparison(c))}
+}
+
 // render makes the answer to Stop from a result.
 func render(cellID string, r *result.Result) wire.Report {
 	report := wire.Report{CellID: cellID, HTML: string(html.Render(r)), Markdown: string(markdown.Render(r)),

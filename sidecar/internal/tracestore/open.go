@@ -31,19 +31,11 @@ func Open(dir string) (*timeline.Timeline, Meta, error) { return OpenBounded(dir
 // rows, whose writer had to spill, what its report was made from is read: the
 // timeline ends at Meta.AnalysedUntilNs, with a Loss that says so.
 func OpenBounded(dir string, maxRows int64) (*timeline.Timeline, Meta, error) {
-	lock, err := lockFolder(dir, unix.LOCK_SH|unix.LOCK_NB)
-	switch {
-	case err == nil:
-		defer lock.Close()
-	case errors.Is(err, unix.EWOULDBLOCK):
-		return nil, Meta{}, &TraceError{Path: dir, Where: ManifestName, Err: ErrBusy}
-	case errors.Is(err, os.ErrNotExist), errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.ELOOP):
-		return nil, Meta{}, &TraceError{Path: dir, Where: "the folder", Err: err}
-	} // a file system without locks has no writer that could be seen
-	m, err := readManifest(dir)
+	lock, m, err := begin(dir)
 	if err != nil {
 		return nil, Meta{}, err
 	}
+	defer lock.Close()
 	r := &reader{dir: dir, m: m, a: newAssembler(m), left: maxRows}
 	if err := r.selectParts(); err != nil {
 		return nil, Meta{}, &TraceError{Path: dir, Where: "the folder", Err: err}
@@ -67,6 +59,35 @@ func OpenBounded(dir string, maxRows int64) (*timeline.Timeline, Meta, error) {
 		return nil, Meta{}, &TraceError{Path: dir, Where: "its tables", Err: err}
 	}
 	return tl, m.meta(), nil
+}
+
+// Describe is what a trace says beside its timeline, without reading its tables. The error is as
+// for Open.
+func Describe(dir string) (Meta, error) {
+	lock, m, err := begin(dir)
+	if err != nil {
+		return Meta{}, err
+	}
+	defer lock.Close()
+	return m.meta(), nil
+}
+
+// begin locks a trace for reading, as far as its file system has locks, and reads its manifest. The
+// caller closes the lock, which may be nil.
+func begin(dir string) (*os.File, *manifest, error) {
+	lock, err := lockFolder(dir, unix.LOCK_SH|unix.LOCK_NB)
+	switch {
+	case errors.Is(err, unix.EWOULDBLOCK):
+		return nil, nil, &TraceError{Path: dir, Where: ManifestName, Err: ErrBusy}
+	case errors.Is(err, os.ErrNotExist), errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.ELOOP):
+		return nil, nil, &TraceError{Path: dir, Where: "the folder", Err: err}
+	} // a file system without locks has no writer that could be seen
+	m, err := readManifest(dir)
+	if err != nil {
+		_ = lock.Close() // of nil, that is an error of no consequence
+		return nil, nil, err
+	}
+	return lock, m, nil
 }
 
 // reader reads the parts of one trace.

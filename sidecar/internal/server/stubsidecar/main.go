@@ -124,6 +124,10 @@ func (s *stub) Cancel(m wire.Cancel) error {
 	return nil
 }
 
+func (s *stub) Compare(_ context.Context, m wire.Compare) (wire.Comparison, error) {
+	return wire.Comparison{Text: strings.Join(m.Before, ",") + " to " + strings.Join(m.After, ",")}, nil
+}
+
 func (s *stub) Status() wire.Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
