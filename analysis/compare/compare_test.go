@@ -154,6 +154,9 @@ func sums(t *testing.T, name string, c *result.Comparison) {
 		sum := result.Delta{}
 		for i, p := range parts {
 			sum.Before, sum.After = sum.Before+p.Before, sum.After+p.After
+			if p.Before < 0 || p.After < 0 {
+				t.Errorf("%s: %s: %v is less than nothing", name, what, p)
+			}
 			if i > 0 && size(p) > size(parts[i-1]) {
 				t.Errorf("%s: %s are not sorted", name, what)
 			}

@@ -8,8 +8,6 @@ import (
 	"github.com/inferscope/inferscope/analysis/compare"
 	"github.com/inferscope/inferscope/analysis/result"
 	"github.com/inferscope/inferscope/sidecar/internal/comparison"
-	"github.com/inferscope/inferscope/sidecar/internal/config"
-	"github.com/inferscope/inferscope/sidecar/internal/session"
 )
 
 func compareCommand() Command {
@@ -54,7 +52,7 @@ func runCompare(ctx context.Context, env Env, args Args) error {
 // compared compares the runs that the arguments name.
 func compared(ctx context.Context, env Env, args Args) (*result.Comparison, error) {
 	const see = "see `inferscope compare --help`"
-	finder := comparison.Finder{Dir: env.Dir, Version: env.Version, History: session.History(config.Resolve(env.place(), nil).Settings)}
+	finder := comparison.Finder{Dir: env.Dir, Version: env.Version, History: env.history()}
 	before, after := args.Operands, args.Values("to")
 	if args.Has("last") {
 		if len(before)+len(after) > 0 {

@@ -23,7 +23,7 @@ func (s *Service) Compare(ctx context.Context, m wire.Compare) (wire.Comparison,
 	}
 	s.keeper.flush(ctx)
 	place := config.Place{Dir: m.Directory, Environ: m.Environ}
-	finder := comparison.Finder{Dir: m.Directory, Version: s.config.Version, History: History(config.Resolve(place, nil).Settings)}
+	finder := comparison.Finder{Dir: m.Directory, Version: s.config.Version, History: historyOf(config.Resolve(place, nil).Settings)}
 	var c *result.Comparison
 	var err error
 	if len(m.Before)+len(m.After) == 0 {

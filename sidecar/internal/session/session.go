@@ -342,7 +342,7 @@ func (s *Service) Status() wire.Status {
 	for _, c := range s.config.Sources.all() {
 		status.Collectors = append(status.Collectors, c.Status())
 	}
-	status.History = s.keeper.status(History(s.settings))
+	status.History = s.keeper.status(historyOf(s.settings))
 	return status
 }
 

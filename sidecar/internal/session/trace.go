@@ -51,15 +51,15 @@ func (s *Service) Flush(ctx context.Context) {
 	s.keeper.flush(ctx)
 }
 
-// History is where traces are kept, as it is configured.
-func History(s config.Settings) *runhistory.History {
+// historyOf is where traces are kept, as it is configured.
+func historyOf(s config.Settings) *runhistory.History {
 	return runhistory.New(runhistory.Options{Dir: s.HistoryPath, Runs: s.HistoryRuns, Bytes: s.HistoryBytes})
 }
 
 // bound bounds the memory of a cell: what it does not hold goes to its trace.
 func (s *Service) bound(c *cell, resolved config.Resolved) {
 	var on shelf = namedFolder(c.start.Trace)
-	if h := History(resolved.Settings); c.start.Trace == "" && h.On() {
+	if h := historyOf(resolved.Settings); c.start.Trace == "" && h.On() {
 		on = h
 	} else if c.start.Trace == "" {
 		c.keepMore = cmp.Or(resolved.Undo("history.runs"), resolved.Undo("history.bytes"))
