@@ -16,13 +16,13 @@ import os
 import sys
 import time
 from pathlib import Path
-from types import CodeType
+from types import CodeType, FrameType
 from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "ipython_ext"))
 
 from inferscope import _settings, _wire, statements
-from inferscope.recorder import Recorder
+from inferscope.recorder import Recorder, RecorderSummary
 from record import estimate_ratio, measure, percentile, say, spread
 
 CELLS = {
@@ -116,7 +116,33 @@ def now() -> Times:
     return Times(time.monotonic_ns(), time.process_time_ns())
 
 
-def run(compiled: list[CodeType], recorder: Recorder | None) -> Times:
+class Floor:
+    """LINE events of a cell and its functions, with a callback that does nothing (Python 3.12 and later)."""
+
+    def __init__(self, compiled: list[CodeType]) -> None:
+        self._codes = list(compiled)
+        for code in self._codes:
+            self._codes += [inner for inner in code.co_consts if isinstance(inner, CodeType)]
+
+    def start(self, frame: FrameType | None) -> None:
+        """Switch the events on."""
+        monitoring = sys.monitoring
+        monitoring.use_tool_id(monitoring.PROFILER_ID, "floor")
+        monitoring.register_callback(monitoring.PROFILER_ID, monitoring.events.LINE, lambda code, line: None)
+        for code in self._codes:
+            monitoring.set_local_events(monitoring.PROFILER_ID, code, monitoring.events.LINE)
+
+    def stop(self) -> RecorderSummary:
+        """Switch them off."""
+        monitoring = sys.monitoring
+        for code in self._codes:
+            monitoring.set_local_events(monitoring.PROFILER_ID, code, 0)
+        monitoring.register_callback(monitoring.PROFILER_ID, monitoring.events.LINE, None)
+        monitoring.free_tool_id(monitoring.PROFILER_ID)
+        return RecorderSummary(0, [])
+
+
+def run(compiled: list[CodeType], recorder: Recorder | Floor | None) -> Times:
     """Runs a cell and says how long its own code took."""
     started = now()
 
@@ -133,7 +159,9 @@ def run(compiled: list[CodeType], recorder: Recorder | None) -> Times:
     return Times(ended.wall - started.wall, ended.cpu - started.cpu)
 
 
-def compare(what: str, source: str, seconds: float, budget: str = "", samples: bool = False) -> None:
+def compare(
+    what: str, source: str, seconds: float, *, budget: str = "", samples: bool = False, floor: bool = False
+) -> None:
     """Measures the ratio of throughput, recorded to alone, over pairs for so many seconds."""
     say(what)
     pairs: list[tuple[Times, Times]] = []
@@ -145,7 +173,9 @@ def compare(what: str, source: str, seconds: float, budget: str = "", samples: b
         for recorded in (False, True) if number % 2 else (True, False):
             # Compiled anew: code that once had line events stays slower.
             compiled = codes(source, recorded and sys.version_info < (3, 12))
-            recorder = Recorder("c", lambda message: None, "", options, samples) if recorded else None
+            recorder: Recorder | Floor | None = None
+            if recorded:
+                recorder = Floor(compiled) if floor else Recorder("c", lambda message: None, "", options, samples)
             found[recorded] = run(compiled, recorder)
             if recorder is not None:
                 own.append(recorder.stop().in_process_ns)
@@ -183,7 +213,10 @@ def main() -> None:
     for name in chosen:
         budget = budgets.get(name, "")
         seconds = arguments.seconds * (2 if budget else 1)
-        compare(f"lines, {name}, Python {version}", CELLS[name], seconds, budget)
+        compare(f"lines, {name}, Python {version}", CELLS[name], seconds, budget=budget)
+        if budget and sys.version_info >= (3, 12):
+            what = f"the interpreter's LINE events alone, {name}, Python {version}"
+            compare(what, CELLS[name], seconds, floor=True)
     for name in ("train-like", "loop-heavy"):
         if name in chosen:
             what = f"lines and {_settings.HZ} samples a second, {name}, Python {version}"
