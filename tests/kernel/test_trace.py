@@ -107,7 +107,7 @@ def test_sql_agrees_with_the_summary(kernel_with_trace):
             WHERE main AND reason <> 'preempted' GROUP BY reason""")
     )
     states = summary["host"]["states"]["blocked_ns"]
-    assert states["sleep"] > 1_000_000 or manifest["rung"] != "ebpf"
+    assert states["sleep"] > 90_000_000 or manifest["rung"] != "ebpf"
     assert {reason: ns for reason, ns in blocked.items() if ns} == {reason: ns for reason, ns in states.items() if ns}
 
 
