@@ -70,6 +70,10 @@ func CauseShort(k result.CauseKind) string {
 	return Cause(k)
 }
 
+// TooShort says that a line ran too shortly to tell what it did: most of its time has
+// the causes of all short lines together, which say nothing of this one.
+func TooShort(s result.LineStat) bool { return s.PooledNs*2 > s.WallNs }
+
 // CauseMeaning explains a kind of cause in a few words; empty when there is no wording.
 func CauseMeaning(k result.CauseKind) string { return causeWords[k][1] }
 

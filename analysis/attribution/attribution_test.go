@@ -178,6 +178,11 @@ func TestShortLinesSharePooledSamples(t *testing.T) {
 	if python+native != 1000 || native < 700 || native > 780 {
 		t.Errorf("native %d, python %d", native, python)
 	}
+	for i := range a.Host.Lines {
+		if l := &a.Host.Lines[i]; l.PooledNs != l.WallNs {
+			t.Errorf("%d of the %d ns of line %d are said to be pooled", l.PooledNs, l.WallNs, l.Line.Number)
+		}
+	}
 }
 
 func TestLongLineWithoutSamplesIsUnknown(t *testing.T) {
@@ -188,6 +193,9 @@ func TestLongLineWithoutSamplesIsUnknown(t *testing.T) {
 	}, 1000)
 	if ns(a, result.CauseUnknown, 2) != 990 || ns(a, result.CausePython, 1) != 10 {
 		t.Errorf("%+v", a.Host.Causes)
+	}
+	if l := a.Host.Lines; l[0].PooledNs != 10 || l[1].PooledNs != 0 {
+		t.Errorf("pooled: %d and %d ns", l[0].PooledNs, l[1].PooledNs)
 	}
 }
 

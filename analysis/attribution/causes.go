@@ -185,6 +185,9 @@ func (a *attributor) lineStats(wall int64) []result.LineStat {
 		}
 		st := result.LineStat{Line: a.line(s.number), WallNs: s.wall, TotalNs: s.total, Hits: s.hits, Exact: !s.sampled,
 			States: s.states, Causes: []result.Cause{}}
+		if s.pooled {
+			st.PooledNs = s.shared
+		}
 		for k, ns := range s.kinds {
 			if ns > 0 {
 				st.Causes = append(st.Causes, result.Cause{Kind: kinds[k], Ns: ns, Share: share(ns, wall), Line: st.Line, Count: s.counts[k]})

@@ -56,7 +56,8 @@ func (a *attributor) shareRunning() {
 			continue
 		}
 		votes := shortVotes
-		if !short(s) {
+		s.pooled = short(s)
+		if !s.pooled {
 			votes = own[s.index]
 			slices.SortFunc(votes, byVotes)
 		}

@@ -59,7 +59,9 @@ type lineSums struct {
 	sampled           bool
 	states            result.States
 	// shared is the time to be shared out by samples: running, or of unknown state; by block.
-	shared       int64
+	shared int64
+	// pooled says that it is shared out as that of all short lines together.
+	pooled       bool
 	sharedBlocks [Blocks]int64
 	// kinds is the time by cause: known at once, then added to by shareRunning.
 	kinds   [numKinds]int64

@@ -224,6 +224,9 @@ type LineStat struct {
 	States States
 	// Causes of this line's wall by kind, largest first; sum to WallNs.
 	Causes []Cause
+	// PooledNs is the part of WallNs whose causes are those of all short lines together: the line ran for too
+	// few samples to tell what it did by itself.
+	PooledNs int64
 	// Launches and Copies count the kernels and graphs, and the copies and sets, that this line launched.
 	Launches, Copies int64
 	// GPUNs is device time of the operations that this line launched, summed.

@@ -213,6 +213,22 @@ func TestMagicLineAndEmptyEnd(t *testing.T) {
 	}
 }
 
+// What the short lines did together is not said of one of them.
+func TestShortLineOnlyRuns(t *testing.T) {
+	r := fixtures.Typical()
+	before := string(Render(r))
+	for i := range r.Host.Lines {
+		r.Host.Lines[i].PooledNs = r.Host.Lines[i].WallNs
+	}
+	out := string(Render(r))
+	line := func(s string) string {
+		return s[strings.Index(s, "The cell, line by line"):strings.Index(s, "What to change")]
+	}
+	if !strings.Contains(line(before), "Python") || strings.Contains(line(out), "Python ") || !strings.Contains(line(out), "running") {
+		t.Errorf("the lines say more than that they ran: %s", line(out))
+	}
+}
+
 // What speaks of a device is there only with one.
 func TestNoDeviceNoWord(t *testing.T) {
 	out := string(Render(fixtures.Typical()))

@@ -189,8 +189,10 @@ func shortCount(n int64) string {
 
 func lineSegments(s result.LineStat, most int64) []segment {
 	var parts []segment
-	for _, c := range s.Causes[:min(len(s.Causes), 8)] {
-		parts = append(parts, segment{report.Share(c.Ns, most), colorOfCause(c.Kind)})
+	if !report.TooShort(s) {
+		for _, c := range s.Causes[:min(len(s.Causes), 8)] {
+			parts = append(parts, segment{report.Share(c.Ns, most), colorOfCause(c.Kind)})
+		}
 	}
 	if len(parts) == 0 {
 		for _, st := range report.States(s.States) {
@@ -203,7 +205,12 @@ func lineSegments(s result.LineStat, most int64) []segment {
 // mostly words the one or two causes that make up the line.
 func mostly(p *page, s result.LineStat) {
 	separator := markup("")
-	for i, c := range s.Causes {
+	causes := s.Causes
+	if report.TooShort(s) {
+		p.raw(`running`)
+		separator, causes = `, `, nil
+	}
+	for i, c := range causes {
 		share := report.Share(c.Ns, s.WallNs)
 		if i > 1 || i > 0 && share < 0.1 {
 			break
