@@ -47,6 +47,7 @@ static int turn_on(struct inferscope_outcome *outcome) {
         snprintf(outcome->detail, sizeof outcome->detail, "%s", why);
         return recorder_fail(outcome, "open the ring", -1);
     }
+    recorder_put_earlier(shim.options.earlier_ns);
     int error;
     if (recorder_cupti((const char *const *)shim.candidates, &why) == NULL) {
         snprintf(outcome->detail, sizeof outcome->detail, "%s", why);
@@ -120,6 +121,20 @@ static void forget_capture(void) {
     recorder_forget();
     shim.on_ns = shim.start_cost_ns = 0;
     memset(&shim.late, 0, sizeof shim.late);
+}
+
+EXPORTED int inferscope_capture_earlier(uint32_t milliseconds) {
+    pthread_mutex_lock(&shim.control);
+    int done = 1;
+    if (atomic_load(&shim.state) == IDLE && driver_find(&shim.driver) && driver_initialised(&shim.driver)) {
+        struct drain *drain = drain_begin(&shim.driver);
+        if (drain != NULL) {
+            done = drain_wait(drain, milliseconds);
+            drain_end(drain);
+        }
+    }
+    pthread_mutex_unlock(&shim.control);
+    return done;
 }
 
 EXPORTED int inferscope_capture_begin(const char *ring_path, const char *const *candidates,

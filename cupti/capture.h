@@ -20,9 +20,11 @@ struct inferscope_options {
     /* Has a function called soon on the thread that runs the cell, between two of its instructions; 0 when it will be.
      * Python's Py_AddPendingCall is one. Without it capture is whole. */
     int (*run_soon)(int (*function)(void *), void *argument);
+    uint64_t earlier_ns; /* how long the caller has waited in inferscope_capture_earlier, for the consumer; 0 for not */
 };
 _Static_assert(offsetof(struct inferscope_options, run_soon) == 32, "read by gpu_capture.py");
-_Static_assert(sizeof(struct inferscope_options) == 40, "read by gpu_capture.py");
+_Static_assert(offsetof(struct inferscope_options, earlier_ns) == 40, "read by gpu_capture.py");
+_Static_assert(sizeof(struct inferscope_options) == 48, "read by gpu_capture.py");
 
 /* How device operations are joined to the host call that launched them. */
 enum inferscope_correlation {
@@ -63,6 +65,12 @@ enum inferscope_ungoverned {
     INFERSCOPE_SEVERAL_THREADS = 1, /* several threads use CUDA at a time: CUPTI must not be switched under one of them */
     INFERSCOPE_NO_FINALIZE = 2      /* CUPTI may not be taken out, or is too old for it: its residue would stay anyway */
 };
+
+/* Waits at most milliseconds for what the device has to do from before a capture. Returns 1 when that is done, or when CUDA
+ * is not in use. CUPTI would wait for it in its first call, without a limit and without a word (cuptiActivityRegisterCallbacks
+ * of CUPTI 13.0 after cuptiFinalize: 485 ms beside 484 ms of kernels under way, on an H100); who knows of it can give up, and
+ * can tell what is not the cell's. To be called as often as needed before begin. */
+int inferscope_capture_earlier(uint32_t milliseconds);
 
 /* Starts capture; when CUDA is not yet initialised in this process, arms instead
  * and starts from InitializeInjection, which the driver calls when the environment

@@ -38,7 +38,7 @@ struct gpu_ring_header {
     uint32_t state;     /* enum gpu_ring_state */
     uint32_t reserved1;
     uint64_t unnamed; /* times that a name was not sent because there are too many */
-    uint64_t reserved2;
+    uint64_t earlier_ns; /* how long the device was busy with work from before the capture, which was waited for */
     /* Consumer's cache line. */
     uint64_t tail;
     uint64_t reserved3[7];
@@ -53,6 +53,7 @@ _Static_assert(offsetof(struct gpu_ring_header, invalid) == 88, "header.invalid"
 _Static_assert(offsetof(struct gpu_ring_header, discarded) == 96, "header.discarded");
 _Static_assert(offsetof(struct gpu_ring_header, state) == 104, "header.state");
 _Static_assert(offsetof(struct gpu_ring_header, unnamed) == 112, "header.unnamed");
+_Static_assert(offsetof(struct gpu_ring_header, earlier_ns) == 120, "header.earlier_ns");
 _Static_assert(offsetof(struct gpu_ring_header, head) == 64, "head on its own line");
 _Static_assert(offsetof(struct gpu_ring_header, tail) == 128, "tail on its own line");
 

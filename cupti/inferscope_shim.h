@@ -16,7 +16,7 @@ extern "C" {
 #endif
 
 /* Raised with every change of a layout or of a function below; the caller refuses another one. */
-#define INFERSCOPE_SHIM_VERSION 2
+#define INFERSCOPE_SHIM_VERSION 3
 
 /* Bits of inferscope_gpu_presence.flags. */
 enum {

@@ -109,6 +109,12 @@ const char *recorder_open(const char *ring_path, int devices_fd) {
     return why;
 }
 
+void recorder_put_earlier(uint64_t ns) {
+    pthread_mutex_lock(&rec.records);
+    if (rec.active) rec.sink.ring.header->earlier_ns = ns;
+    pthread_mutex_unlock(&rec.records);
+}
+
 void recorder_close(const char *ring_path) {
     pthread_mutex_lock(&rec.records);
     if (rec.active) {

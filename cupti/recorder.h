@@ -53,6 +53,9 @@ int recorder_uses_callbacks(void);
 void recorder_put(const void *record);
 int recorder_put_clock(void);
 
+/* Tells the consumer how long the device was busy with work from before the capture. */
+void recorder_put_earlier(uint64_t ns);
+
 /* Puts a DEVICE record of each device that has a primary context. */
 void recorder_put_devices(const struct driver *driver);
 

@@ -70,6 +70,11 @@ type Attribution struct {
 	RunningThreads int64
 	// GPU is what Devices adds; nil without any device operation.
 	GPU *GPU
+	// GPUWatched says that a capture of the devices' work was on: without a record there was none.
+	GPUWatched bool
+	// EarlierNs is how long the devices were busy with work from before the cell, which was
+	// waited for before it began.
+	EarlierNs int64
 	// DeviceRecords is how many operations and CUDA calls the timeline holds, once Devices has run.
 	DeviceRecords int64
 	// LaunchCalls is how many of the calls launch or copy.

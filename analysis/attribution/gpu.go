@@ -84,6 +84,7 @@ func (a *Attribution) Devices(list []result.Device, plan *coverage.Plan) {
 	tl := a.from.tl
 	a.MissedKernels = plan.Unsampled
 	a.DeviceRecords = int64(tl.Calls.Len())
+	a.GPUWatched, a.EarlierNs = tl.DeviceClockNs > 0, tl.EarlierNs
 	for _, class := range tl.Calls.Class {
 		if class == timeline.CallLaunch || class == timeline.CallCopy {
 			a.LaunchCalls++

@@ -2,13 +2,15 @@ package findings
 
 import (
 	"github.com/inferscope/inferscope/analysis/attribution"
+	"github.com/inferscope/inferscope/analysis/phrase"
 	"github.com/inferscope/inferscope/analysis/result"
 )
 
 var carryIn = Rule{
 	ID:    "carry-in",
 	Title: "The GPU was still busy with earlier work",
-	Sees:  "At the cell's start the GPU was executing what an earlier cell had launched.",
+	Sees: "At the cell's start the GPU was executing what an earlier cell had launched. CUPTI waits for that when it is " +
+		"switched on; then the time is told that passed before the cell could begin.",
 	Bad: "Launches return before their work is done. Time that an earlier cell's work takes is paid by whoever waits for the GPU " +
 		"next, so this cell looks slower than it is.",
 	Silent: "It is silent below 5% of the cell's wall or 20 ms. It claims no saving: the work must be done.",
@@ -26,6 +28,11 @@ torch.cuda.synchronize()
 # cell 2
 print(small(z).item())`,
 	Test: func(r *Rule, e *Evidence) []result.Finding {
+		if ns := e.Attribution.EarlierNs; e.worth(ns) {
+			return []result.Finding{r.info(e, result.Line{}, "Before the cell began, the GPU was busy for another "+phrase.Duration(ns)+
+				" with what had been launched earlier. InferScope waited for that, so it is no part of the cell's time; without "+
+				"InferScope the first line that waits for the GPU would wait for it too.")}
+		}
 		g := e.Attribution.GPU
 		if g == nil || !e.worth(g.Shares[attribution.ShareCarryIn]) {
 			return nil

@@ -69,3 +69,16 @@ func TestPinningInlineIsNeverAdvised(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 }
+
+// CUPTI waits for earlier work before the cell; that is told, and not as the cell's time.
+func TestEarlierWorkThatWasWaitedFor(t *testing.T) {
+	cell := "window 0s 100ms\nsource\ntorch.cuda.synchronize()\nend\nthread MainThread main python known period=2ms\nline MainThread 0s 1\n" +
+		"repeat 50 every 2ms\nsample MainThread 1ms python\nend\n"
+	f := of(t, cell+"watched earlier=810000000", "carry-in")
+	if f == nil || f.Severity != result.Info || f.Saving.HighNs != 0 || !strings.Contains(f.Evidence, "busy for another 810 ms with what had been launched earlier") {
+		t.Errorf("%+v", f)
+	}
+	if f := of(t, cell+"watched earlier=1000000", "carry-in"); f != nil {
+		t.Errorf("a millisecond is nothing to speak of: %+v", f)
+	}
+}

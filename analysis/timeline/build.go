@@ -119,7 +119,7 @@ func (b *Builder) build(window Interval) *Timeline {
 		tl.Devices = append(tl.Devices, d.build(limit, &byCorrelation, fix, freed))
 	}
 	tl.Sensors = b.sensors
-	tl.DeviceClockNs = b.deviceClock
+	tl.DeviceClockNs, tl.EarlierNs = b.deviceClock, b.earlier
 	tl.Extent = extent(window, tl.Devices)
 	for _, o := range b.overheads {
 		if start, end, ok := clip(o.Start, o.End, tl.Extent, fix); ok {

@@ -27,6 +27,7 @@ type Builder struct {
 	calls       CallBuilder
 	overheads   []Interval
 	deviceClock int64
+	earlier     int64
 	windows     []Window
 	sensors     []Sensors
 

@@ -277,6 +277,14 @@ func (b *Builder) DeviceClock(ns int64) {
 	b.deviceClock = max(b.deviceClock, ns)
 }
 
+// EarlierWork records how long the devices were busy with work from before the window,
+// which was waited for before it began, in ns.
+func (b *Builder) EarlierWork(ns int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.earlier = max(b.earlier, ns)
+}
+
 // AddOverhead records an interval in which tracing held the application up.
 func (b *Builder) AddOverhead(i Interval) {
 	b.mu.Lock()

@@ -306,6 +306,9 @@ type Timeline struct {
 	// DeviceClockNs is how far the clock of devices and calls may be off that of the threads, as
 	// the bracketing of both has it, in ns; 0 when no device was captured.
 	DeviceClockNs int64
+	// EarlierNs is how long the devices were busy with work from before Window: the capture
+	// waited for it before Window began, in ns. 0 when they were not, or nothing was captured.
+	EarlierNs int64
 	// Overheads are the intervals in which the device's tracing itself held things up, by start.
 	Overheads []Interval
 	// Threads are the host threads; row 0 is the "no thread" placeholder.

@@ -52,7 +52,7 @@ type Trust struct {
 func Assess(in Input) Trust {
 	a := in.Attribution
 	// Whoever sees the CUDA calls would have seen the work that they launch.
-	t := Trust{GPUMissing: a.GPUDriverSeen && a.DeviceRecords == 0 || a.LaunchCalls > 0 && a.GPU == nil || a.MissedKernels > 0}
+	t := Trust{GPUMissing: a.GPUDriverSeen && a.DeviceRecords == 0 && !a.GPUWatched || a.LaunchCalls > 0 && a.GPU == nil || a.MissedKernels > 0}
 	for _, l := range in.Losses {
 		t.GPUMissing = t.GPUMissing || strings.HasPrefix(l.Reason, attribution.KernelsNotSeen)
 		if l.Source != "cupti" {

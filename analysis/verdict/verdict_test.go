@@ -226,6 +226,10 @@ func TestGPUThatWasNotCaptured(t *testing.T) {
 			t.Errorf("%q: %+v", more, v)
 		}
 	}
+	// Where CUPTI was on and has no record, whatever used the driver was no work for the device.
+	if v := decide(cell(t, "", 9, "sample MainThread 9960us native module=/usr/lib/libcuda.so.1\nwatched"), result.Overhead{}); v.Class != result.CPUBound {
+		t.Errorf("%+v", v)
+	}
 	// A source that is absent while nothing used the GPU is no reason for doubt.
 	if v := decide(cell(t, "", 9, "loss cupti 0 no CUDA device"), result.Overhead{}); v.Class != result.CPUBound {
 		t.Errorf("%+v", v)

@@ -11,7 +11,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-SHIM_VERSION = 2
+SHIM_VERSION = 3
 _PATH_SIZE = 256
 _LIBCUDA, _LIBCUDART, _LIBCUPTI, _INJECTION, _INITIALISED = (1 << bit for bit in range(5))
 

@@ -25,6 +25,8 @@ __all__ = ["Capture", "CaptureSummary", "MultiGpuError", "candidates"]
 _INJECTION = "CUDA_INJECTION64_PATH"
 _MULTIPLE_SUBSCRIBERS = 39
 # The device is waited for in slices, so that an interrupt gets through, and not for ever.
+_EARLIER_SLICE_MS = 250
+_EARLIER_SECONDS = 10.0
 _DRAIN_SLICE_MS = 50
 _DRAIN_SECONDS = 60.0
 # Begins a reason by which the analysis knows that GPU work is missing.
@@ -44,6 +46,7 @@ class _Options(ctypes.Structure):
         ("budget_ppm", ctypes.c_uint32),
         ("devices_fd", ctypes.c_int32),
         ("run_soon", ctypes.c_void_p),
+        ("earlier_ns", ctypes.c_uint64),
     ]
 
 
@@ -155,6 +158,13 @@ class Capture:
         outcome = _Outcome()
         if library.inferscope_capture_state() != _IDLE:
             library.inferscope_capture_end(ctypes.byref(outcome))  # of a cell whose end was interrupted
+        earlier_ns = _wait_for_earlier(library)
+        if earlier_ns is None:
+            self._why = (
+                f"{_NOT_CAPTURED}the GPU was still busy with earlier work after {_EARLIER_SECONDS:.0f} s"
+                " (end the earlier cell with torch.cuda.synchronize())"
+            )
+            return
         self._arm()
         paths = [os.fsencode(path) for path in candidates()]
         array = (ctypes.c_char_p * (len(paths) + 1))(*paths, None)
@@ -164,6 +174,7 @@ class Capture:
             budget_ppm=int(self._budget * 1e6),
             devices_fd=self._watch.start(library) if self._watch is not None else -1,
             run_soon=_run_soon(),
+            earlier_ns=earlier_ns,
         )
         begin = library.inferscope_capture_begin
         if begin(os.fsencode(ring_path), array, ctypes.byref(options), ctypes.byref(outcome)) != 0:
@@ -262,12 +273,26 @@ def _load(path: Path) -> ctypes.CDLL:
         raise OSError(f"{path.name} has version {version}, not {gpu.SHIM_VERSION}")
     outcome = ctypes.POINTER(_Outcome)
     library.inferscope_capture_begin.argtypes = (ctypes.c_char_p, ctypes.c_void_p, ctypes.POINTER(_Options), outcome)
+    library.inferscope_capture_earlier.argtypes = (ctypes.c_uint32,)
     library.inferscope_capture_drain.argtypes = (ctypes.c_uint32,)
     library.inferscope_capture_end.argtypes = (outcome,)
     library.inferscope_capture_worked.argtypes = ()
     library.inferscope_capture_worked.restype = ctypes.c_uint64
     library.inferscope_device_name.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int)
     return library
+
+
+def _wait_for_earlier(library: ctypes.CDLL) -> int | None:
+    """Wait until the device has done what it was asked before.
+
+    Returns:
+        How many ns that took; None when the wait was given up.
+    """
+    start = time.monotonic_ns()
+    while not library.inferscope_capture_earlier(_EARLIER_SLICE_MS):
+        if time.monotonic_ns() - start > _EARLIER_SECONDS * 1e9:
+            return None
+    return time.monotonic_ns() - start
 
 
 def _drain(library: ctypes.CDLL) -> str:

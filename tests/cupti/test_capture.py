@@ -223,6 +223,43 @@ second.begin(str(ring)); work(); tell(second.end())
     assert (said["started"], said["losses"]) == (True, [])
 
 
+EARLIER = 120  # gpu_ring_header.earlier_ns
+
+
+def test_earlier_work_is_waited_for_and_told(in_process: Program, ring: Path) -> None:
+    body = (
+        CUDA_IN_USE
+        + """
+import time
+until = time.monotonic_ns() + 200_000_000
+cuda().mock_cuda_busy_until(until)
+capture.begin(str(ring)); said["begun"] = time.monotonic_ns() >= until
+work(); tell(capture.end())
+"""
+    )
+    said = in_process(body)
+    assert (said["started"], said["losses"], said["begun"]) == (True, [], True)
+    (earlier,) = struct.unpack_from("<Q", ring.read_bytes(), EARLIER)
+    assert earlier > 150_000_000
+
+
+def test_earlier_work_without_end_is_not_waited_for(in_process: Program) -> None:
+    body = (
+        CUDA_IN_USE
+        + """
+import time
+gpu_capture._EARLIER_SECONDS = 0.1
+cuda().mock_cuda_busy_until(time.monotonic_ns() + 3600_000_000_000)
+capture.begin(str(ring)); tell(capture.end())
+print(json.dumps(said), flush=True); os._exit(0)
+"""
+    )
+    said = in_process(body)
+    assert said["started"] is False
+    assert len(said["losses"]) == 1
+    assert "still busy with earlier work" in said["losses"][0]
+
+
 def test_wait_for_the_device_can_be_interrupted(in_process: Program) -> None:
     body = (
         CUDA_IN_USE

@@ -65,7 +65,7 @@ func (a *assembler) finish(spilled bool) *timeline.Timeline {
 	}
 	names := a.b.Build(window) // has the names and the stacks
 	tl := &timeline.Timeline{Window: window, Names: names.Names, Stacks: names.Stacks,
-		Process: a.m.Process.timeline(), Rung: a.m.Rung, NoCell: a.m.NoCell, DeviceClockNs: min(max(a.m.DeviceClock, 0), longestTime)}
+		Process: a.m.Process.timeline(), Rung: a.m.Rung, NoCell: a.m.NoCell, DeviceClockNs: min(max(a.m.DeviceClock, 0), longestTime), EarlierNs: min(max(a.m.Earlier, 0), longestTime)}
 	for _, l := range a.m.Losses {
 		tl.Losses = append(tl.Losses, timeline.Loss(l))
 	}

@@ -69,6 +69,8 @@ type manifest struct {
 	Windows []captured `json:"windows"`
 	// How far the times of device operations and calls may be off those of the threads, ns; 0 without any.
 	DeviceClock int64 `json:"device_clock_ns"`
+	// How long the devices were busy with work from before the window, which was waited for before it began, ns.
+	Earlier int64 `json:"earlier_work_ns"`
 	// The counters, by the number in the table counters.
 	Counters []counter `json:"counters"`
 	// What was not seen.
@@ -150,7 +152,8 @@ type function struct {
 func describe(tl *timeline.Timeline, m Meta) manifest {
 	out := opening(m)
 	out.Window, out.Extent = interval(tl.Window), interval(tl.Extent)
-	out.Rung, out.Process, out.DeviceClock, out.NoCell = tl.Rung, processOf(tl.Process), tl.DeviceClockNs, tl.NoCell
+	out.Rung, out.Process, out.NoCell = tl.Rung, processOf(tl.Process), tl.NoCell
+	out.DeviceClock, out.Earlier = tl.DeviceClockNs, tl.EarlierNs
 	for _, w := range tl.Windows {
 		out.Windows = append(out.Windows, captured(w))
 	}

@@ -86,6 +86,7 @@ func fill(rng *rand.Rand, b *timeline.Builder, most int, lead int64) timeline.In
 		b.SetNoCell()
 	}
 	b.DeviceClock(rng.Int64N(1000))
+	b.EarlierWork(1 + rng.Int64N(1_000_000_000))
 	*b.Process() = timeline.Process{PID: 77, MinorFaults: 1, MajorFaults: 2, VoluntarySwitches: 3, InvoluntarySwitches: 4, RSSStart: 5,
 		RSSEnd: 6, RSSPeak: 7, UserNs: 8, SystemNs: 9, ReadBytes: 10, WriteBytes: 11, CPUs: 12, CPUQuota: 1.5, Throttled: 13,
 		ThrottledNs: 14, NUMA: []timeline.NUMANode{{Node: 1, Bytes: 2, CPUShare: 0.25}}, NUMANodes: 2}

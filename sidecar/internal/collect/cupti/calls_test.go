@@ -1,6 +1,8 @@
 package cupti
 
 import (
+	"encoding/binary"
+	"os"
 	"testing"
 	"time"
 
@@ -51,5 +53,25 @@ func TestBoundOfTheClocksIsTold(t *testing.T) {
 	tl, _ := capture(t, newCollector(t), start(t, "adds", false), 1)
 	if tl.DeviceClockNs <= 0 || tl.DeviceClockNs > int64(time.Millisecond) {
 		t.Errorf("%d ns", tl.DeviceClockNs)
+	}
+}
+
+func TestEarlierWorkIsTold(t *testing.T) {
+	p := start(t, "adds", false)
+	one := begin(t, newCollector(t), p)
+	p.outcome("begin %s 0 0 0", one.session.RingPath())
+	file, err := os.OpenFile(one.session.RingPath(), os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// As the shim does when its caller has waited.
+	if _, err := file.WriteAt(binary.LittleEndian.AppendUint64(nil, 810_000_000), offEarlier); err != nil {
+		t.Fatal(err)
+	}
+	file.Close()
+	p.replay(1)
+	p.outcome("end")
+	if tl := one.finish(t); tl.EarlierNs != 810_000_000 {
+		t.Errorf("%d ns", tl.EarlierNs)
 	}
 }

@@ -213,6 +213,7 @@ func (s *Session) Finish(timeline.Interval) error {
 	if s.decoder.step > stepTolerance || s.decoder.step < -stepTolerance {
 		add(1, fmt.Sprintf("the wall clock moved by %d ns during the cell: device times may be off by as much", s.decoder.step))
 	}
+	s.b.EarlierWork(last.earlierNs)
 	if s.decoder.clocks > 0 {
 		s.b.DeviceClock(max(s.decoder.bound, abs(s.decoder.step)))
 	}

@@ -47,7 +47,7 @@ func TestLayoutOfTheHeader(t *testing.T) {
 
 		"gpu_ring_header.version": offVersion, "gpu_ring_header.header_bytes": offHeaderBytes, "gpu_ring_header.capacity": offCapacity,
 		"gpu_ring_header.head": offHead, "gpu_ring_header.dropped": offDropped, "gpu_ring_header.lost": offLost,
-		"gpu_ring_header.invalid": offInvalid, "gpu_ring_header.discarded": offDiscarded, "gpu_ring_header.state": offState, "gpu_ring_header.unnamed": offUnnamed,
+		"gpu_ring_header.invalid": offInvalid, "gpu_ring_header.discarded": offDiscarded, "gpu_ring_header.state": offState, "gpu_ring_header.unnamed": offUnnamed, "gpu_ring_header.earlier_ns": offEarlier,
 		"gpu_ring_header.tail": offTail,
 
 		"gpu_record.size": 2, "gpu_record.name": 4, "gpu_record_name.length": 8, "gpu_record_clock.monotonic": 8,

@@ -29,6 +29,7 @@ const (
 	offDiscarded   = 96
 	offState       = 104
 	offUnnamed     = 112
+	offEarlier     = 120
 	offTail        = 128
 	offEnd         = 192
 )
@@ -146,16 +147,17 @@ func (r *ring) word(offset int) *atomic.Uint64 {
 	return (*atomic.Uint64)(unsafe.Pointer(&r.mem[offset]))
 }
 
-// counters are what the producer could not deliver, and its state.
+// counters are what the producer could not deliver, the ns that it waited for the
+// device before it began, and its state.
 type counters struct {
-	dropped, lost, invalid, discarded, unnamed int64
-	state                                      uint32
+	dropped, lost, invalid, discarded, unnamed, earlierNs int64
+	state                                                 uint32
 }
 
 func (r *ring) counters() (c counters, err error) {
 	err = guard(func() {
 		read := func(offset int) int64 { return int64(min(r.word(offset).Load(), 1<<62)) }
-		c = counters{read(offDropped), read(offLost), read(offInvalid), read(offDiscarded), read(offUnnamed),
+		c = counters{read(offDropped), read(offLost), read(offInvalid), read(offDiscarded), read(offUnnamed), read(offEarlier),
 			(*atomic.Uint32)(unsafe.Pointer(&r.mem[offState])).Load()}
 	})
 	return c, err
