@@ -61,6 +61,8 @@ type builder struct {
 	hands   map[int32]hand // by point
 	// recorded is the operation behind the event that was recorded last, -1 for none.
 	recorded int32
+	// silences has what threads were not seen to do; see silence.go.
+	silences []silence
 }
 
 // opRow is one operation.
@@ -214,6 +216,7 @@ func (b *builder) walk() {
 		b.node[i] = -1
 	}
 	b.begins, b.returns = make([]int32, b.tl.Calls.Len()), make([]int32, b.tl.Calls.Len())
+	b.silences = make([]silence, len(b.tl.Threads))
 	b.threads = make([]threadState, len(b.tl.Threads))
 	for i := range b.threads {
 		b.threads[i] = threadState{-1, -1, -1, -1}
@@ -264,6 +267,9 @@ func (b *builder) point(i int32) {
 	case pointBegin:
 		b.begins[p.call] = id
 		b.called(p.call, st)
+	}
+	if since+own == p.at {
+		own = b.silent(p, since, own)
 	}
 	b.edge(edgeOwn, from, since, own)
 	st.point = i

@@ -24,8 +24,8 @@ type Removal struct {
 type Change struct {
 	// Host is all of the threads' own time; Kernels, Copies are those operations, sets being copies.
 	Host, Kernels, Copies bool
-	// Kernel is the kernels of that name, 0 for none.
-	Kernel timeline.NameID
+	// Named are the kernels by name; may be nil.
+	Named func(timeline.NameID) bool
 	// Transfers are the copies that it returns true for, by the row of the call that launched them; may be nil.
 	Transfers func(call int32) bool
 	// Unawaited are the calls, by row, that return without waiting for the device; may be nil.
@@ -43,13 +43,46 @@ type Prediction struct{ LowNs, HighNs int64 }
 // Predict gives the wall with a change made in full and by half. The graph must not be Distrusted.
 // Half of a wait that is not made is half of what not making it saves.
 func (g *Graph) Predict(c *Change) Prediction {
-	low := g.wall(g.run(c))
+	low := g.wall(g.run(c, nil))
 	if c.Unawaited != nil {
 		return Prediction{low, g.observed - (g.observed-low)/2}
 	}
 	half := *c
 	half.half = true
-	return Prediction{low, max(g.wall(g.run(&half)), low)}
+	return Prediction{low, max(g.wall(g.run(&half, nil)), low)}
+}
+
+// Saved is what a change made in full saves of each of n equal pieces of the wall, in ns:
+// how much earlier than observed what happened in a piece is done, less what was so before
+// it. A piece in which the change only lets work pile up for a later one may save a negative
+// time. The pieces sum to ObservedNs less the prediction. The graph must not be Distrusted.
+func (g *Graph) Saved(c *Change, n int) []int64 {
+	done := make([]int64, n)
+	saved := g.observed - g.wall(g.run(c, done))
+	observed := make([]int64, n)
+	for i := range g.nodes {
+		if x := &g.nodes[i]; g.counts(x) {
+			at := x.at + x.length - g.tl.Extent.Start
+			p := g.piece(at, n)
+			observed[p] = max(observed[p], at)
+		}
+	}
+	var was, is, before int64
+	for p := range done {
+		was, is = max(was, observed[p]), max(is, done[p])
+		upTo := was - is
+		if p == n-1 {
+			upTo = saved
+		}
+		done[p] = upTo - before
+		before = upTo
+	}
+	return done
+}
+
+// piece is which of n equal pieces of the wall a moment lies in, counted from the begin of the cell.
+func (g *Graph) piece(at int64, n int) int {
+	return min(max(int(float64(at)/float64(g.observed)*float64(n)), 0), n-1)
 }
 
 // wall puts a replayed wall on the scale of the observed one.
@@ -115,8 +148,9 @@ func (g *Graph) sorted(list []Removal) []removed {
 	return out
 }
 
-// run replays the graph with a change made and gives the wall in ns.
-func (g *Graph) run(c *Change) int64 {
+// run replays the graph with a change made and gives the wall in ns. In pieces, if there are
+// any, it puts when the last of what was observed in each piece of the wall is done.
+func (g *Graph) run(c *Change, pieces []int64) int64 {
 	keep := 0.0
 	if c.half {
 		keep = 0.5
@@ -138,7 +172,7 @@ func (g *Graph) run(c *Change) int64 {
 			if lag > 0 {
 				left := 1.0
 				switch x.kind {
-				case edgeOwn, edgeWait, edgeHand:
+				case edgeOwn, edgeWait, edgeSilent, edgeHand:
 					if left = gone[n.thread].left(x.since, n.at); c.Host {
 						left = 0
 					}
@@ -160,7 +194,7 @@ func (g *Graph) run(c *Change) int64 {
 		if n.length > 0 {
 			length := n.length
 			isCopy := n.kind != timeline.OpKernel
-			if c.Kernels && !isCopy || c.Copies && isCopy || c.Kernel != 0 && !isCopy && n.name == c.Kernel ||
+			if c.Kernels && !isCopy || c.Copies && isCopy || c.Named != nil && !isCopy && c.Named(n.name) ||
 				isCopy && c.Transfers != nil && n.call >= 0 && c.Transfers(n.call) {
 				length = int64(math.Round(float64(length) * keep))
 			}
@@ -169,6 +203,10 @@ func (g *Graph) run(c *Change) int64 {
 		done[i] = at
 		if g.counts(n) {
 			last = max(last, at)
+			if pieces != nil {
+				p := g.piece(n.at+n.length-g.tl.Extent.Start, len(pieces))
+				pieces[p] = max(pieces[p], at)
+			}
 		}
 	}
 	return last + g.tail

@@ -29,6 +29,8 @@ const (
 	edgeOwn edgeKind = iota
 	// edgeWait: from the end of an operation to the return of the call that awaited it.
 	edgeWait
+	// edgeSilent: from the end of an operation to a moment of a thread that may have waited for it; see silence.go.
+	edgeSilent
 	// edgeQueue: from the end of an operation that made room to the return of a launch.
 	edgeQueue
 	// edgeHand: from one thread to another.
@@ -102,7 +104,7 @@ func Of(tl *timeline.Timeline) *Graph {
 	}
 	g := &Graph{tl: tl, main: tl.Main(), observed: tl.Extent.Ns()}
 	build(g)
-	g.replayed = g.run(&Change{})
+	g.replayed = g.run(&Change{}, nil)
 	return g
 }
 

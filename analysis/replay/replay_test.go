@@ -87,7 +87,7 @@ func testSync(t *testing.T, call string) {
 	// A step is 50 until the launch is made, 5 of the call that no longer waits, 8; the last kernel ends 90 after its step began.
 	low(t, g, "no waits", replay.Change{Unawaited: func(int32) bool { return true }}, 657)
 	name := tl.Devices[0].Ops.Name[0]
-	low(t, g, "no k", replay.Change{Kernel: name}, 660)
+	low(t, g, "no k", replay.Change{Named: func(n timeline.NameID) bool { return n == name }}, 660)
 	low(t, g, "half a step of the host", replay.Change{Removals: []replay.Removal{{Thread: tl.Main(), Start: 100 * us, End: 140 * us, Share: 0.5}}}, 980)
 	low(t, g, "a launch's latency", replay.Change{Removals: []replay.Removal{{Device: true, Start: 150 * us, End: 156 * us, Share: 1}}}, 994)
 	if p := g.Predict(&replay.Change{Kernels: true}); p.HighNs != 830*us {
@@ -140,8 +140,11 @@ func TestTwoStreamsWithAnEvent(t *testing.T) {
 	m.call(m.main, 6, 7, timeline.CallEvent, "cudaStreamWaitEvent")
 	m.launch(7, 10, 62, 100, 2, "b")
 	g, tl := m.graph(t, 20)
-	low(t, g, "no a", replay.Change{Kernel: tl.Devices[0].Ops.Name[0]}, 53)
-	low(t, g, "no b", replay.Change{Kernel: tl.Devices[0].Ops.Name[1]}, 62)
+	named := func(row int) replay.Change {
+		return replay.Change{Named: func(n timeline.NameID) bool { return n == tl.Devices[0].Ops.Name[row] }}
+	}
+	low(t, g, "no a", named(0), 53)
+	low(t, g, "no b", named(1), 62)
 }
 
 // The host launches in 5 us what takes 20, until 1,024 launches are outstanding.
