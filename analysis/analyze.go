@@ -17,6 +17,7 @@ import (
 	"github.com/inferscope/inferscope/analysis/result"
 	"github.com/inferscope/inferscope/analysis/timeline"
 	"github.com/inferscope/inferscope/analysis/verdict"
+	"github.com/inferscope/inferscope/analysis/whatif"
 )
 
 // Input is what the analysis needs beside the timeline. The zero value is usable.
@@ -65,16 +66,18 @@ func Analyze(tl *timeline.Timeline, in Input) *result.Result {
 	r.Cell.Lines = filled(r.Cell.Lines)
 	r.Host.Process.NUMA = filled(r.Host.Process.NUMA)
 	r.Host.Functions = withExact(r.Host.Functions, in.Functions)
-	weigh := verdict.Input{Attribution: a, Losses: tl.Losses, MainCPUNs: tl.Threads[tl.Main()].CPUNs, Overhead: in.Overhead, Devices: list}
+	model := whatif.Of(tl, a)
+	sides := model.Sides()
+	weigh := verdict.Input{Sides: sides, Unpredicted: model.Refused(), IdentityError: model.Error(), Attribution: a, Losses: tl.Losses, MainCPUNs: tl.Threads[tl.Main()].CPUNs, Overhead: in.Overhead, Devices: list}
 	trust := verdict.Assess(weigh)
 	wall := a.WallNs
 	if a.GPU.Owned() {
 		wall = a.GPU.WallNs
 	}
 	r.Findings = findings.Find(&findings.Evidence{Host: &r.Host, Attribution: a, Devices: list, WallNs: wall,
-		Confidence: trust.Evidence * trust.Quality})
+		WhatIf: model, Confidence: trust.Evidence * trust.Quality})
 	r.Verdict = verdict.Decide(weigh, trust, r.Findings)
-	r.WhatIf = whatIf(wall, r.Findings)
+	r.WhatIf, r.Unpredicted = predictions(wall, r, model, sides), model.Refused()
 	r.Notes = notes(tl, r, a, plan, whole.End-tl.Window.End)
 	for i := range r.Host.Functions {
 		r.Host.Functions[i].File = phrase.File(r.Host.Functions[i].File)
@@ -125,30 +128,6 @@ func withExact(sampled, exact []result.FunctionStat) []result.FunctionStat {
 	}
 	slices.SortStableFunc(sampled, func(x, y result.FunctionStat) int { return cmp.Compare(y.SelfNs, x.SelfNs) })
 	return sampled
-}
-
-// maxWhatIf is how many predictions are worth making.
-const maxWhatIf = 3
-
-// whatIf predicts the wall with the time of a finding gone. The host's main thread
-// is a chain of pieces, so the replay is a subtraction, and its identity error 0.
-func whatIf(wall int64, list []result.Finding) []result.WhatIf {
-	out := []result.WhatIf{}
-	for _, f := range list {
-		if f.Saving.HighNs <= 0 || len(out) == maxWhatIf {
-			continue
-		}
-		change, cellWide := f.Title, false
-		if rule := findings.ByID(f.ID); rule != nil {
-			change, cellWide = rule.Change, rule.CellWide
-		}
-		if f.Line.Number > 0 && !cellWide {
-			change += " on " + phrase.Line(f.Line)
-		}
-		low, high := max(wall-f.Saving.HighNs, 0), max(wall-f.Saving.LowNs, 0)
-		out = append(out, result.WhatIf{Change: change, PredictedNs: low, LowNs: low, HighNs: high})
-	}
-	return out
 }
 
 // worthANote is the time below which what InferScope or IPython did beside the cell is not spoken of.

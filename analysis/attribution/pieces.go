@@ -113,3 +113,19 @@ func (a *Attribution) IdlePieces(each func(IdlePiece)) {
 		each(last)
 	}
 }
+
+// SampledPart is how much of the idle time of a line that samples share out went to one
+// cause, 0..1. It may be asked once GPU is set.
+func (a *Attribution) SampledPart(line int32, k result.CauseKind) float64 {
+	n, ok := a.idle.byLine[line]
+	if !ok || a.idle.lines[n].shared == 0 {
+		return 0
+	}
+	var ns int64
+	for of, kind := range idleKinds {
+		if kind == k {
+			ns += a.idle.lines[n].ballots[of]
+		}
+	}
+	return float64(ns) / float64(a.idle.lines[n].shared)
+}

@@ -51,9 +51,9 @@ const (
 	memset
 )
 
-// isComm says whether a kernel communicates between devices: NCCL's and RCCL's
-// kernels carry the library's name.
-func isComm(name string) bool {
+// Communication says whether a kernel of that name communicates between devices: NCCL's and
+// RCCL's kernels carry the library's name.
+func Communication(name string) bool {
 	lower := strings.ToLower(name)
 	return strings.Contains(lower, "nccl") || strings.Contains(lower, "rccl")
 }
@@ -128,7 +128,7 @@ func sum(tl *timeline.Timeline, d *timeline.Device, plan *coverage.Plan, seen *c
 				fresh := newTimes(len(t.slots))
 				k = &fresh
 				t.names[id] = k
-				communicates[id] = isComm(tl.Names.String(id))
+				communicates[id] = Communication(tl.Names.String(id))
 			}
 			k.add(slot, end-start, 0)
 			of := compute

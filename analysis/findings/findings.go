@@ -15,6 +15,7 @@ import (
 	"github.com/inferscope/inferscope/analysis/result"
 	"github.com/inferscope/inferscope/analysis/timeline"
 	"github.com/inferscope/inferscope/analysis/verdict"
+	"github.com/inferscope/inferscope/analysis/whatif"
 )
 
 // What takes less than MinShare of the wall or less than MinNs is never a
@@ -32,6 +33,8 @@ type Evidence struct {
 	Devices []result.Device
 	// WallNs is the length of the cell, prolonged to the end of the work that it gave a device.
 	WallNs int64
+	// WhatIf predicts savings of a cell that gave a device work; nil of any other.
+	WhatIf *whatif.Model
 	// Confidence is how far the records can be trusted, 0..1: the verdict's evidence times its quality.
 	Confidence float64
 }
@@ -83,6 +86,7 @@ func Find(e *Evidence) []result.Finding {
 	if !slices.ContainsFunc(out, func(f result.Finding) bool { return f.Severity != result.Info }) {
 		out = append(out, healthy.Test(&healthy, e)...)
 	}
+	e.predict(out)
 	slices.SortStableFunc(out, func(x, y result.Finding) int {
 		return cmp.Or(cmp.Compare(y.Saving.HighNs, x.Saving.HighNs), cmp.Compare(severityRank(x.Severity), severityRank(y.Severity)))
 	})
@@ -164,18 +168,23 @@ func (e *Evidence) linesOrTotal(k result.CauseKind) []result.Cause {
 	return nil
 }
 
-// finding makes a finding with a saving of half to all of ns.
+// finding makes a finding with a saving of half to all of ns. Where the cell gave a device
+// work, Find puts what the replay predicts in its place.
 func (r *Rule) finding(e *Evidence, line result.Line, ns int64, evidence string) result.Finding {
-	severity := result.Low
-	switch s := e.share(ns); {
-	case s >= 0.3:
-		severity = result.High
-	case s >= 0.1:
-		severity = result.Medium
-	}
-	return result.Finding{ID: r.ID, Title: r.Title, Severity: severity, Line: line, Evidence: evidence,
+	return result.Finding{ID: r.ID, Title: r.Title, Severity: e.severity(ns), Line: line, Evidence: evidence,
 		Saving:     result.Saving{LowNs: min(phrase.Round(ns/2), e.Attribution.WallNs), HighNs: min(phrase.Round(ns), e.Attribution.WallNs)},
 		Confidence: e.Confidence, Advice: r.Do, Before: r.Before, After: r.After}
+}
+
+// severity is that of a repair that saves ns.
+func (e *Evidence) severity(ns int64) result.Severity {
+	switch s := e.share(ns); {
+	case s >= 0.3:
+		return result.High
+	case s >= 0.1:
+		return result.Medium
+	}
+	return result.Low
 }
 
 // info makes a finding that states something without claiming a saving.

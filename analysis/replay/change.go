@@ -53,13 +53,13 @@ func (g *Graph) Predict(c *Change) Prediction {
 }
 
 // Saved is what a change made in full saves of each of n equal pieces of the wall, in ns:
-// how much earlier than observed what happened in a piece is done, less what was so before
-// it. A piece in which the change only lets work pile up for a later one may save a negative
-// time. The pieces sum to ObservedNs less the prediction. The graph must not be Distrusted.
+// how much earlier than observed what happened up to its end is done, less what was so before
+// it. In between it grows evenly: an operation that takes no time saves it while it ran. A
+// piece in which the change only lets work pile up for a later one may save a negative time.
+// The pieces sum to ObservedNs less the prediction. The graph must not be Distrusted.
 func (g *Graph) Saved(c *Change, n int) []int64 {
-	done := make([]int64, n)
+	done, observed := make([]int64, n), make([]int64, n)
 	saved := g.observed - g.wall(g.run(c, done))
-	observed := make([]int64, n)
 	for i := range g.nodes {
 		if x := &g.nodes[i]; g.counts(x) {
 			at := x.at + x.length - g.tl.Extent.Start
@@ -67,17 +67,30 @@ func (g *Graph) Saved(c *Change, n int) []int64 {
 			observed[p] = max(observed[p], at)
 		}
 	}
+	out := make([]int64, n)
 	var was, is, before int64
-	for p := range done {
-		was, is = max(was, observed[p]), max(is, done[p])
-		upTo := was - is
-		if p == n-1 {
-			upTo = saved
+	var from, fromSaved int64 // the last moment at which it is known how much was saved
+	next := 0                 // the first piece whose end has no answer yet
+	until := func(at, saved int64) {
+		for ; next < n; next++ {
+			edge := g.observed / int64(n) * int64(next+1)
+			if edge > at {
+				break
+			}
+			upTo := fromSaved + int64(float64(saved-fromSaved)*float64(edge-from)/float64(max(at-from, 1)))
+			out[next], before = upTo-before, upTo
 		}
-		done[p] = upTo - before
-		before = upTo
+		from, fromSaved = at, saved
 	}
-	return done
+	for p := range done {
+		if observed[p] > was {
+			was, is = observed[p], max(is, done[p])
+			until(min(was, g.observed), was-is)
+		}
+	}
+	until(g.observed, saved)
+	out[n-1] += saved - before
+	return out
 }
 
 // piece is which of n equal pieces of the wall a moment lies in, counted from the begin of the cell.

@@ -13,6 +13,7 @@ package replay
 import (
 	"math"
 
+	"github.com/inferscope/inferscope/analysis/coverage"
 	"github.com/inferscope/inferscope/analysis/phrase"
 	"github.com/inferscope/inferscope/analysis/timeline"
 )
@@ -84,7 +85,7 @@ type Graph struct {
 // Refused says why a timeline cannot be replayed; empty when it can.
 func Refused(tl *timeline.Timeline) string {
 	switch {
-	case len(tl.Windows) > 0:
+	case len(coverage.Unseen(tl)) > 0:
 		return "GPU work was captured in windows, so the chain of what waited for what is not whole"
 	case tl.Extent.Ns() <= 0:
 		return "the cell took no time"

@@ -76,8 +76,8 @@ func TestSavedByPieces(t *testing.T) {
 		var sum int64
 		for _, ns := range g.Saved(&replay.Change{Kernels: true}, n) {
 			sum += ns
-			if n == 10 && ns != 34*us {
-				t.Errorf("a step saves %d ns", ns)
+			if n == 10 && (ns < 31*us || ns > 37*us) { // between what is known it grows evenly
+				t.Errorf("a step saves %d ns, not some 34 us", ns)
 			}
 		}
 		if sum != 340*us {

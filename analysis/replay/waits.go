@@ -235,11 +235,14 @@ func (b *builder) lastDone(from, to int64) int32 {
 // queue makes the edge of a launch from the operation that made room for it.
 func (b *builder) queue(p *point, since, own int64) int64 {
 	k := b.s.of[p.call]
-	if k < 0 || b.s.nth[p.call] < 0 {
+	if k < 0 {
 		return own
 	}
 	s := &b.s.list[b.ops[k].stream]
 	nth := b.s.nth[p.call]
+	if nth < 0 || int(nth) >= len(s.launches) || b.ops[s.launches[nth]].call != p.call {
+		return own // it launched on several streams
+	}
 	for s.room < nth && b.ops[s.launches[s.room]].end <= p.at {
 		s.room++ // how many are done when this one returns
 	}

@@ -19,6 +19,9 @@ type Result struct {
 	// Idle is where the GPU's idle time went; empty without a device.
 	Idle   Idle
 	WhatIf []WhatIf
+	// Unpredicted says in a clause why nothing is predicted for a cell that gave a GPU work;
+	// empty when something is, and of a cell without such work.
+	Unpredicted string
 	// Findings are sorted by saving, largest first.
 	Findings   []Finding
 	Collectors []Collector
@@ -288,11 +291,16 @@ type GCStat struct {
 
 // WhatIf is a prediction: the cell's wall if a change were made.
 type WhatIf struct {
-	// Change is in words: "remove the sleep on line 5".
+	// Change is in words that follow "if you": "remove the sleep on line 5".
 	Change string
-	// PredictedNs is the wall with the cause gone, LowNs the wall with all of it gone, HighNs with half of it gone.
+	// LowNs is the wall with all of the cause gone, HighNs with half of it gone. PredictedNs is
+	// what to expect: of a cell that gave a GPU work the middle, as what is left is slowed down
+	// by running more tightly; of another, a single chain, LowNs.
 	PredictedNs, LowNs, HighNs int64
-	IdentityError              float64
+	// Bound says that no repair does this: it tells how much one side of the cell matters.
+	Bound bool
+	// IdentityError is how far the unchanged replay is off, as a share of the wall.
+	IdentityError float64
 }
 
 // Severity of a finding.

@@ -9,6 +9,7 @@ import (
 	"github.com/inferscope/inferscope/analysis/phrase"
 	"github.com/inferscope/inferscope/analysis/result"
 	"github.com/inferscope/inferscope/analysis/timeline"
+	"github.com/inferscope/inferscope/analysis/whatif"
 )
 
 // Limits of the classes of a cell with a device, as shares of its wall.
@@ -21,11 +22,12 @@ const (
 	MinIdle = 0.1
 )
 
-// savings are the parts of the wall that would be saved if kernels, copies or the
-// host's work cost nothing, each 0..1: what nothing else covers. seen is the part of
-// the host's work of which is known what it was.
-type savings struct{ kernels, copies, host, seen, explained float64 }
+// savings are what would be saved of the wall if kernels, copies or the host's work cost
+// nothing, each 0..1: what the replay says, or what nothing else covers. exposed are copies
+// that no kernel covered, seen is the part of the host's work of which is known what it was.
+type savings struct{ kernels, copies, host, exposed, seen, explained float64 }
 
+// savingsOf takes them from the parts of the wall.
 func savingsOf(shares *[attribution.NumShares]float64) savings {
 	var wall float64
 	for _, ns := range shares {
@@ -35,8 +37,38 @@ func savingsOf(shares *[attribution.NumShares]float64) savings {
 		return savings{}
 	}
 	unseen := shares[attribution.ShareUnseenHost]
-	return savings{shares[attribution.ShareKernels] / wall, shares[attribution.ShareCopies] / wall, (shares[attribution.ShareHost] + unseen) / wall,
-		shares[attribution.ShareHost] / wall, 1 - (shares[attribution.ShareUnknown]+unseen)/wall}
+	return savings{kernels: shares[attribution.ShareKernels] / wall, copies: shares[attribution.ShareCopies] / wall,
+		host: (shares[attribution.ShareHost] + unseen) / wall, exposed: (shares[attribution.ShareCopies] + shares[attribution.ShareHiddenCopies]) / wall,
+		seen: shares[attribution.ShareHost] / wall, explained: 1 - (shares[attribution.ShareUnknown]+unseen)/wall}
+}
+
+// sides are what the replay says would be saved of one block, or of the wall, in ns.
+type sides struct{ kernels, copies, host float64 }
+
+func (s *sides) add(kernels, copies, host float64) {
+	s.kernels, s.copies, s.host = s.kernels+kernels, s.copies+copies, s.host+host
+}
+
+// with puts the savings of the replay in the place of those by parts of a wall.
+func (s savings) with(of sides, wall float64) savings {
+	if wall > 0 {
+		s.kernels, s.copies, s.host = max(of.kernels/wall, 0), max(of.copies/wall, 0), max(of.host/wall, 0)
+	}
+	return s
+}
+
+func totalOf(s *whatif.Sides) sides {
+	return sides{float64(s.Kernels.Saving.HighNs), float64(s.Copies.Saving.HighNs), float64(s.Host.Saving.HighNs)}
+}
+
+// savings are those that the verdict rests on.
+func (in Input) savings() savings {
+	sums := shareSums(in.Attribution.GPU)
+	s := savingsOf(&sums)
+	if in.Sides == nil {
+		return s
+	}
+	return s.with(totalOf(in.Sides), float64(in.Attribution.GPU.WallNs))
 }
 
 // class is the class by the limits; scale moves the limits, for the margin.
@@ -61,7 +93,7 @@ func (s savings) class(scale float64) result.Class {
 	switch {
 	case top.of <= minSaving*scale, top.of-order[1].of <= tie*scale:
 		return result.Balanced
-	case top.class == result.MemoryTransferBound && top.of < minCopies*scale:
+	case top.class == result.MemoryTransferBound && s.exposed < minCopies*scale:
 		return result.Balanced
 	}
 	return top.class
@@ -88,7 +120,7 @@ func (s savings) keeps(c result.Class, lost, explained, scale float64) bool {
 	list := []float64{s.kernels, s.copies, s.host}
 	slices.Sort(list)
 	if c == result.Balanced {
-		near := list[2]-list[1] <= 2*tie*scale || list[2] <= (minSaving+tie)*scale || s.copies == list[2] && s.copies < (minCopies+tie)*scale
+		near := list[2]-list[1] <= 2*tie*scale || list[2] <= (minSaving+tie)*scale || s.copies == list[2] && s.exposed < (minCopies+tie)*scale
 		return near && lost <= tie
 	}
 	top, second := s.of(c), 0.0
@@ -109,29 +141,42 @@ func shareSums(g *attribution.GPU) [attribution.NumShares]float64 {
 }
 
 // gpuMargin is the share of resamples that keep the class; see margin.
-func gpuMargin(a *attribution.Attribution, class result.Class, lost float64) (float64, string) {
-	g := a.GPU
+func gpuMargin(in Input, class result.Class, lost float64) (float64, string) {
+	a, g := in.Attribution, in.Attribution.GPU
 	rng := rand.New(rand.NewPCG(20, 26))
 	single := a.Repeats < repeated && g.Launches+g.Copies < repeated
 	kept := 0
 	for range resamples {
 		var sums [attribution.NumShares]float64
+		var of sides
 		explained, scale := minExplained, 1.0
 		if single {
+			shaken := func(ns float64) float64 { return max(ns+max(0.05*ns, 1000)*rng.NormFloat64(), 0) }
 			for i, ns := range g.Shares {
-				sums[i] = float64(ns)
-				sums[i] = max(sums[i]+max(0.05*sums[i], 1000)*rng.NormFloat64(), 0)
+				sums[i] = shaken(float64(ns))
+			}
+			if in.Sides != nil {
+				all := totalOf(in.Sides)
+				of = sides{shaken(all.kernels), shaken(all.copies), shaken(all.host)}
 			}
 			explained *= 1 + 0.2*(2*rng.Float64()-1)
 			scale += 0.2 * (2*rng.Float64() - 1)
 		} else {
 			for range g.Blocks {
-				for i, ns := range g.Blocks[rng.IntN(len(g.Blocks))] {
+				b := rng.IntN(len(g.Blocks))
+				for i, ns := range g.Blocks[b] {
 					sums[i] += float64(ns)
+				}
+				if s := in.Sides; s != nil {
+					of.add(float64(s.Kernels.Blocks[b]), float64(s.Copies.Blocks[b]), float64(s.Host.Blocks[b]))
 				}
 			}
 		}
-		if savingsOf(&sums).keeps(class, lost, explained, scale) {
+		s := savingsOf(&sums)
+		if in.Sides != nil {
+			s = s.with(of, float64(g.WallNs))
+		}
+		if s.keeps(class, lost, explained, scale) {
 			kept++
 		}
 	}
@@ -164,6 +209,9 @@ func assessGPU(in Input, t *Trust) {
 		t.EvidenceWhy += "; the GPU's part is estimated from " + phrase.Count(int64(c.Windows), "window", "windows") + " with " +
 			phrase.Percent(c.Share) + " of the cell, which leaves " + phrase.Percent(g.Doubt) + " of the wall open"
 	}
+	if in.Unpredicted != "" {
+		t.EvidenceWhy += "; the verdict is by parts of the wall, as nothing could be replayed"
+	}
 	rung := in.Attribution.Host.Rung
 	switch {
 	case t.GPUMissing && t.Evidence > capNoDevice:
@@ -189,6 +237,7 @@ func gpuQuality(in Input, q float64, why string) (float64, string) {
 	}
 	carried := float64(g.Shares[attribution.ShareCarryIn]) / float64(g.WallNs)
 	lower(falling(carried, 0.1, 1), "For "+phrase.Percent(carried)+" of the wall the GPU ran only work of an earlier cell.")
+	lower(falling(in.IdentityError, 0.005, 0.1), "The cell replayed as it was is "+phrase.Percent(in.IdentityError)+" off.")
 	for _, c := range g.IdleByKind() {
 		if c.Kind == result.CauseProfiler {
 			lower(falling(c.Share, 0.02, 1), "Tracing held the GPU up for "+phrase.Percent(c.Share)+" of the wall.")
@@ -205,8 +254,7 @@ func gpuQuality(in Input, q float64, why string) (float64, string) {
 // decideGPU gives the verdict of a cell that gave a device work.
 func decideGPU(in Input, t Trust, findings []result.Finding) result.Verdict {
 	a := in.Attribution
-	sums := shareSums(a.GPU)
-	s := savingsOf(&sums)
+	s := in.savings()
 	class := s.class(1)
 	v := result.Verdict{Class: class, Leaning: class, TopCause: topCause(a), Evidence: t.Evidence, Quality: t.Quality,
 		EvidenceWhy: t.EvidenceWhy, QualityWhy: t.QualityWhy}
@@ -218,7 +266,7 @@ func decideGPU(in Input, t Trust, findings []result.Finding) result.Verdict {
 			v.TopCause = c
 		}
 	}
-	v.Margin, v.MarginWhy = gpuMargin(a, class, t.Lost)
+	v.Margin, v.MarginWhy = gpuMargin(in, class, t.Lost)
 	v.Confidence = v.Evidence * v.Margin * v.Quality
 	if t.GPUMissing || s.explained < minExplained || v.Confidence < minConfidence {
 		v.Class = result.Unknown
@@ -227,7 +275,7 @@ func decideGPU(in Input, t Trust, findings []result.Finding) result.Verdict {
 		v.Leaning = result.Unknown // what was missed may have filled the gaps
 	}
 	calm := !slices.ContainsFunc(findings, func(f result.Finding) bool { return f.Severity != result.Info })
-	v.Sentence = gpuSentence(in, v, t, s, calm)
+	v.Sentence = gpuSentence(in, v, t, class, calm)
 	return v
 }
 

@@ -9,22 +9,25 @@ import (
 	"github.com/inferscope/inferscope/analysis/result"
 )
 
-// gpuSentence is the verdict of a cell that gave a device work.
-func gpuSentence(in Input, v result.Verdict, t Trust, s savings, calm bool) string {
+// gpuSentence is the verdict of a cell that gave a device work; class is its leaning, even
+// where too much was missed to show it.
+func gpuSentence(in Input, v result.Verdict, t Trust, class result.Class, calm bool) string {
 	a := in.Attribution
 	g := a.GPU
+	sums := shareSums(g)
+	s := savingsOf(&sums) // sentences say how the time passed, not what would be saved
 	switch {
 	case t.GPUMissing:
-		return "Not all of the GPU's work was captured, so what bounds this cell is unknown; of what was seen, " + lowerThe(gpuMain(in, v, s)) + "."
+		return "Not all of the GPU's work was captured, so what bounds this cell is unknown; of what was seen, " + lowerThe(gpuMain(in, class, s)) + "."
 	case a.WallNs < tooShort && (s.explained < minExplained || calm):
 		return "The cell took " + phrase.Duration(g.WallNs) + ": too short to say where the time went."
 	case s.explained < minExplained:
 		return "What kept the GPU idle for " + phrase.Percent(idleShare(g)) + " of the cell's " + phrase.Duration(g.WallNs) + " was not seen" +
 			unseen(g) + "."
 	case v.Class == result.Unknown:
-		return "Not certain (" + weakest(v) + "): it seems that " + lowerThe(gpuMain(in, v, s)) + "."
+		return "Not certain (" + weakest(v) + "): it seems that " + lowerThe(gpuMain(in, class, s)) + "."
 	}
-	out := gpuMain(in, v, s)
+	out := gpuMain(in, class, s)
 	if calm && v.Class != result.CPUBound && v.Class != result.MemoryTransferBound { // those say what stands out
 		out = "Nothing stands out: " + lowerThe(out)
 	}
@@ -56,8 +59,8 @@ func subject(in Input) string {
 	return "The GPU"
 }
 
-// gpuMain is the clause of the verdict's leaning.
-func gpuMain(in Input, v result.Verdict, s savings) string {
+// gpuMain is the clause of a class.
+func gpuMain(in Input, class result.Class, s savings) string {
 	g := in.Attribution.GPU
 	about := ""
 	if g.Coverage != nil {
@@ -66,7 +69,6 @@ func gpuMain(in Input, v result.Verdict, s savings) string {
 	busy := subject(in) + " was busy " + about + phrase.Percent(1-idleShare(g)) + " of the cell's " + phrase.Duration(g.WallNs)
 	idle := subject(in) + " was idle " + about + phrase.Percent(idleShare(g)) + " of the cell's " + phrase.Duration(g.WallNs)
 	why := mostlyWhile(in.Attribution)
-	class := s.class(1)
 	switch {
 	case class == result.GPUBound:
 		out := busy + kernelClause(in)

@@ -8,7 +8,8 @@ import (
 	"github.com/inferscope/inferscope/analysis/result"
 )
 
-// gpuCell is a loop of n steps of 10 ms: busy percent of each a kernel, then Python on line 3.
+// gpuCell is a loop of n steps of 10 ms: busy percent of each a kernel that the host waits
+// for in the driver, then Python on line 3.
 func gpuCell(n, busy int) string {
 	return fmt.Sprintf(`window 0s %dms
 source
@@ -24,10 +25,11 @@ repeat %d every 10ms
 line MainThread 0s 2
 kernel MainThread 1us 2us 10us %dus gemm
 line MainThread 3us 3
+off MainThread 20us %dus %dus gpu_driver
 sample MainThread 9500us python stack=log
 sample MainThread 9700us python stack=log
 end
-`, 10*n, n, 100*busy)
+`, 10*n, n, 100*busy, 100*busy, 100*busy)
 }
 
 func TestClassesWithAGPU(t *testing.T) {
@@ -83,7 +85,8 @@ func cellText(more string) string { return fmt.Sprintf(loop, "", 9, 9, more) }
 func TestShortGapsAreNotIdle(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("window 0s 404ms\nsource\nrun()\nend\ndevice 0 H100\nthread MainThread main python known period=2ms\nline MainThread 0s 1\n")
-	for i := range 400 { // all are launched within the first 4 ms
+	b.WriteString("off MainThread 4ms 404ms 404ms gpu_driver\n")
+	for i := range 400 { // all are launched within the first 4 ms, then the host waits for them
 		fmt.Fprintf(&b, "kernel MainThread %dus %dus %dus %dus gemm\n", 10*i, 10*i+5, 1010*i+10, 1010*i+1010)
 	}
 	v := decide(parse(t, b.String()), result.Overhead{})
@@ -135,6 +138,7 @@ func windowed(busy, n int) string {
 		if at%(2000/n) < 100 {
 			fmt.Fprintf(&b, "kernel MainThread %dus %dus %dus %dus gemm\n", 1000*at+1, 1000*at+2, 1000*at+10, 1000*at+100*busy)
 		}
+		fmt.Fprintf(&b, "off MainThread %dus %dus %dus gpu_driver\n", 1000*at+20, 1000*at+100*busy, 1000*at+100*busy)
 		fmt.Fprintf(&b, "line MainThread %dus 3\nsample MainThread %dus python stack=log\nsample MainThread %dus python stack=log\n",
 			1000*at+3, 1000*at+9500, 1000*at+9700)
 	}

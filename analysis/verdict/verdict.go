@@ -10,6 +10,7 @@ import (
 	"github.com/inferscope/inferscope/analysis/phrase"
 	"github.com/inferscope/inferscope/analysis/result"
 	"github.com/inferscope/inferscope/analysis/timeline"
+	"github.com/inferscope/inferscope/analysis/whatif"
 )
 
 // GPUNotCaptured is what the reason of a Loss of source "cupti" contains when GPU
@@ -36,6 +37,12 @@ type Input struct {
 	Overhead  result.Overhead
 	// Devices are the sums of each device.
 	Devices []result.Device
+	// Sides is what the replay of the cell says would be saved; nil without GPU work and where
+	// Unpredicted says why nothing is predicted. Then the parts of the wall decide.
+	Sides       *whatif.Sides
+	Unpredicted string
+	// IdentityError is how far the unchanged replay is off, as a share of the wall.
+	IdentityError float64
 }
 
 // Trust is the part of the confidence that does not depend on the verdict.
@@ -59,7 +66,7 @@ func Assess(in Input) Trust {
 			continue
 		}
 		// A step of the clock loses nothing; any other count is of records.
-		none := l.Count > 0 && a.DeviceRecords == 0 && !strings.HasPrefix(l.Reason, "the wall clock")
+		none := l.Count > 0 && (a.DeviceRecords == 0 || a.GPU != nil && !a.GPU.Owned()) && !strings.HasPrefix(l.Reason, "the wall clock")
 		t.GPUMissing = t.GPUMissing || none || strings.Contains(l.Reason, GPUNotCaptured)
 	}
 	t.Quality, t.QualityWhy = quality(in)

@@ -2,12 +2,11 @@ package tracefile_test
 
 import (
 	"context"
+	"math"
 	"path/filepath"
+	"slices"
 	"testing"
 
-	"github.com/inferscope/inferscope/analysis/attribution"
-	"github.com/inferscope/inferscope/analysis/coverage"
-	"github.com/inferscope/inferscope/analysis/devices"
 	"github.com/inferscope/inferscope/analysis/replay"
 	"github.com/inferscope/inferscope/analysis/result"
 	"github.com/inferscope/inferscope/sidecar/internal/tracefile"
@@ -52,29 +51,43 @@ func TestReplayOfRealTraces(t *testing.T) {
 	}
 }
 
-// Without its data loading, the program whose trace has no workers is predicted to be up to
-// as fast as a range that holds what it took with four workers, or comes within a tenth of it.
-func TestReplayWithoutDataLoading(t *testing.T) {
-	const steps, with4Ns = 6, 141_068_000
-	trace, err := tracefile.Open(context.Background(), filepath.Join(tracesFolder(t), "tb_resnet50_nw0_1623143089861_v100.json.gz"), importer.Whole())
-	if err != nil {
-		t.Fatal(err)
-	}
-	tl := trace.Timeline
-	a := attribution.Host(tl, attribution.Options{})
-	plan := coverage.Of(tl)
-	a.Devices(devices.Sum(tl, plan), plan)
-	var c replay.Change
-	a.IdlePieces(func(p attribution.IdlePiece) {
-		if p.Kind == result.CauseDataLoading {
-			c.Removals = append(c.Removals, replay.Removal{Thread: p.Thread, Start: p.Start, End: p.End, Share: 1})
+// Savings of real traces are ranges within the time that their causes hold, and what-ifs within the wall.
+func TestSavingsOfRealTraces(t *testing.T) {
+	folder := tracesFolder(t)
+	for _, name := range []string{"tb_resnet50_nw0_1623143089861_v100.json.gz", "tb_resnet50_nw4_1623212756351_v100.json.gz", "tb_old_resnet50_nw0_b.json.gz",
+		"hta_ns_resolution_v100_ddp.json.gz", "nsysai_h100_2gpu_1s.sqlite.gz", "tl_h100_gaunernst_bert-small-uncased.json.gz"} {
+		r := analyse(t, filepath.Join(folder, name), importer.Whole())
+		for _, f := range r.Findings {
+			if f.Saving.LowNs < 0 || f.Saving.LowNs > f.Saving.HighNs || f.Saving.HighNs > r.WallNs {
+				t.Errorf("%s: %s saves %+v", name, f.ID, f.Saving)
+			}
 		}
-	})
-	g := replay.Of(tl)
-	p := g.Predict(&c)
-	low, high := p.LowNs/steps, p.HighNs/steps
-	t.Logf("a step: %d ns observed, %d to %d predicted", g.ObservedNs()/steps, low, high)
-	if high*10 < with4Ns*9 || low*10 > with4Ns*11 {
-		t.Errorf("a step is predicted to take %d to %d ns, and took %d", low, high, with4Ns)
+		if len(r.WhatIf) < 2 || r.Unpredicted != "" {
+			t.Errorf("%s: %d predictions, %q", name, len(r.WhatIf), r.Unpredicted)
+		}
+		for _, w := range r.WhatIf {
+			if w.LowNs < 0 || w.LowNs > w.PredictedNs || w.PredictedNs > w.HighNs || w.HighNs > r.WallNs {
+				t.Errorf("%s: %+v", name, w)
+			}
+		}
 	}
+}
+
+// Two real runs of one program differ in the data loader alone: without workers a step took 177.6 ms, with four 141.1. The
+// trace of the first predicts the second.
+func TestStepWithoutDataLoading(t *testing.T) {
+	const steps, measured = 6, 141_068_000
+	r := analyse(t, filepath.Join(tracesFolder(t), "tb_resnet50_nw0_1623143089861_v100.json.gz"), importer.Whole())
+	i := slices.IndexFunc(r.WhatIf, func(w result.WhatIf) bool { return w.Change == "prepare batches ahead" })
+	if i < 0 {
+		t.Fatalf("no prediction without data loading: %+v", r.WhatIf)
+	}
+	w := r.WhatIf[i]
+	if step := w.PredictedNs / steps; math.Abs(float64(step-measured)) > 0.1*measured {
+		t.Errorf("a step of %d ns is predicted, %d were measured", step, measured)
+	}
+	if w.LowNs > steps*measured || w.HighNs < steps*measured {
+		t.Errorf("%d to %d ns a step are predicted, %d were measured", w.LowNs/steps, w.HighNs/steps, measured)
+	}
+	t.Logf("%.1f ms a step are predicted, %.1f to %.1f; 141.1 were measured", float64(w.PredictedNs)/steps/1e6, float64(w.LowNs)/steps/1e6, float64(w.HighNs)/steps/1e6)
 }

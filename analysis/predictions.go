@@ -1,0 +1,73 @@
+package analysis
+
+import (
+	"slices"
+
+	"github.com/inferscope/inferscope/analysis/findings"
+	"github.com/inferscope/inferscope/analysis/phrase"
+	"github.com/inferscope/inferscope/analysis/result"
+	"github.com/inferscope/inferscope/analysis/timeline"
+	"github.com/inferscope/inferscope/analysis/whatif"
+)
+
+// maxWhatIf is how many predictions of findings are worth making.
+const maxWhatIf = 3
+
+// predictions tell the wall with the time of a finding gone and, of a cell that gave a device
+// work, with a side of it for nothing. Without such work the main thread is a chain of pieces,
+// so that its replay is a subtraction with an identity error of 0. Where the replay is
+// refused there are none.
+func predictions(wall int64, r *result.Result, model *whatif.Model, sides *whatif.Sides) []result.WhatIf {
+	out := []result.WhatIf{}
+	if model.Refused() != "" {
+		return out
+	}
+	add := func(change string, s result.Saving, bound bool) {
+		low, high := max(wall-s.HighNs, 0), max(wall-s.LowNs, 0)
+		likely := low
+		if model != nil {
+			likely += (high - low) / 2
+		}
+		out = append(out, result.WhatIf{Change: change, PredictedNs: likely, LowNs: low, HighNs: high, Bound: bound, IdentityError: model.Error()})
+	}
+	for _, f := range r.Findings {
+		if f.Saving.HighNs <= 0 || len(out) == maxWhatIf {
+			continue
+		}
+		change, cellWide := f.Title, false
+		if rule := findings.ByID(f.ID); rule != nil {
+			change, cellWide = rule.Change, rule.CellWide
+		}
+		if f.Line.Number > 0 && !cellWide {
+			change += " on " + phrase.Line(f.Line)
+		}
+		add(change, f.Saving, false)
+	}
+	if sides == nil {
+		return out
+	}
+	var kernels, copies int64
+	for i := range r.Devices {
+		kernels += r.Devices[i].Kernels
+		copies += r.Devices[i].Memcpys + r.Devices[i].Memsets
+	}
+	if kernels > 0 {
+		add("could run all kernels in no time", sides.Kernels.Saving, true)
+	}
+	if copies > 0 {
+		add("could make all copies in no time", sides.Copies.Saving, true)
+	}
+	add("could do all work of the host in no time", sides.Host.Saving, true)
+	if r.Host.Rung == timeline.RungTrace && !slices.ContainsFunc(r.Findings, func(f result.Finding) bool { return f.ID == "data-loader-starved" }) {
+		loading := whatif.Cost{Idle: []result.CauseKind{result.CauseDataLoading}}
+		for _, c := range r.Idle.Causes {
+			if c.Kind == result.CauseDataLoading {
+				loading.Ns += c.Ns
+			}
+		}
+		if loading.Ns > 0 {
+			add("had every batch ready", model.Savings([]whatif.Cost{loading})[0], true)
+		}
+	}
+	return out
+}

@@ -1,0 +1,156 @@
+package whatif
+
+import (
+	"github.com/inferscope/inferscope/analysis/attribution"
+	"github.com/inferscope/inferscope/analysis/devices"
+	"github.com/inferscope/inferscope/analysis/replay"
+	"github.com/inferscope/inferscope/analysis/result"
+	"github.com/inferscope/inferscope/analysis/timeline"
+)
+
+// Cost is time that a repair would remove. The zero value is time of which nothing is known
+// but its length.
+type Cost struct {
+	// Idle are causes of idle time: what the host, or a launch, took meanwhile is removed.
+	Idle []result.CauseKind
+	// All is idle time of whichever cause.
+	All bool
+	// Line restricts idle time and calls to one line, 0 to none.
+	Line int32
+	// Unawaited are waits of the line's calls for the device.
+	Unawaited bool
+	// Pageable are copies with a side in pageable memory, Communication kernels that exchange
+	// data among devices.
+	Pageable, Communication bool
+	// Ns is how much time it is: no more is ever said to be saved.
+	Ns int64
+}
+
+// modelled says that a cost is known to the replay.
+func (c *Cost) modelled() bool {
+	return len(c.Idle) > 0 || c.All || c.Unawaited || c.Pageable || c.Communication
+}
+
+// has says that a piece of idle time belongs to a cost, and how much of it, 0..1.
+func (m *Model) has(c *Cost, p attribution.IdlePiece) float64 {
+	if c.Line != 0 && p.Line != c.Line {
+		return 0
+	}
+	if c.All {
+		return 1
+	}
+	var part float64
+	for _, k := range c.Idle {
+		switch {
+		case p.Sampled:
+			part += m.a.SampledPart(p.Line, k)
+		case p.Kind == k:
+			part = 1
+		}
+	}
+	return min(part, 1)
+}
+
+// onDevice says that idle time of such a cause passed after the launch, on the device.
+func onDevice(k result.CauseKind) bool {
+	return k == result.CauseLaunchLatency || k == result.CauseStreamDependency || k == result.CauseDeviceWait
+}
+
+// Savings predicts what each of the costs, gone alone, would save, by half and in full; never
+// more than its Ns. Where nothing is predicted, and of a cost that the replay does not know,
+// it is at most that, and maybe nothing.
+func (m *Model) Savings(costs []Cost) []result.Saving {
+	out := make([]result.Saving, len(costs))
+	for i := range costs {
+		out[i].HighNs = costs[i].Ns
+	}
+	if m.graph == nil {
+		return out
+	}
+	changes := m.changes(costs)
+	each(len(costs), func(i int) {
+		if !costs[i].modelled() {
+			return
+		}
+		s := m.saving(m.graph.Predict(&changes[i]))
+		high := min(s.HighNs, costs[i].Ns)
+		out[i] = result.Saving{LowNs: min(s.LowNs, high), HighNs: high}
+	})
+	return out
+}
+
+// changes puts costs as changes to the replay.
+func (m *Model) changes(costs []Cost) []replay.Change {
+	out := make([]replay.Change, len(costs))
+	idle, waits := false, false
+	for i := range costs {
+		c := &costs[i]
+		idle = idle || c.All || len(c.Idle) > 0
+		waits = waits || c.Unawaited
+		if c.Pageable {
+			out[i].Transfers = m.pageable()
+		}
+		if c.Communication {
+			out[i].Named = m.communication()
+		}
+	}
+	if waits {
+		lines := m.a.CallLines()
+		for i := range costs {
+			if line := costs[i].Line; costs[i].Unawaited {
+				out[i].Unawaited = func(call int32) bool { return line == 0 || lines[call] == line }
+			}
+		}
+	}
+	if !idle {
+		return out
+	}
+	m.a.IdlePieces(func(p attribution.IdlePiece) {
+		for i := range costs {
+			part := m.has(&costs[i], p)
+			if part <= 0 {
+				continue
+			}
+			r := replay.Removal{Thread: p.Thread, Start: p.Start, End: p.End, Share: part}
+			if !p.Sampled && onDevice(p.Kind) {
+				r.Thread, r.Device = 0, true
+			}
+			out[i].Removals = append(out[i].Removals, r)
+		}
+	})
+	for i := range costs {
+		if costs[i].All { // of this idle time no more is meant than Ns of it
+			var ns int64
+			for _, r := range out[i].Removals {
+				ns += r.End - r.Start
+			}
+			for k := range out[i].Removals {
+				out[i].Removals[k].Share = min(float64(costs[i].Ns)/float64(max(ns, 1)), 1)
+			}
+		}
+	}
+	return out
+}
+
+// pageable tells the calls that launched a copy with a side in pageable memory.
+func (m *Model) pageable() func(int32) bool {
+	of := make([]bool, m.tl.Calls.Len())
+	for i := range m.tl.Devices {
+		ops := &m.tl.Devices[i].Ops
+		for row, call := range ops.Call {
+			if call >= 0 && (ops.Source[row] == timeline.MemoryPageable || ops.Target[row] == timeline.MemoryPageable) {
+				of[call] = true
+			}
+		}
+	}
+	return func(call int32) bool { return of[call] }
+}
+
+// communication tells the names of kernels that exchange data among devices.
+func (m *Model) communication() func(timeline.NameID) bool {
+	of := make([]bool, m.tl.Names.Len())
+	for id := range of {
+		of[id] = devices.Communication(m.tl.Names.String(timeline.NameID(id)))
+	}
+	return func(n timeline.NameID) bool { return of[n] }
+}

@@ -1,0 +1,174 @@
+package whatif_test
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/inferscope/inferscope/analysis/attribution"
+	"github.com/inferscope/inferscope/analysis/coverage"
+	"github.com/inferscope/inferscope/analysis/devices"
+	"github.com/inferscope/inferscope/analysis/internal/chaos"
+	"github.com/inferscope/inferscope/analysis/internal/fixture"
+	"github.com/inferscope/inferscope/analysis/result"
+	"github.com/inferscope/inferscope/analysis/timeline"
+	"github.com/inferscope/inferscope/analysis/whatif"
+)
+
+const ms = 1_000_000
+
+func attributed(tl *timeline.Timeline) *attribution.Attribution {
+	a := attribution.Host(tl, attribution.Options{Arch: fixture.Arch})
+	plan := coverage.Of(tl)
+	a.Devices(devices.Sum(tl, plan), plan)
+	return a
+}
+
+func model(t *testing.T, text string) (*whatif.Model, *attribution.Attribution) {
+	t.Helper()
+	f, err := fixture.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := attributed(f.Timeline)
+	return whatif.Of(f.Timeline, a), a
+}
+
+// Each step of 10 ms: a launch on line 1, a wait on line 2 for its kernel of 4 ms, a sleep of
+// 3 ms on line 3, one of 2 ms on line 4, and work on line 5.
+const steps = `window 0s 1s
+source
+y = model(x)
+y.sum().item()
+time.sleep(0.003)
+pause()
+log(y)
+end
+device 0 H100
+thread m main python known period=2ms
+repeat 100 every 10ms
+line m 0s 1
+kernel m 1us 5us 10us 4010us gemm
+line m 6us 2
+call m 10us 4020us sync cudaStreamSynchronize
+line m 4025us 3
+off m 4025us 7025us 7025us sleep syscall=clock_nanosleep
+line m 7030us 4
+off m 7030us 9030us 9030us sleep syscall=clock_nanosleep
+line m 9100us 5
+end
+`
+
+func TestSavings(t *testing.T) {
+	m, a := model(t, steps)
+	sleep := []result.CauseKind{result.CauseSleep}
+	got := m.Savings([]whatif.Cost{
+		{Idle: sleep, Line: 3, Ns: 1000 * ms},
+		{Idle: sleep, Ns: 1000 * ms},
+		{Idle: sleep, Ns: 100 * ms},
+		{Idle: []result.CauseKind{result.CauseGC}, Ns: 1000 * ms},
+		{Unawaited: true, Line: 2, Ns: 1000 * ms},
+		{Unawaited: true, Line: 4, Ns: 1000 * ms},
+		{Ns: 70 * ms},
+	})
+	want := []result.Saving{
+		{LowNs: 150 * ms, HighNs: 300 * ms},   // the sleep of one line
+		{LowNs: 250 * ms, HighNs: 500 * ms},   // of both
+		{LowNs: 100 * ms, HighNs: 100 * ms},   // no more than there is said to be
+		{},                                    // nothing of it
+		{LowNs: 200250000, HighNs: 400500000}, // of each wait of 4,010 us the call's own 5 stay
+		{},                                    // no call of that line waits
+		{HighNs: 70 * ms},
+	}
+	for i := range want {
+		if got[i] != want[i] {
+			t.Errorf("%d: %+v, want %+v", i, got[i], want[i])
+		}
+	}
+	s := m.Sides()
+	if s.Kernels.Saving.HighNs != 400*ms || s.Copies.Saving.HighNs != 0 || s.Host.Saving.HighNs < 590*ms || s.Host.Saving.HighNs > a.GPU.Idle.TotalNs {
+		t.Errorf("%+v", s)
+	}
+}
+
+// What the host does while the GPU works for it costs nothing.
+func TestHiddenWorkSavesNothing(t *testing.T) {
+	m, _ := model(t, strings.ReplaceAll(steps, "10us 4010us gemm", "10us 9990us gemm"))
+	if s := m.Sides(); s.Host.Saving.HighNs > 10*ms {
+		t.Errorf("the GPU is busy, and the host would save %+v", s.Host.Saving)
+	}
+}
+
+func TestRefused(t *testing.T) {
+	for name, c := range map[string]struct{ more, words string }{
+		"windows":                     {"captured 0s 300ms\ncaptured 600ms 700ms\n", "in windows"},
+		"lost records":                {"loss cupti 500 GPU records did not fit into the ring\n", "were lost"},
+		"few are lost":                {"loss cupti 0 GPU records did not fit into the ring\n", ""},
+		"one stream runs two at once": {"repeat 100 every 10ms\nkernel m 10us 12us 15us 25ms gemm\nend\n", "not understood well enough"},
+	} {
+		m, _ := model(t, steps+c.more)
+		if got := m.Refused(); !strings.Contains(got, c.words) || (got == "") != (c.words == "") {
+			t.Errorf("%s: %q", name, got)
+		}
+		if c.words == "" {
+			continue
+		}
+		if m.Sides() != nil {
+			t.Errorf("%s: sides are predicted", name)
+		}
+		if s := m.Savings([]whatif.Cost{{Idle: []result.CauseKind{result.CauseSleep}, Ns: 500 * ms}}); s[0] != (result.Saving{HighNs: 500 * ms}) {
+			t.Errorf("%s: %+v, where only a bound is known", name, s)
+		}
+	}
+	m, _ := model(t, "window 0s 1s\nthread m main known\n")
+	if m != nil || m.Refused() != "" || m.Error() != 0 || m.Sides() != nil {
+		t.Error("a cell without GPU work is replayed")
+	}
+}
+
+// Whatever the events: savings are ranges within what the cause holds, blocks sum to them, and the answer is one.
+func TestAnySavings(t *testing.T) {
+	predicted := 0
+	for seed := range uint64(1500) {
+		tl := chaos.Devices(seed)
+		a := attributed(tl)
+		m := whatif.Of(tl, a)
+		if m == nil {
+			continue
+		}
+		var costs []whatif.Cost
+		for _, c := range a.GPU.Idle.Causes {
+			costs = append(costs, whatif.Cost{Idle: []result.CauseKind{c.Kind}, Line: c.Line.Number, Ns: c.Ns},
+				whatif.Cost{All: true, Line: c.Line.Number, Ns: c.Ns}, whatif.Cost{Unawaited: true, Line: c.Line.Number, Ns: c.Ns})
+		}
+		costs = append(costs, whatif.Cost{Pageable: true, Ns: tl.Extent.Ns()}, whatif.Cost{Communication: true, Ns: tl.Extent.Ns()})
+		savings, sides := m.Savings(costs), m.Sides()
+		for i, s := range savings {
+			if s.LowNs < 0 || s.LowNs > s.HighNs || s.HighNs > costs[i].Ns {
+				t.Fatalf("seed %d: %+v saves %+v", seed, costs[i], s)
+			}
+		}
+		if (sides == nil) != (m.Refused() != "") {
+			t.Fatalf("seed %d: %+v, refused %q", seed, sides, m.Refused())
+		}
+		if sides == nil {
+			continue
+		}
+		predicted++
+		for _, s := range []whatif.Side{sides.Kernels, sides.Copies, sides.Host} {
+			var sum int64
+			for _, ns := range s.Blocks {
+				sum += ns
+			}
+			if sum != s.Saving.HighNs || s.Saving.LowNs < 0 || s.Saving.LowNs > s.Saving.HighNs || s.Saving.HighNs > tl.Extent.Ns() {
+				t.Fatalf("seed %d: %+v, of which the blocks have %d", seed, s.Saving, sum)
+			}
+		}
+		if again := whatif.Of(tl, a); !reflect.DeepEqual(again.Sides(), sides) || !reflect.DeepEqual(again.Savings(costs), savings) {
+			t.Fatalf("seed %d: two answers to one question", seed)
+		}
+	}
+	if predicted < 100 {
+		t.Errorf("only %d timelines were replayed", predicted)
+	}
+}
