@@ -28,7 +28,8 @@ func predictions(wall int64, r *result.Result, model *whatif.Model, sides *whati
 		if model != nil {
 			likely += (high - low) / 2
 		}
-		out = append(out, result.WhatIf{Change: change, PredictedNs: likely, LowNs: low, HighNs: high, Bound: bound, IdentityError: model.Error()})
+		out = append(out, result.WhatIf{Change: change, PredictedNs: likely, LowNs: low, HighNs: high, NowNs: wall, SavesNs: wall - low, Bound: bound,
+			IdentityError: model.Error()})
 	}
 	for _, f := range r.Findings {
 		if f.Saving.HighNs <= 0 || len(out) == maxWhatIf {

@@ -27,6 +27,7 @@ func speak(of *strings.Replacer, r *result.Result) {
 	for i := range r.WhatIf {
 		r.WhatIf[i].Change = of.Replace(r.WhatIf[i].Change)
 	}
+	r.Unpredicted = of.Replace(r.Unpredicted)
 	for i := range r.Notes {
 		r.Notes[i] = of.Replace(r.Notes[i])
 	}

@@ -85,19 +85,22 @@ func snippet(p *page, title markup, text string, limits limits) {
 	p.raw(`<small>`, title, `</small><pre style="`, preStyle, `">`, block(text, limits.snippet, limits.source), `</pre>`)
 }
 
-// whatIf shows the predictions of the replay.
+// whatIf shows the predictions, or why there are none.
 func whatIf(p *page, r *result.Result, limits limits) {
+	if why := report.Unpredicted(r, limits.sentence); why != "" {
+		p.raw(`<p style="margin:4px 0">`)
+		p.text(why, 2*limits.sentence)
+		p.raw(`</p>`)
+	}
 	if len(r.WhatIf) == 0 {
 		return
 	}
-	p.fold("What if", one(report.Plural(int64(len(r.WhatIf)), "prediction"))+` of the `+one(report.Subject(r))+`'s wall time`, false)
-	p.table(column{title: "If you"}, column{title: "Half gone", numeric: true}, column{title: "All gone", numeric: true})
+	p.fold("What if", one(report.Plural(int64(len(r.WhatIf)), "prediction"))+` of the `+one(report.Subject(r))+`'s wall time`, true)
+	p.list()
 	for _, w := range r.WhatIf[:min(len(r.WhatIf), limits.findings)] {
-		p.raw(`<tr>`)
-		p.tdText(w.Change, limits.sentence)
-		p.tdNum(one(report.About(w.HighNs)))
-		p.tdNum(one(report.About(w.LowNs)))
-		p.raw(`</tr>`)
+		p.raw(`<li>`)
+		p.text(report.WhatIf(r, w, limits.sentence), 2*limits.sentence)
+		p.raw(`</li>`)
 	}
-	p.raw(endTable, `<p style="margin:4px 0">Now: `, one(report.Duration(r.WallNs)), `. Each line is on its own; savings that overlap do not add up.</p>`, endFold)
+	p.raw(endList, `<p style="margin:4px 0">Half of the cause gone, to all of it gone. Each is on its own: savings that overlap do not add up.</p>`, endFold)
 }

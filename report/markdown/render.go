@@ -19,9 +19,11 @@ const (
 	linesShown    = 60
 	findingsShown = 8
 	lossesShown   = 8
-	sentence      = 600
-	name          = 100
-	sourceWidth   = 100
+	// predictionsShown are all that the analysis makes.
+	predictionsShown = 8
+	sentence         = 600
+	name             = 100
+	sourceWidth      = 100
 )
 
 // Render writes the report of r as Markdown.
@@ -32,6 +34,7 @@ func Render(r *result.Result) []byte {
 	causes(b, r)
 	source(b, r)
 	findings(b, r)
+	whatIf(b, r)
 	work(b, r)
 	losses(b, r)
 	fmt.Fprintf(b, "\n<sub>InferScope %s, %s. %s</sub>\n", prose(r.Source.ToolVersion, 40), prose(r.Cell.Name, 80), report.Overhead(r))
@@ -153,6 +156,24 @@ func findings(b *bytes.Buffer, r *result.Result) {
 			b.WriteByte('\n')
 			fenced(b, "diff", signed("-", f.Before)+signed("+", f.After), "   ")
 		}
+	}
+}
+
+// whatIf writes the predictions, or why there are none.
+func whatIf(b *bytes.Buffer, r *result.Result) {
+	why := report.Unpredicted(r, sentence)
+	if len(r.WhatIf) == 0 && why == "" {
+		return
+	}
+	b.WriteString("\n**What if**\n\n")
+	for _, w := range r.WhatIf[:min(len(r.WhatIf), predictionsShown)] {
+		fmt.Fprintf(b, "- %s\n", opening(report.WhatIf(r, w, sentence), 2*sentence))
+	}
+	if why != "" {
+		if len(r.WhatIf) > 0 {
+			b.WriteByte('\n')
+		}
+		fmt.Fprintf(b, "%s\n", opening(why, 2*sentence))
 	}
 }
 

@@ -14,6 +14,7 @@ type summaryDoc struct {
 	Idle        idleDoc        `json:"idle"`
 	Host        hostDoc        `json:"host"`
 	WhatIf      []whatIfDoc    `json:"whatif"`
+	Unpredicted string         `json:"unpredicted"`
 	Findings    []findingDoc   `json:"findings"`
 	Losses      []lossDoc      `json:"losses"`
 	Collectors  []collectorDoc `json:"collectors"`
@@ -205,6 +206,9 @@ type whatIfDoc struct {
 	PredictedNs   int64   `json:"predicted_wall_ns"`
 	LowNs         int64   `json:"low_ns"`
 	HighNs        int64   `json:"high_ns"`
+	NowNs         int64   `json:"now_ns"`
+	SavesNs       int64   `json:"saves_ns"`
+	Bound         bool    `json:"bound"`
 	IdentityError float64 `json:"identity_error"`
 }
 

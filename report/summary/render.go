@@ -66,9 +66,10 @@ func (c *cutter) document(r *result.Result) summaryDoc {
 		Idle: c.idleOf(r.Idle),
 		Host: c.hostOf(r.Host),
 		WhatIf: list(c, r.WhatIf, func(w result.WhatIf) whatIfDoc {
-			return whatIfDoc{c.text(w.Change), w.PredictedNs, w.LowNs, w.HighNs, finite(w.IdentityError)}
+			return whatIfDoc{c.text(w.Change), w.PredictedNs, w.LowNs, w.HighNs, w.NowNs, w.SavesNs, w.Bound, finite(w.IdentityError)}
 		}),
-		Findings: list(c, r.Findings, c.findingOf),
+		Unpredicted: c.text(r.Unpredicted),
+		Findings:    list(c, r.Findings, c.findingOf),
 		Losses: list(c, r.Losses, func(l timeline.Loss) lossDoc {
 			return lossDoc{c.text(l.Source), c.text(l.Reason), l.Count, c.text(l.Enable)}
 		}),

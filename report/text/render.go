@@ -19,7 +19,9 @@ const (
 	linesShown    = 40
 	findingsShown = 6
 	lossesShown   = 6
-	sentence      = 500
+	// predictionsShown are all that the analysis makes.
+	predictionsShown = 8
+	sentence         = 500
 )
 
 // Render writes the report of r as text, no line of it wider than
@@ -31,6 +33,7 @@ func Render(r *result.Result) []byte {
 	causes(b, r)
 	source(b, r)
 	findings(b, r)
+	whatIf(b, r)
 	work(b, r)
 	losses(b, r)
 	b.WriteByte('\n')
@@ -152,6 +155,19 @@ func findings(b *bytes.Buffer, r *result.Result) {
 		snippet(b, "    - ", f.Before)
 		snippet(b, "    + ", f.After)
 	}
+}
+
+// whatIf writes the predictions, or why there are none.
+func whatIf(b *bytes.Buffer, r *result.Result) {
+	why := report.Unpredicted(r, sentence)
+	if len(r.WhatIf) == 0 && why == "" {
+		return
+	}
+	b.WriteString("\nWHAT IF\n")
+	for _, w := range r.WhatIf[:min(len(r.WhatIf), predictionsShown)] {
+		wrap(b, "  ", "    ", report.WhatIf(r, w, sentence))
+	}
+	wrap(b, "  ", "    ", why)
 }
 
 func snippet(b *bytes.Buffer, sign, s string) {
