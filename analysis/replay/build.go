@@ -29,7 +29,7 @@ type point struct {
 	call   int32
 	thread timeline.ThreadID
 	kind   pointKind
-	other  int32 // pointWoken: the point that woke it; pointReturn: the point of its begin
+	other  int32 // pointWoken: the point that woke it
 	busy   int64 // pointWoken: until when the thread ran before
 }
 
@@ -38,6 +38,7 @@ type pointKind uint8
 const (
 	pointBegin pointKind = iota
 	pointReturn
+	pointLaunch // begin and return of a short launch
 	pointSignal
 	pointWoken
 	pointEnd
@@ -84,10 +85,10 @@ type threadState struct {
 func build(g *Graph) {
 	b := &builder{g: g, tl: g.tl, classes: map[timeline.NameID]syncKind{}, recorded: -1}
 	b.collect()
+	b.typical()
 	b.callPoints()
 	b.wakeups()
 	b.ends()
-	b.typical()
 	b.handOffs()
 	b.walk()
 	var last int64
@@ -123,14 +124,45 @@ func (b *builder) collect() {
 	b.s.fill(b.ops)
 }
 
-// callPoints makes two points of each call.
+// callPoints makes two points of each call, and one, its return, of a short launch whose
+// operation began after it: its begin tells nothing more.
 func (b *builder) callPoints() {
 	c := &b.tl.Calls
+	short, merge := b.own+b.own/2, b.mayMerge()
 	b.points = make([]point, 0, 2*c.Len()+len(b.tl.Threads))
 	for row, start := range c.Start {
+		end := max(c.End[row], start)
+		if merge && c.Class[row] == timeline.CallLaunch && end-start <= short && b.beganAfter(int32(row), end) {
+			b.points = append(b.points, point{at: end, call: int32(row), thread: c.Thread[row], kind: pointLaunch})
+			continue
+		}
 		b.points = append(b.points, point{at: start, call: int32(row), thread: c.Thread[row], kind: pointBegin},
-			point{at: max(c.End[row], start), call: int32(row), thread: c.Thread[row], kind: pointReturn, other: int32(2 * row)})
+			point{at: end, call: int32(row), thread: c.Thread[row], kind: pointReturn})
 	}
+}
+
+// mayMerge says that moments of calls are not counted: handOffs does, where several threads make calls.
+func (b *builder) mayMerge() bool {
+	main := b.tl.Main()
+	if main == 0 || b.tl.Threads[main].Sched.Known.Ns() > 0 {
+		return true
+	}
+	for _, id := range b.tl.Calls.Thread {
+		if id != main {
+			return false
+		}
+	}
+	return true
+}
+
+// beganAfter says that all a call launched, on one stream, began when it had returned.
+func (b *builder) beganAfter(call int32, end int64) bool {
+	k, nth := b.s.of[call], b.s.nth[call]
+	if k < 0 {
+		return false
+	}
+	list := b.s.list[b.ops[k].stream].launches
+	return nth >= 0 && int(nth) < len(list) && b.ops[list[nth]].call == call && b.ops[list[nth]].start >= end
 }
 
 // wakeups makes points where one thread of the process woke another.
@@ -169,18 +201,22 @@ func (b *builder) ends() {
 	b.points = append(b.points, point{at: end, call: -1, thread: main, kind: pointEnd})
 }
 
+// typicalOf is how many launches, evenly spread, tell what is typical of them.
+const typicalOf = 1 << 16
+
 // typical measures what a launch takes on the host, and until its operation begins.
 func (b *builder) typical() {
-	var own, latency []int64
+	own, latency := make([]int64, 0, typicalOf), make([]int64, 0, typicalOf)
 	c := &b.tl.Calls
 	done := make([]int64, len(b.s.list)) // by stream
 	for i := range done {
 		done[i] = b.tl.Extent.Start
 	}
-	for _, o := range b.ops {
+	every := len(b.ops)/typicalOf + 1
+	for k, o := range b.ops {
 		free := done[o.stream]
 		done[o.stream] = max(free, o.end)
-		if o.call < 0 {
+		if o.call < 0 || k%every > 0 {
 			continue
 		}
 		if c.Class[o.call] == timeline.CallLaunch {
@@ -263,6 +299,10 @@ func (b *builder) point(i int32) {
 		}
 	case pointReturn:
 		b.returns[p.call] = id
+		own = b.waits(p, since, own)
+	case pointLaunch:
+		b.returns[p.call], b.begins[p.call] = id, -1
+		b.called(p.call, st)
 		own = b.waits(p, since, own)
 	case pointBegin:
 		b.begins[p.call] = id

@@ -105,7 +105,7 @@ func Of(tl *timeline.Timeline) *Graph {
 	}
 	g := &Graph{tl: tl, main: tl.Main(), observed: tl.Extent.Ns()}
 	build(g)
-	g.replayed = g.run(&Change{}, nil)
+	g.replayed = g.run(&Change{}, nil).all
 	return g
 }
 

@@ -74,7 +74,8 @@ func TestSavedByPieces(t *testing.T) {
 	g, _ := m.graph(t, 1000)
 	for _, n := range []int{1, 10, 64} {
 		var sum int64
-		for _, ns := range g.Saved(&replay.Change{Kernels: true}, n) {
+		_, pieces := g.Saved(&replay.Change{Kernels: true}, n)
+		for _, ns := range pieces {
 			sum += ns
 			if n == 10 && (ns < 31*us || ns > 37*us) { // between what is known it grows evenly
 				t.Errorf("a step saves %d ns, not some 34 us", ns)
@@ -89,10 +90,11 @@ func TestSavedByPieces(t *testing.T) {
 		g, _ := m.graph(t, end)
 		for _, c := range []replay.Change{{Host: true}, {Kernels: true}, {Copies: true}} {
 			var sum int64
-			for _, ns := range g.Saved(&c, 64) {
+			p, pieces := g.Saved(&c, 64)
+			for _, ns := range pieces {
 				sum += ns
 			}
-			if want := g.ObservedNs() - g.Predict(&c).LowNs; sum != want {
+			if want := g.ObservedNs() - g.Predict(&c).LowNs; sum != want || p != g.Predict(&c) {
 				t.Fatalf("seed %d: the pieces save %d, the whole %d", seed, sum, want)
 			}
 		}

@@ -247,7 +247,7 @@ func (b *builder) queue(p *point, since, own int64) int64 {
 		s.room++ // how many are done when this one returns
 	}
 	waiting := nth - s.room
-	if s.room > 0 && waiting*10 >= queueDepth*9 && b.ops[s.launches[s.room-1]].end > since+b.own {
+	if b.begins[p.call] >= 0 && s.room > 0 && waiting*10 >= queueDepth*9 && b.ops[s.launches[s.room-1]].end > since+b.own {
 		return b.await(edgeQueue, s.launches[s.room-1], p, since, own, b.own)
 	}
 	if room := nth - max(queueDepth, waiting); room >= 0 && b.ops[s.launches[room]].end <= p.at {

@@ -1,6 +1,8 @@
 package whatif
 
 import (
+	"slices"
+
 	"github.com/inferscope/inferscope/analysis/attribution"
 	"github.com/inferscope/inferscope/analysis/devices"
 	"github.com/inferscope/inferscope/analysis/replay"
@@ -114,6 +116,9 @@ func (m *Model) changes(costs []Cost) []replay.Change {
 			r := replay.Removal{Thread: p.Thread, Start: p.Start, End: p.End, Share: part}
 			if !p.Sampled && onDevice(p.Kind) {
 				r.Thread, r.Device = 0, true
+			}
+			if n := len(out[i].Removals); n == cap(out[i].Removals) {
+				out[i].Removals = slices.Grow(out[i].Removals, n+1) // twice as many: there may be millions
 			}
 			out[i].Removals = append(out[i].Removals, r)
 		}

@@ -96,12 +96,9 @@ func (m *Model) Sides() *Sides {
 		side *Side
 		replay.Change
 	}{{&s.Kernels, replay.Change{Kernels: true}}, {&s.Copies, replay.Change{Copies: true}}, {&s.Host, replay.Change{Host: true}}}
-	each(2*len(changes), func(i int) {
-		if c := &changes[i/2]; i%2 == 0 {
-			c.side.Blocks = m.graph.Saved(&c.Change, attribution.Blocks)
-		} else {
-			c.side.Saving = m.saving(m.graph.Predict(&c.Change))
-		}
+	each(len(changes), func(i int) {
+		p, blocks := m.graph.Saved(&changes[i].Change, attribution.Blocks)
+		*changes[i].side = Side{m.saving(p), blocks}
 	})
 	s.Host.atMost(m.a.GPU.Idle.TotalNs)
 	return s
@@ -142,5 +139,5 @@ func each(n int, f func(i int)) {
 	wait.Wait()
 }
 
-// maxWorkers is how many replays run at once: each has 8 bytes for every call and operation.
+// maxWorkers is how many replays run at once: each has 16 bytes for every moment and operation.
 const maxWorkers = 4

@@ -2,7 +2,7 @@
 // events and reports the time and the peak resident memory. The budget is 3 s and
 // 512 MiB on two cores.
 //
-//	go run ./bench/timeline_10m [-threads 64] [-main 1] [-events 10000000] [-disorder 0]
+//	go run ./bench/timeline_10m [-threads 64] [-main 1] [-events 10000000] [-disorder 0] [-gpu]
 package main
 
 import (
@@ -26,8 +26,9 @@ func main() {
 	share := flag.Float64("main", 0, "share of the events that belong to the main thread; 0: as many as any other")
 	events := flag.Int("events", 10_000_000, "events: 2 of 5 are switches, 2 of 5 lines, 1 of 5 samples")
 	disorder := flag.Int("disorder", 0, "every how many events one comes late; 0: never")
+	gpu := flag.Bool("gpu", false, "events of a loop that gives a device work, in one thread, instead")
 	flag.Parse()
-	report, err := measure(*threads, *share, *events, *disorder)
+	report, err := measure(*threads, *share, *events, *disorder, *gpu)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "timeline_10m:", err)
 		os.Exit(1)
@@ -48,9 +49,11 @@ type Report struct {
 	CPUS                                  float64
 	PeakRSSMiB, RSSBeforeMiB, LiveHeapMiB float64
 	Verdict                               string
+	// WhatIfs is how many predictions were made, of which each replays the cell.
+	WhatIfs int
 }
 
-func measure(threads int, share float64, events, disorder int) (Report, error) {
+func measure(threads int, share float64, events, disorder int, gpu bool) (Report, error) {
 	r := Report{Events: events, Threads: threads, CPUs: runtime.GOMAXPROCS(0)}
 	var err error
 	if r.RSSBeforeMiB, err = status("VmHWM"); err != nil {
@@ -60,7 +63,11 @@ func measure(threads int, share float64, events, disorder int) (Report, error) {
 	start := time.Now()
 	b := timeline.NewBuilder()
 	b.SetRung(timeline.RungEBPF)
-	fill(b, threads, share, events, disorder, window)
+	if gpu {
+		fillDevice(b, events, window)
+	} else {
+		fill(b, threads, share, events, disorder, window)
+	}
 	appended := time.Now()
 	tl := b.Build(timeline.Interval{Start: 0, End: window})
 	b = nil
@@ -83,7 +90,7 @@ func measure(threads int, share float64, events, disorder int) (Report, error) {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	r.LiveHeapMiB = float64(m.HeapInuse) / (1 << 20)
-	r.Verdict = answer.Verdict.Sentence
+	r.Verdict, r.WhatIfs = answer.Verdict.Sentence, len(answer.WhatIf)
 	runtime.KeepAlive(tl)
 	return r, nil
 }
