@@ -14,6 +14,7 @@ import (
 	"github.com/inferscope/inferscope/analysis/devices"
 	"github.com/inferscope/inferscope/analysis/findings"
 	"github.com/inferscope/inferscope/analysis/phrase"
+	"github.com/inferscope/inferscope/analysis/replay"
 	"github.com/inferscope/inferscope/analysis/result"
 	"github.com/inferscope/inferscope/analysis/timeline"
 	"github.com/inferscope/inferscope/analysis/verdict"
@@ -40,6 +41,9 @@ func Analyze(tl *timeline.Timeline, in Input) *result.Result {
 	// The picture and the attribution read the same columns and share nothing else.
 	drawn := make(chan result.Picture, 1)
 	go func() { drawn <- picture(tl, in.Cell) }()
+	// So does the graph of what waited for what.
+	graph := make(chan *replay.Graph, 1)
+	go func() { graph <- replay.Of(tl) }()
 	a := attribution.Host(tl, attribution.Options{Source: in.Cell.Lines, Arch: in.Arch})
 	plan := coverage.Of(tl)
 	list := devices.Sum(tl, plan)
@@ -66,9 +70,11 @@ func Analyze(tl *timeline.Timeline, in Input) *result.Result {
 	r.Cell.Lines = filled(r.Cell.Lines)
 	r.Host.Process.NUMA = filled(r.Host.Process.NUMA)
 	r.Host.Functions = withExact(r.Host.Functions, in.Functions)
-	model := whatif.Of(tl, a)
-	sides := model.Sides()
-	weigh := verdict.Input{Sides: sides, Unpredicted: model.Refused(), IdentityError: model.Error(), Attribution: a, Losses: tl.Losses, MainCPUNs: tl.Threads[tl.Main()].CPUNs, Overhead: in.Overhead, Devices: list}
+	model := whatif.Of(tl, a, <-graph)
+	predicted := make(chan *whatif.Sides, 1)
+	go func() { predicted <- model.Sides() }()
+	weigh := verdict.Input{Attribution: a, Losses: tl.Losses, MainCPUNs: tl.Threads[tl.Main()].CPUNs, Overhead: in.Overhead, Devices: list,
+		Unpredicted: model.Refused(), IdentityError: model.Error()}
 	trust := verdict.Assess(weigh)
 	wall := a.WallNs
 	if a.GPU.Owned() {
@@ -76,8 +82,9 @@ func Analyze(tl *timeline.Timeline, in Input) *result.Result {
 	}
 	r.Findings = findings.Find(&findings.Evidence{Host: &r.Host, Attribution: a, Devices: list, WallNs: wall,
 		WhatIf: model, Confidence: trust.Evidence * trust.Quality})
+	weigh.Sides = <-predicted
 	r.Verdict = verdict.Decide(weigh, trust, r.Findings)
-	r.WhatIf, r.Unpredicted = predictions(wall, r, model, sides), model.Refused()
+	r.WhatIf, r.Unpredicted = predictions(wall, r, model, weigh.Sides), model.Refused()
 	r.Notes = notes(tl, r, a, plan, whole.End-tl.Window.End)
 	for i := range r.Host.Functions {
 		r.Host.Functions[i].File = phrase.File(r.Host.Functions[i].File)

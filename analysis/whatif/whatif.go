@@ -23,9 +23,10 @@ type Model struct {
 	err     float64
 }
 
-// Of replays the cell of an attribution whose Devices ran. It is nil for a cell that gave no
-// device work: such a cell is one chain of its main thread, from which time may be subtracted.
-func Of(tl *timeline.Timeline, a *attribution.Attribution) *Model {
+// Of predicts for the cell of an attribution whose Devices ran, by the graph that replay.Of
+// makes of tl. It is nil for a cell that gave no device work: such a cell is one chain of its
+// main thread, from which time may be subtracted.
+func Of(tl *timeline.Timeline, a *attribution.Attribution, g *replay.Graph) *Model {
 	if !a.GPU.Owned() {
 		return nil
 	}
@@ -36,7 +37,6 @@ func Of(tl *timeline.Timeline, a *attribution.Attribution) *Model {
 	if m.refused != "" {
 		return m
 	}
-	g := replay.Of(tl)
 	m.err = g.IdentityError()
 	if m.refused = g.Distrusted(); m.refused == "" {
 		m.graph = g

@@ -10,6 +10,7 @@ import (
 	"github.com/inferscope/inferscope/analysis/devices"
 	"github.com/inferscope/inferscope/analysis/internal/chaos"
 	"github.com/inferscope/inferscope/analysis/internal/fixture"
+	"github.com/inferscope/inferscope/analysis/replay"
 	"github.com/inferscope/inferscope/analysis/result"
 	"github.com/inferscope/inferscope/analysis/timeline"
 	"github.com/inferscope/inferscope/analysis/whatif"
@@ -31,7 +32,7 @@ func model(t *testing.T, text string) (*whatif.Model, *attribution.Attribution) 
 		t.Fatal(err)
 	}
 	a := attributed(f.Timeline)
-	return whatif.Of(f.Timeline, a), a
+	return whatif.Of(f.Timeline, a, replay.Of(f.Timeline)), a
 }
 
 // Each step of 10 ms: a launch on line 1, a wait on line 2 for its kernel of 4 ms, a sleep of
@@ -132,7 +133,7 @@ func TestAnySavings(t *testing.T) {
 	for seed := range uint64(1500) {
 		tl := chaos.Devices(seed)
 		a := attributed(tl)
-		m := whatif.Of(tl, a)
+		m := whatif.Of(tl, a, replay.Of(tl))
 		if m == nil {
 			continue
 		}
@@ -164,7 +165,7 @@ func TestAnySavings(t *testing.T) {
 				t.Fatalf("seed %d: %+v, of which the blocks have %d", seed, s.Saving, sum)
 			}
 		}
-		if again := whatif.Of(tl, a); !reflect.DeepEqual(again.Sides(), sides) || !reflect.DeepEqual(again.Savings(costs), savings) {
+		if again := whatif.Of(tl, a, replay.Of(tl)); !reflect.DeepEqual(again.Sides(), sides) || !reflect.DeepEqual(again.Savings(costs), savings) {
 			t.Fatalf("seed %d: two answers to one question", seed)
 		}
 	}
