@@ -217,6 +217,11 @@ func TestAnyTimelineHasAnAnswer(t *testing.T) {
 				at = s.End
 			}
 		}
+		for _, w := range r.WhatIf {
+			if w.LowNs < 0 || w.LowNs > w.PredictedNs || w.PredictedNs > w.HighNs || w.HighNs > w.NowNs || w.SavesNs != w.NowNs-w.LowNs || r.Unpredicted != "" {
+				t.Fatalf("seed %d: %+v (%q)", seed, w, r.Unpredicted)
+			}
+		}
 		for _, f := range r.Findings {
 			if f.Saving.LowNs < 0 || f.Saving.LowNs > f.Saving.HighNs || f.Saving.HighNs > r.WallNs || !(f.Confidence >= 0 && f.Confidence <= 1) {
 				t.Fatalf("seed %d: finding %+v", seed, f)

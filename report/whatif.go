@@ -10,9 +10,9 @@ func WhatIf(r *result.Result, w result.WhatIf, limit int) string {
 	if saves == "" || About(w.LowNs) == About(w.NowNs) {
 		return out + "as long as now."
 	}
-	takes := About(w.LowNs)
-	if w.LowNs > 0 || w.HighNs > 0 {
-		takes = Saving(max(w.LowNs, 1), w.HighNs)
+	takes := Saving(w.LowNs, w.HighNs)
+	if takes == "" {
+		takes = "no time"
 	}
 	return out + takes + " instead of " + Duration(w.NowNs) + ": " + saves + " less."
 }
