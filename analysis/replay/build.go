@@ -294,7 +294,7 @@ func (b *builder) point(i int32) {
 	switch p.kind {
 	case pointWoken:
 		if signal := b.node[p.other]; signal >= 0 {
-			b.edge(edgeHand, signal, p.at, 0)
+			b.edge(edgeWoken, signal, p.busy, 0)
 			own = min(own, max(p.busy-since, 0))
 		}
 	case pointReturn:
@@ -338,8 +338,11 @@ func (b *builder) op(k int32) {
 		} else {
 			launch = b.returns[o.call]
 		}
-		if launchAt > o.start { // began before its call did, by the clocks: it follows the call all the same
+		if launchAt > o.start { // began before its call did, by the clocks: it follows what its thread did last
 			launchAt, launch, kind = o.start, -1, edgeFixed
+			if last := b.threads[n.thread].point; last >= 0 {
+				launchAt, launch, kind = b.points[last].at, b.node[last], edgeOwn
+			}
 		}
 		least = min(o.start-launchAt, b.latency)
 		ready = launchAt + least

@@ -34,8 +34,10 @@ const (
 	edgeSilent
 	// edgeQueue: from the end of an operation that made room to the return of a launch.
 	edgeQueue
-	// edgeHand: from one thread to another.
+	// edgeHand: from one thread to another. edgeWoken: from the thread that ended another's wait;
+	// since is when that began, and what a change removes of the wait it removes from waiting.
 	edgeHand
+	edgeWoken
 	// edgeLaunch: from the return of a launch to the operation; edgeInside from its begin.
 	edgeLaunch
 	edgeInside

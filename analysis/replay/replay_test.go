@@ -184,7 +184,10 @@ func TestTwoThreads(t *testing.T) {
 		return replay.Change{Removals: []replay.Removal{{Thread: id, Start: from * us, End: to * us, Share: 1}}}
 	}
 	low(t, g, "the worker's work", of(worker.ID(), 200, 500), 600)
-	low(t, g, "the main thread's wait itself", of(m.main.ID(), 200, 500), 900)
+	low(t, g, "most of the main thread's wait", of(m.main.ID(), 200, 500), 600)
+	low(t, g, "all of it", of(m.main.ID(), 100, 600), 400)
+	low(t, g, "the worker's work, and half of the wait for it", replay.Change{Removals: []replay.Removal{
+		{Thread: worker.ID(), Start: 200 * us, End: 500 * us, Share: 1}, {Thread: m.main.ID(), Start: 100 * us, End: 600 * us, Share: 0.5}}}, 500)
 	low(t, g, "what it did before", of(m.main.ID(), 0, 50), 850)
 }
 

@@ -22,17 +22,30 @@ func (g *Graph) run(c *Change, pieces []reached) walls {
 	first := int32(0)
 	for i := range g.nodes {
 		n := &g.nodes[i]
-		var at walls
+		var at, woken walls
+		// What is left of a wait that another thread ended, and how long it may be: as observed if
+		// part of it is gone, since then it is not that thread's work that is waited for.
+		waited, longest := 1.0, int64(math.MaxInt64)
 		for e := first; e < n.edges; e++ {
 			x := &g.edges[e]
 			if x.kind == edgeWait && c.Unawaited != nil && n.call >= 0 && c.Unawaited(n.call) {
+				continue
+			}
+			if x.kind == edgeWoken {
+				if woken, waited = done[x.from], gone[n.thread].left(x.since, n.at); waited < 1 {
+					longest = n.at - x.since
+				}
 				continue
 			}
 			lag := walls{x.lag, x.lag}
 			if x.lag > 0 {
 				left := 1.0
 				switch x.kind {
-				case edgeOwn, edgeWait, edgeSilent, edgeHand:
+				case edgeOwn: // its stretch ends where the thread began to wait
+					if left = gone[n.thread].left(x.since, x.since+x.lag); c.Host {
+						left = 0
+					}
+				case edgeWait, edgeSilent, edgeHand:
 					if left = gone[n.thread].left(x.since, n.at); c.Host {
 						left = 0
 					}
@@ -52,6 +65,8 @@ func (g *Graph) run(c *Change, pieces []reached) walls {
 			at.all, at.half = max(at.all, lag.all), max(at.half, lag.half)
 		}
 		first = n.edges
+		at.all += scaled(min(max(woken.all-at.all, 0), longest), waited)
+		at.half += scaled(min(max(woken.half-at.half, 0), longest), (1+waited)/2)
 		if n.length > 0 {
 			length := walls{n.length, n.length}
 			isCopy := n.kind != timeline.OpKernel

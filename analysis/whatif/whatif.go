@@ -83,7 +83,7 @@ type Side struct {
 
 // Sides are kernels, copies (sets included), and what the host's threads do of their own. The
 // host never saves more than the idle time: operations that only the host kept from running at
-// once would slow each other down.
+// once would slow each other down. What tracing held up is not the host's.
 type Sides struct{ Kernels, Copies, Host Side }
 
 // Sides replays the cell without each of its sides; nil where nothing is predicted.
@@ -100,7 +100,13 @@ func (m *Model) Sides() *Sides {
 		p, blocks := m.graph.Saved(&changes[i].Change, attribution.Blocks)
 		*changes[i].side = Side{m.saving(p), blocks}
 	})
-	s.Host.atMost(m.a.GPU.Idle.TotalNs)
+	limit := m.a.GPU.Idle.TotalNs
+	for _, c := range m.a.GPU.Idle.Causes {
+		if c.Kind == result.CauseProfiler {
+			limit -= c.Ns
+		}
+	}
+	s.Host.atMost(limit)
 	return s
 }
 

@@ -92,6 +92,33 @@ func TestSavings(t *testing.T) {
 	}
 }
 
+// A wait that another thread ended is removed with its cause, although that thread goes on.
+func TestWaitForAThread(t *testing.T) {
+	m, _ := model(t, `window 0s 1s
+source
+y = model(x)
+y.sum().item()
+log(y)
+end
+device 0 H100
+thread m main python known period=2ms
+thread spin python known period=2ms
+line m 0s 1
+repeat 100 every 10ms
+line m 1us 1
+kernel m 1us 5us 10us 2010us gemm
+line m 6us 2
+call m 10us 2020us sync cudaStreamSynchronize
+line m 2025us 3
+off m 4ms 9ms 9ms gil waker=spin
+end
+`)
+	s := m.Savings([]whatif.Cost{{Idle: []result.CauseKind{result.CauseGIL}, Ns: 1000 * ms}})
+	if s[0] != (result.Saving{LowNs: 250 * ms, HighNs: 500 * ms}) {
+		t.Errorf("%+v", s)
+	}
+}
+
 // What the host does while the GPU works for it costs nothing.
 func TestHiddenWorkSavesNothing(t *testing.T) {
 	m, _ := model(t, strings.ReplaceAll(steps, "10us 4010us gemm", "10us 9990us gemm"))
