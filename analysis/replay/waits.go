@@ -164,11 +164,7 @@ func (b *builder) waits(p *point, since, own int64) int64 {
 	}
 	switch b.class(p.call) {
 	case syncDevice:
-		for i := range b.s.list {
-			if k := b.s.list[i].issued; k >= 0 && b.ops[k].end <= p.at+skewNs {
-				own = b.await(edgeWait, k, p, since, own, callNs)
-			}
-		}
+		own = b.awaitAll(p, since, own)
 	case syncStream:
 		k := int32(-1)
 		if len(b.s.list) <= maxStreams {
@@ -206,6 +202,29 @@ func (b *builder) await(kind edgeKind, k int32, p *point, since, own, least int6
 	}
 	b.edge(kind, from, end, p.at-end)
 	return min(own, least)
+}
+
+// awaitAll makes the edges of a call that waits for all streams. The one that was done last
+// held it up and carries the time from there; the others carry no more than that.
+func (b *builder) awaitAll(p *point, since, own int64) int64 {
+	last := int32(-1)
+	done := func(k int32) bool { return k >= 0 && b.opNode[k] >= 0 && b.ops[k].end <= p.at+skewNs }
+	for i := range b.s.list {
+		if k := b.s.list[i].issued; done(k) && (last < 0 || b.ops[k].end > b.ops[last].end) {
+			last = k
+		}
+	}
+	if last < 0 {
+		return own
+	}
+	own = b.await(edgeWait, last, p, since, own, callNs)
+	lag := b.g.edges[len(b.g.edges)-1].lag
+	for i := range b.s.list {
+		if k := b.s.list[i].issued; k != last && done(k) {
+			b.edge(edgeWait, b.opNode[k], b.ops[k].end, min(lag, p.at-b.ops[k].end))
+		}
+	}
+	return own
 }
 
 // lastDone is the operation that ended last in (from, to], of those that began before from
