@@ -3,6 +3,7 @@ package findings
 import (
 	"slices"
 
+	"github.com/inferscope/inferscope/analysis/devices"
 	"github.com/inferscope/inferscope/analysis/phrase"
 	"github.com/inferscope/inferscope/analysis/result"
 	"github.com/inferscope/inferscope/analysis/whatif"
@@ -28,7 +29,7 @@ var costs = map[string]whatif.Cost{
 	dataLoaderStarved.ID:    idle(result.CauseDataLoading),
 	compileInCell.ID:        idle(result.CauseCompile),
 	warmUp.ID:               idle(result.CauseWarmUp),
-	exposedCommunication.ID: {Communication: true},
+	exposedCommunication.ID: {Kernels: devices.Communication},
 }
 
 func idle(kinds ...result.CauseKind) whatif.Cost { return whatif.Cost{Idle: kinds} }

@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"github.com/inferscope/inferscope/analysis/attribution"
-	"github.com/inferscope/inferscope/analysis/devices"
 	"github.com/inferscope/inferscope/analysis/replay"
 	"github.com/inferscope/inferscope/analysis/result"
 	"github.com/inferscope/inferscope/analysis/timeline"
@@ -21,16 +20,17 @@ type Cost struct {
 	Line int32
 	// Unawaited are waits of the line's calls for the device.
 	Unawaited bool
-	// Pageable are copies with a side in pageable memory, Communication kernels that exchange
-	// data among devices.
-	Pageable, Communication bool
+	// Pageable are copies with a side in pageable memory.
+	Pageable bool
+	// Kernels are the kernels by name; may be nil.
+	Kernels func(name string) bool
 	// Ns is how much time it is: no more is ever said to be saved.
 	Ns int64
 }
 
 // modelled says that a cost is known to the replay.
 func (c *Cost) modelled() bool {
-	return len(c.Idle) > 0 || c.All || c.Unawaited || c.Pageable || c.Communication
+	return len(c.Idle) > 0 || c.All || c.Unawaited || c.Pageable || c.Kernels != nil
 }
 
 // has says that a piece of idle time belongs to a cost, and how much of it, 0..1.
@@ -92,8 +92,8 @@ func (m *Model) changes(costs []Cost) []replay.Change {
 		if c.Pageable {
 			out[i].Transfers = m.pageable()
 		}
-		if c.Communication {
-			out[i].Named = m.communication()
+		if c.Kernels != nil {
+			out[i].Named = m.named(c.Kernels)
 		}
 	}
 	if waits {
@@ -151,11 +151,11 @@ func (m *Model) pageable() func(int32) bool {
 	return func(call int32) bool { return of[call] }
 }
 
-// communication tells the names of kernels that exchange data among devices.
-func (m *Model) communication() func(timeline.NameID) bool {
+// named is a function of names as one of their numbers.
+func (m *Model) named(is func(string) bool) func(timeline.NameID) bool {
 	of := make([]bool, m.tl.Names.Len())
 	for id := range of {
-		of[id] = devices.Communication(m.tl.Names.String(timeline.NameID(id)))
+		of[id] = is(m.tl.Names.String(timeline.NameID(id)))
 	}
 	return func(n timeline.NameID) bool { return of[n] }
 }

@@ -71,6 +71,8 @@ func TestSavings(t *testing.T) {
 		{Unawaited: true, Line: 2, Ns: 1000 * ms},
 		{Unawaited: true, Line: 4, Ns: 1000 * ms},
 		{Ns: 70 * ms},
+		{Kernels: func(name string) bool { return name == "gemm" }, Ns: 1000 * ms},
+		{Kernels: func(name string) bool { return name != "gemm" }, Ns: 1000 * ms},
 	})
 	want := []result.Saving{
 		{LowNs: 150 * ms, HighNs: 300 * ms},   // the sleep of one line
@@ -80,6 +82,8 @@ func TestSavings(t *testing.T) {
 		{LowNs: 200250000, HighNs: 400500000}, // of each wait of 4,010 us the call's own 5 stay
 		{},                                    // no call of that line waits
 		{HighNs: 70 * ms},
+		{LowNs: 200 * ms, HighNs: 400 * ms},
+		{},
 	}
 	for i := range want {
 		if got[i] != want[i] {
@@ -169,7 +173,7 @@ func TestAnySavings(t *testing.T) {
 			costs = append(costs, whatif.Cost{Idle: []result.CauseKind{c.Kind}, Line: c.Line.Number, Ns: c.Ns},
 				whatif.Cost{All: true, Line: c.Line.Number, Ns: c.Ns}, whatif.Cost{Unawaited: true, Line: c.Line.Number, Ns: c.Ns})
 		}
-		costs = append(costs, whatif.Cost{Pageable: true, Ns: tl.Extent.Ns()}, whatif.Cost{Communication: true, Ns: tl.Extent.Ns()})
+		costs = append(costs, whatif.Cost{Pageable: true, Ns: tl.Extent.Ns()}, whatif.Cost{Kernels: devices.Communication, Ns: tl.Extent.Ns()})
 		savings, sides := m.Savings(costs), m.Sides()
 		for i, s := range savings {
 			if s.LowNs < 0 || s.LowNs > s.HighNs || s.HighNs > costs[i].Ns {
