@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from inferscope.sidecar import find_binary
+from inferscope.binary import find_binary
 from record import measure, percentile, quartiles, say
 
 SIZE = 711_000_000
