@@ -107,7 +107,7 @@ func TestCompareFormats(t *testing.T) {
 		document.Wall.Diff != -300_000_000 || document.Lines[0].Match != "edited" || document.Lines[0].Wall.Diff != -300_000_000 {
 		t.Errorf("%v, %+v", err, document)
 	}
-	if _, code, _, stderr := comparing(t, "400", "100", "-o", "absent/r.md"); code != ExitFailed || !strings.Contains(stderr, "the comparison cannot be written to absent/r.md") {
+	if _, code, _, stderr := comparing(t, "400", "100", "-o", "absent/r.md"); code != ExitUnwritten || !strings.Contains(stderr, "the comparison cannot be written to absent/r.md") {
 		t.Errorf("exit code %d, %s", code, stderr)
 	}
 }
@@ -124,7 +124,7 @@ func TestCompareRefuses(t *testing.T) {
 		"--last 1":           {ExitUsage, `--last must be a number from 2 to 64; it is "1"`},
 		"--last x":           {ExitUsage, `--last must be a number from 2 to 64; it is "x"`},
 		"--last 2 400":       {ExitUsage, "--last chooses the runs itself"},
-		"400 absent":         {ExitUsage, `there is no trace and no kept run "absent"`},
+		"400 absent":         {ExitUnreadable, `there is no trace and no kept run "absent"`},
 		"400 a/b":            {ExitUnreadable, "a/b cannot be opened: no such file or directory"},
 		"400 summary.json":   {ExitUnreadable, "summary.json is a summary"},
 		"400 100 --format x": {ExitUsage, `--format may not be "x"`},
