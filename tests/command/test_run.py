@@ -270,8 +270,10 @@ def test_the_trace_is_kept_where_it_is_wanted(folder: Folder) -> None:
     assert (done.status, len(done.stderr.splitlines())) == (0, 1)
     manifest = json.loads((folder.path / "t.inferscope" / "manifest.json").read_text())
     assert manifest["complete"]
-    read = folder.python("-m", "inferscope", "analyze", "--format", "json", "t.inferscope")
-    assert json.loads(read.stdout)["host"]["scopes"][0]["name"] == "one"
+    read = json.loads(folder.python("-m", "inferscope", "analyze", "--format", "json", "t.inferscope").stdout)
+    assert read["host"]["scopes"][0]["name"] == "one"
+    assert read["source"] == {"kind": "script", "path": "t.inferscope"}
+    assert read["verdict"]["sentence"].startswith("The script ")
     again = folder.run("--trace", "t.inferscope", "s.py")
     assert again.status == 2 and "there is t.inferscope already" in again.stderr
 

@@ -148,8 +148,12 @@ func (f Finder) own(path, shown string) (*result.Result, error) {
 // OwnInput is what the analysis of a trace of InferScope's own needs beside its timeline: what the trace
 // says, its path as a user wrote it, and the version of InferScope that analyses it.
 func OwnInput(meta tracestore.Meta, path, version string) analysis.Input {
+	kind := "inferscope"
+	if meta.Source.Kind == result.KindScript { // what is said of it then speaks of a script
+		kind = meta.Source.Kind
+	}
 	return analysis.Input{
-		Source:     result.Source{Kind: "inferscope", Path: path, ToolVersion: version},
+		Source:     result.Source{Kind: kind, Path: path, ToolVersion: version},
 		Cell:       meta.Cell,
 		Collectors: meta.Collectors,
 		Overhead:   meta.Overhead,
