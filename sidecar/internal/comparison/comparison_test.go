@@ -208,3 +208,19 @@ func TestTooFewRuns(t *testing.T) {
 		}
 	}
 }
+
+// The same code run as a script and as a cell was recorded by one tool.
+func TestAScriptAndACell(t *testing.T) {
+	k := history(t)
+	cell := k.run(400*ms, "work()", "time.sleep(0.4)")
+	tl, meta := slept(100*ms, "work()", "time.sleep(0.4)")
+	meta.Source.Kind = result.KindScript
+	script := filepath.Join(k.Dir, "script.inferscope")
+	if err := tracestore.Write(script, tl, meta); err != nil {
+		t.Fatal(err)
+	}
+	c, err := k.Of(context.Background(), []string{cell}, []string{script})
+	if err != nil || c.Outcome != result.Faster || c.After.Kind != result.KindScript {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
