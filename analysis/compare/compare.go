@@ -157,9 +157,17 @@ func filledLines(lines []string) int {
 	return n
 }
 
+// recorder is the tool that recorded the runs of a side: InferScope cells and scripts alike.
+func recorder(s result.Side) string {
+	if s.Kind == result.KindScript {
+		return "inferscope"
+	}
+	return s.Kind
+}
+
 // outcome says whether it helped.
 func outcome(c *result.Comparison, before, after side) result.Outcome {
-	if c.Noise.Method == result.NoiseNone || c.Before.Kind != c.After.Kind {
+	if c.Noise.Method == result.NoiseNone || recorder(c.Before) != recorder(c.After) {
 		return result.Incomparable
 	}
 	for _, s := range []side{before, after} {

@@ -30,7 +30,7 @@ func sentence(c *result.Comparison) string {
 	switch {
 	case c.Noise.Method == result.NoiseNone:
 		return "Nothing can be compared: one of the runs took no time."
-	case c.Before.Kind != c.After.Kind:
+	case recorder(c.Before) != recorder(c.After):
 		return "The runs cannot be compared as a whole, for they were recorded by different tools: " + walls + "."
 	}
 	return "The runs cannot be compared as a whole, for not all of them came to their end: " + walls + "."

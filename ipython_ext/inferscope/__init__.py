@@ -6,12 +6,14 @@ of a cell. Everything else here is optional.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from ._version import __version__
 from .errors import InferScopeError
 
+# As typing has it, which would be half of the time that the command takes to start.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from IPython.core.interactiveshell import InteractiveShell
 
     from .api import mark_event, scope

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
-from pathlib import Path
 
+from .binary import find_binary
 from .errors import InferScopeError
+
+# As typing has it. Whatever is imported before the program runs is waited for: typing and pathlib took longer than all
+# the rest.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 
 def _run(words: Sequence[str]) -> int:
@@ -34,12 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if words and words[0] in _IN_PYTHON and words[1:2] not in (["-h"], ["--help"]):
         return _IN_PYTHON[words[0]](words[1:])
     try:
-        from .sidecar import find_binary
-
         path = find_binary()
         sys.stdout.flush()
+        package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
         # For the commands that ask this interpreter something.
-        known = {"INFERSCOPE_PYTHON": sys.executable, "INFERSCOPE_PACKAGE": str(Path(__file__).parent.parent)}
+        known = {"INFERSCOPE_PYTHON": sys.executable, "INFERSCOPE_PACKAGE": package}
         os.execve(path, ["inferscope", *words], {**os.environ, **known})
     except InferScopeError as error:
         print(f"inferscope: {error.sentence.rstrip('.')}", file=sys.stderr)

@@ -205,8 +205,8 @@ class Run:
         try:
             run_report.write(path, text)
         except InferScopeError as error:
-            self._voice.fail(error, "it follows")
-            self._shown.append(text)
+            self._voice.fail(error, "it follows as text")
+            self._shown.append(run_report.render(result, "text", options.program.name))
         else:
             verdict = result.summary.get("verdict")
             sentence = verdict.get("sentence", "") if isinstance(verdict, dict) else ""
@@ -216,16 +216,30 @@ class Run:
         """Wait for the trace: the sidecar writes it after the report, and ends with this process."""
         from .trace import await_written
 
+        wanted = self._options.trace is not None
         try:
             if result.trace is not None:
                 await_written(result.trace)
-            elif self._options.trace is not None:
-                self._voice.say("the trace was not written", "The report's notes say why.")
-        except InferScopeError as error:
-            if self._options.trace is not None:
-                self._voice.say(error.sentence)
+            elif wanted:
+                self._say_no_trace()
+        except InferScopeError:
+            if wanted or not self._quiet():
+                self._say_no_trace()
         except KeyboardInterrupt:
             self._voice.say("The trace is cut short by the interrupt.")
+
+    def _say_no_trace(self) -> None:
+        """Say that the trace was not written, and why if the sidecar knows."""
+        from . import _wire
+
+        reason = ""
+        with suppress(Exception):
+            assert self._sidecar is not None
+            status = self._sidecar.connection(_STATUS_TIMEOUT).request(_wire.StatusRequest(), _STATUS_TIMEOUT)
+            if not status.history.available:
+                reason = ": " + status.history.detail.removeprefix("the trace of the last cell is not kept: ")
+        place = "name a folder elsewhere by --trace" if self._options.trace is not None else "set history.path"
+        self._voice.say(f"the trace was not written{reason}", f"Make room, or {place}.")
 
     def _end(self) -> None:
         """End everything, and show what there is to show."""

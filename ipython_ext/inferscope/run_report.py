@@ -71,17 +71,31 @@ def numbered(path: Path, number: int) -> Path:
 
 
 def write(path: Path, text: str) -> None:
-    """Write a report.
+    """Write a report: as a whole or, where it cannot be, not at all.
 
     Raises:
         InferScopeError: It cannot be written.
     """
     try:
-        path.write_text(text, encoding="utf-8", errors="replace")
+        if path.exists() and not path.is_file():  # as /dev/stdout
+            path.write_text(text, encoding="utf-8", errors="replace")
+        else:
+            _replace(path.resolve(), text)
     except OSError as error:
         raise InferScopeError(
             f"The report cannot be written to {path}: {error.strerror or error}.", "Name another file by --report."
         ) from None
+
+
+def _replace(path: Path, text: str) -> None:
+    temporary = path.with_name(f".inferscope-{os.urandom(8).hex()}")
+    try:
+        temporary.write_text(text, encoding="utf-8", errors="replace")
+        if path.exists():
+            temporary.chmod(path.stat().st_mode & 0o777)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)  # gone already when all went well
 
 
 def _one_line(text: str) -> str:

@@ -25,12 +25,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import configuration, threads
+from .binary import find_binary
 from .errors import InferScopeError
 
 if TYPE_CHECKING:
     from .client import Connection
-
-BINARY_VARIABLE = "INFERSCOPE_SIDECAR"
 
 _PREFIX = "inferscope-"
 # The socket's path must fit in sun_path, 108 bytes with its end.
@@ -43,32 +42,6 @@ _START_SECONDS = 30.0
 _TERM_SECONDS = 1.0
 _NEXT = "The cell itself is not affected; the next profiled cell starts a new sidecar."
 _LOG_TAIL_BYTES = 32_768
-
-
-def find_binary() -> Path:
-    """Find the sidecar's binary.
-
-    Returns:
-        Its path: the environment variable INFERSCOPE_SIDECAR, or the package's own.
-
-    Raises:
-        InferScopeError: There is none.
-    """
-    override = os.environ.get(BINARY_VARIABLE)
-    if override:
-        path = Path(override)
-        if not os.access(path, os.X_OK) or path.is_dir():
-            raise InferScopeError(
-                f"{BINARY_VARIABLE} names {override}, which is not a program.", f"Correct or unset {BINARY_VARIABLE}."
-            )
-        return path.absolute()
-    path = Path(__file__).parent / "_bin" / "inferscope-sidecar"
-    if not os.access(path, os.X_OK):
-        raise InferScopeError(
-            "The sidecar's program is not in this installation.",
-            "Install a wheel of inferscope-profiler, or in a source tree run `make build` (it needs Go).",
-        )
-    return path
 
 
 class Sidecar:

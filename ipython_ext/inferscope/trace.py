@@ -13,8 +13,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from .binary import find_binary
 from .errors import InferScopeError
-from .sidecar import find_binary
 
 _LIBRARIES = ("pandas", "polars")
 # What pandas reads Parquet with; Polars brings its own.

@@ -270,8 +270,10 @@ def test_the_trace_is_kept_where_it_is_wanted(folder: Folder) -> None:
     assert (done.status, len(done.stderr.splitlines())) == (0, 1)
     manifest = json.loads((folder.path / "t.inferscope" / "manifest.json").read_text())
     assert manifest["complete"]
-    read = folder.python("-m", "inferscope", "analyze", "--format", "json", "t.inferscope")
-    assert json.loads(read.stdout)["host"]["scopes"][0]["name"] == "one"
+    read = json.loads(folder.python("-m", "inferscope", "analyze", "--format", "json", "t.inferscope").stdout)
+    assert read["host"]["scopes"][0]["name"] == "one"
+    assert read["source"] == {"kind": "script", "path": "t.inferscope"}
+    assert read["verdict"]["sentence"].startswith("The script ")
     again = folder.run("--trace", "t.inferscope", "s.py")
     assert again.status == 2 and "there is t.inferscope already" in again.stderr
 
@@ -280,8 +282,41 @@ def test_a_trace_that_cannot_be_written_is_said(folder: Folder) -> None:
     folder.write("s.py", "import os\nos.mkdir('t.inferscope')\n")
     done = folder.run("-q", "--trace", "t.inferscope", "s.py")
     assert done.status == 0
-    assert done.stderr.splitlines()[0] == "inferscope: the trace was not written"
+    sentence, hint = done.stderr.splitlines()
+    assert (
+        sentence == f"inferscope: the trace was not written: mkdir {folder.path / 't.inferscope'}: file already exists"
+    )
+    assert hint == "hint: Make room, or name a folder elsewhere by --trace"
     assert not list((folder.path / "t.inferscope").iterdir())
+
+
+def test_a_full_disk_is_said_and_leaves_no_part(folder: Folder, small_disk: Path) -> None:
+    folder.write("s.py", "import os\nfor i in range(2000): x = os.urandom(1)\n")
+    for words, what in (
+        (("-o", f"{small_disk}/r.html", "s.py"), "The report cannot be written"),
+        (("-q", "--trace", f"{small_disk}/t.inferscope", "s.py"), "the trace was not written"),
+    ):
+        done = folder.run(*words)
+        assert done.status == 0
+        assert done.stderr.startswith(f"inferscope: {what}") and "o space left on device" in done.stderr.splitlines()[0]
+        assert done.stderr.splitlines()[1].startswith("hint: ")
+        assert not list(small_disk.iterdir())
+
+
+def test_a_report_that_cannot_be_written_follows_as_text(folder: Folder) -> None:
+    done = folder.run("-o", "/proc/r.html", "-c", "x = 1")
+    assert done.status == 0
+    assert "; it follows as text\nhint: " in done.stderr and "WHERE THE TIME WENT" in done.stderr
+    assert "<html" not in done.stderr
+
+
+def test_a_report_takes_the_place_of_a_file(folder: Folder) -> None:
+    folder.write("there.json", "old").chmod(0o600)
+    (folder.path / "link.json").symlink_to("there.json")
+    folder.run("-q", "-o", "link.json", "-c", "x = 1")
+    assert summary(folder, "there.json")["source"]["kind"] == "script"
+    assert (folder.path / "there.json").stat().st_mode & 0o777 == 0o600
+    assert sorted(file.name for file in folder.path.iterdir()) == ["link.json", "there.json"]
 
 
 # What goes wrong with InferScope.

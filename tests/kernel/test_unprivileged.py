@@ -54,8 +54,8 @@ def test_a_cell_is_profiled_on_the_next_rung(kernel: Kernel) -> None:
 
     missing = next(loss for loss in summary["losses"] if loss["source"] == "ebpf")
     assert missing["reason"] == "the sidecar lacks CAP_BPF and CAP_PERFMON"
-    program = kernel.value("__import__('inferscope.sidecar').sidecar.find_binary()")
-    command = f"sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace+p {eval(program.removeprefix('PosixPath'))}"
+    program = kernel.value("__import__('inferscope.binary').binary.find_binary()")
+    command = f"sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace+p {eval(program)}"
     assert missing["enable"] == command
     for kind, text in reply.reports[0].items():
         plain = html.unescape(text) if kind == "text/html" else text

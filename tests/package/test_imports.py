@@ -11,6 +11,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "ipython_ext" / "inferscope"
 
+# The environment of an interpreter without `site`, which is told where the package is.
+ALONE = {"PYTHONPATH": str(PACKAGE.parent)}
+
 # Distribution names by the name that is imported.
 DISTRIBUTIONS = {"IPython": "ipython", "msgpack": "msgpack", "zmq": "pyzmq"}
 
@@ -58,3 +61,11 @@ def test_importing_the_package_brings_no_ipython_and_no_zmq() -> None:
     program = "import sys, inferscope; print([m for m in ('IPython', 'zmq', 'numpy', 'asyncio') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_command_waits_for_no_import() -> None:
+    """Its start-up is a budget; see bench/command.py."""
+    program = "import os, sys; known = set(sys.modules); import inferscope.__main__; print(*set(sys.modules) - known)"
+    done = subprocess.run([sys.executable, "-S", "-c", program], capture_output=True, text=True, check=True, env=ALONE)
+    others = {name for name in done.stdout.split() if name.split(".")[0] not in ("inferscope", "__future__")}
+    assert others == set()

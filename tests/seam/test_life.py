@@ -14,10 +14,12 @@ from pathlib import Path
 import pytest
 
 from inferscope import _wire
+from inferscope import binary as binary_module
 from inferscope import sidecar as sidecar_module
+from inferscope.binary import find_binary
 from inferscope.client import Connection
 from inferscope.errors import InferScopeError
-from inferscope.sidecar import Sidecar, find_binary
+from inferscope.sidecar import Sidecar
 
 from .conftest import PATIENCE, wait_gone
 
@@ -337,12 +339,12 @@ def test_a_binary_that_is_none(tmp_path: Path, temporary: Path, content: str) ->
 
 def test_the_binary_is_found_or_there_is_a_hint(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, stub: Path) -> None:
     monkeypatch.setenv("INFERSCOPE_SIDECAR", str(stub))
-    assert find_binary() == stub
+    assert find_binary() == str(stub)
     monkeypatch.setenv("INFERSCOPE_SIDECAR", str(tmp_path))
     with pytest.raises(InferScopeError, match="INFERSCOPE_SIDECAR names"):
         find_binary()
     monkeypatch.delenv("INFERSCOPE_SIDECAR")
-    monkeypatch.setattr(sidecar_module, "__file__", str(tmp_path / "sidecar.py"))
+    monkeypatch.setattr(binary_module, "__file__", str(tmp_path / "binary.py"))
     with pytest.raises(InferScopeError, match="make build"):
         find_binary()
 

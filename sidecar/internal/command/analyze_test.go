@@ -80,8 +80,8 @@ func TestWhereAReportGoes(t *testing.T) {
 	if _, code, stdout, _ := analyse(t, "good.json", "-o", "-"); code != ExitOK || !strings.HasPrefix(stdout, "The GPU") {
 		t.Errorf("-o -: exit code %d, %s", code, stdout)
 	}
-	if _, code, _, stderr := analyse(t, "good.json", "-o", "absent/r.html"); code != ExitFailed ||
-		stderr != "inferscope: the report cannot be written to absent/r.html: no such file or directory\nhint: name a place where you may write with -o\n" {
+	if _, code, _, stderr := analyse(t, "good.json", "-o", "absent/r.html"); code != ExitUnwritten ||
+		stderr != "inferscope: the report cannot be written to absent/r.html: no such file or directory\nhint: name a place where you may write, with room, by -o\n" {
 		t.Errorf("exit code %d, %s", code, stderr)
 	}
 }
@@ -92,7 +92,7 @@ func TestAnalyzeRefuses(t *testing.T) {
 		stderr string
 	}{
 		"cut.json":                   {ExitUnreadable, "cut.json cannot be read: byte 200: the trace ends too early\nhint: "},
-		"other.txt":                  {ExitUnreadable, "other.txt cannot be read: byte 0: it is no trace that is known here\nhint: it must be one of kineto, nsys"},
+		"other.txt":                  {ExitUnreadable, "other.txt cannot be read: byte 0: it is no trace that is known here\nhint: it may be a trace of the PyTorch profiler, or another tool's in Chrome's JSON format, or an SQLite export of Nsight Systems (`nsys export"},
 		"absent.json":                {ExitUnreadable, "absent.json cannot be read: it cannot be opened: no such file or directory\nhint: "},
 		".":                          {ExitUnreadable, ". cannot be read: manifest.json: there is none, so this is no trace\nhint: "},
 		"good.json --device 1":       {ExitUsage, `the trace has no device "1"; it has 0`},

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -189,4 +191,25 @@ func FuzzParse(f *testing.F) {
 		env := Env{Stdout: io.Discard, Stderr: io.Discard}
 		report(env.Stderr, run(context.Background(), env, commands, strings.FieldsFunc(words, func(r rune) bool { return r == 0 || r == ' ' })))
 	})
+}
+
+func TestEveryCommandHasAPage(t *testing.T) {
+	docs := filepath.Join("..", "..", "..", "docs")
+	pages := Pages()
+	for file, content := range pages {
+		if written, err := os.ReadFile(filepath.Join(docs, file)); err != nil || string(written) != content {
+			t.Errorf("docs/%s is not what the command says: run make generate (%v)", file, err)
+		}
+	}
+	for _, c := range Commands() {
+		content := pages[pagesFolder+"/"+c.Name+".md"]
+		for _, want := range append([]string{"usage: inferscope " + c.Name}, names(c.Commands)...) {
+			if !strings.Contains(content, want) {
+				t.Errorf("the page of %s lacks %q", c.Name, want)
+			}
+		}
+	}
+	if entries, err := os.ReadDir(filepath.Join(docs, pagesFolder)); err != nil || len(entries) != len(Commands()) {
+		t.Errorf("%d pages, %d commands, %v", len(entries), len(Commands()), err)
+	}
 }

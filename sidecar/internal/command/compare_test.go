@@ -13,6 +13,7 @@ import (
 	"github.com/inferscope/inferscope/analysis/result"
 	"github.com/inferscope/inferscope/analysis/timeline"
 	"github.com/inferscope/inferscope/sidecar/internal/runhistory"
+	"github.com/inferscope/inferscope/sidecar/internal/tracefile/tracetest"
 	"github.com/inferscope/inferscope/sidecar/internal/tracestore"
 )
 
@@ -86,6 +87,37 @@ func TestCompare(t *testing.T) {
 	}
 }
 
+// The same training with its data loaded in four processes and in its own: the words say that this is the difference.
+func TestCompareNamesTheDataLoader(t *testing.T) {
+	folder := tracetest.RealTraces(t)
+	env := Env{Width: 200, Dir: folder, Environ: []string{"HOME=" + t.TempDir()}}
+	const alone, four = "tb_resnet50_nw0_1623143089861_v100.json.gz", "tb_resnet50_nw4_1623212756351_v100.json.gz"
+	for _, c := range []struct{ before, after, outcome, much, finding string }{
+		{alone, four, "Faster: 1.07 s → 847 ms (−21%, beyond the noise of ±5%).", "less", "GONE The GPU waits for data"},
+		{four, alone, "Slower: 847 ms → 1.07 s (+26%, beyond the noise of ±5%).", "more", "NEW The GPU waits for data"},
+	} {
+		var out, failures bytes.Buffer
+		env.Stdout, env.Stderr = &out, &failures
+		if code := Main(context.Background(), env, []string{"compare", c.before, c.after}); code != ExitOK {
+			t.Fatal(code, &failures)
+		}
+		text := strings.Join(strings.Fields(out.String()), " ")
+		if want := c.outcome + " Loading data took 410 ms " + c.much + ". "; !strings.HasPrefix(text, want) {
+			t.Errorf("it begins with %.150s", text)
+		}
+		_, causes, _ := strings.Cut(text, "WHAT CHANGED, BY CAUSE change before after cause ")
+		_, idle, _ := strings.Cut(text, "THE GPU'S IDLE TIME, BY CAUSE change before after cause ")
+		for part, list := range map[string]string{"causes": causes, "idle time": idle} {
+			if first := strings.Join(strings.Fields(list)[:8], " "); !strings.HasSuffix(first, " loading data") {
+				t.Errorf("%s → %s: the first of the %s is %q", c.before, c.after, part, first)
+			}
+		}
+		if !strings.Contains(text, c.finding) {
+			t.Errorf("no %q in %s", c.finding, text)
+		}
+	}
+}
+
 func TestCompareFormats(t *testing.T) {
 	for words, want := range map[string]string{"-o r.html": "<!doctype html>", "-o r.md": "**Faster", "-o r.json": "{", "-o r": "Faster"} {
 		folder, code, stdout, stderr := comparing(t, append([]string{"400", "100"}, strings.Fields(words)...)...)
@@ -107,7 +139,7 @@ func TestCompareFormats(t *testing.T) {
 		document.Wall.Diff != -300_000_000 || document.Lines[0].Match != "edited" || document.Lines[0].Wall.Diff != -300_000_000 {
 		t.Errorf("%v, %+v", err, document)
 	}
-	if _, code, _, stderr := comparing(t, "400", "100", "-o", "absent/r.md"); code != ExitFailed || !strings.Contains(stderr, "the comparison cannot be written to absent/r.md") {
+	if _, code, _, stderr := comparing(t, "400", "100", "-o", "absent/r.md"); code != ExitUnwritten || !strings.Contains(stderr, "the comparison cannot be written to absent/r.md") {
 		t.Errorf("exit code %d, %s", code, stderr)
 	}
 }
@@ -124,7 +156,7 @@ func TestCompareRefuses(t *testing.T) {
 		"--last 1":           {ExitUsage, `--last must be a number from 2 to 64; it is "1"`},
 		"--last x":           {ExitUsage, `--last must be a number from 2 to 64; it is "x"`},
 		"--last 2 400":       {ExitUsage, "--last chooses the runs itself"},
-		"400 absent":         {ExitUsage, `there is no trace and no kept run "absent"`},
+		"400 absent":         {ExitUnreadable, `there is no trace and no kept run "absent"`},
 		"400 a/b":            {ExitUnreadable, "a/b cannot be opened: no such file or directory"},
 		"400 summary.json":   {ExitUnreadable, "summary.json is a summary"},
 		"400 100 --format x": {ExitUsage, `--format may not be "x"`},

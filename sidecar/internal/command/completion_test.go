@@ -132,3 +132,32 @@ func TestTextsOfAnyKindAreQuoted(t *testing.T) {
 		t.Error("a text was executed")
 	}
 }
+
+// The other shells read their scripts, and fish offers what it should, where they are installed.
+func TestOtherShellsReadTheirScripts(t *testing.T) {
+	all := spots(Commands())
+	for shell, script := range map[string]string{"zsh": zshScript(all), "fish": fishScript(all)} {
+		t.Run(shell, func(t *testing.T) {
+			if _, err := exec.LookPath(shell); err != nil {
+				t.Skip("it is not installed here: ", err)
+			}
+			file := filepath.Join(t.TempDir(), "script")
+			if err := os.WriteFile(file, []byte(script), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if out, err := exec.Command(shell, "-n", file).CombinedOutput(); err != nil || len(out) > 0 {
+				t.Fatalf("%v: %s", err, out)
+			}
+			if shell != "fish" {
+				return
+			}
+			for line, want := range map[string]string{"ana": "analyze", "config sh": "show", "export --to pe": "perfetto", "run --multi-gpu r": "reject"} {
+				ask := exec.Command(shell, "--no-config", "-c", "source "+quoted(file)+"; complete -C "+quoted("inferscope "+line))
+				ask.Env = append(os.Environ(), "HOME="+t.TempDir())
+				if out, err := ask.CombinedOutput(); err != nil || !strings.HasPrefix(string(out), want+"\t") {
+					t.Errorf("%q: %v, %s", line, err, out)
+				}
+			}
+		})
+	}
+}

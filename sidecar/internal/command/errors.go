@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 )
 
@@ -16,8 +17,10 @@ const (
 	ExitFailed = 1
 	// ExitUsage is a command line, or a configuration, that is wrong.
 	ExitUsage = 2
-	// ExitUnreadable is a trace that cannot be read.
+	// ExitUnreadable is a trace that cannot be read, or is not there.
 	ExitUnreadable = 3
+	// ExitUnwritten is a result that did not get to its place: with ExitUnreadable the code of trouble with files.
+	ExitUnwritten = ExitUnreadable
 	// ExitInterrupted is an end that the user asked for, as shells have it: 128 and SIGINT.
 	ExitInterrupted = 130
 )
@@ -53,6 +56,25 @@ func Usage(hint, format string, args ...any) error {
 // Unreadable is a trace that cannot be read; err names the byte or the record.
 func Unreadable(path, hint string, err error) error {
 	return &Error{Code: ExitUnreadable, Sentence: fmt.Sprintf("%s cannot be read: %v", path, err), Hint: hint, Err: err}
+}
+
+// unwritten is why what was made did not get to a path, as a user sees it.
+func unwritten(what, path string, err error) error {
+	return &Error{Code: ExitUnwritten, Sentence: fmt.Sprintf("%s cannot be written to %s: %v", what, path, reason(err)),
+		Hint: "name a place where you may write, with room, by -o", Err: err}
+}
+
+// reason is the error without the name of the file, which whoever shows it has said: it may be one on its way.
+func reason(err error) error {
+	var at *os.PathError
+	var link *os.LinkError
+	switch {
+	case errors.As(err, &at):
+		return at.Err
+	case errors.As(err, &link):
+		return link.Err
+	}
+	return err
 }
 
 // Failed ends a command with ExitFailed when it has written the reason itself.

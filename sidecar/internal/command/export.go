@@ -61,7 +61,7 @@ func export(ctx context.Context, env Env, args Args) error {
 	if path == "" {
 		path = bareName(trace.input.Source.Path) + exporter.Extension
 		if _, err := os.Lstat(env.Path(path)); err == nil {
-			return &Error{Sentence: "there is a file " + path + " already", Hint: "write to it, or to another, with -o"}
+			return &Error{Code: ExitUnwritten, Sentence: "there is a file " + path + " already", Hint: "write to it, or to another, with -o"}
 		}
 	}
 	write := func(w io.Writer) error { return exporter.Write(cancelled{ctx, w}, trace.drawn()) }

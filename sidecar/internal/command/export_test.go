@@ -100,18 +100,18 @@ func TestExportRefuses(t *testing.T) {
 		"good.pt.trace.json":                         {code: ExitUsage, stderr: "export needs --to FORMAT\nhint: it is one of perfetto, chrome, pprof"},
 		"good.pt.trace.json --to perfeto":            {code: ExitUsage, stderr: "did you mean perfetto?"},
 		"--to pprof":                                 {code: ExitUsage, stderr: "export needs TRACE\nhint: name a file, or take the last profiled cell with --last"},
-		"--to pprof --last":                          {code: ExitFailed, stderr: "no trace of a profiled cell is kept\nhint: "},
+		"--to pprof --last":                          {code: ExitUnreadable, stderr: "no trace of a profiled cell is kept\nhint: "},
 		"x --to pprof --last":                        {code: ExitUsage, stderr: "export takes TRACE or --last, not both"},
 		"folder --to pprof":                          {code: ExitUnreadable, stderr: "folder cannot be read: manifest.json: "},
 		"folder --to pprof --step 3":                 {code: ExitUsage, stderr: "--device and --step are for the traces of other tools"},
 		"cut.json --to pprof":                        {code: ExitUnreadable, stderr: "cut.json cannot be read: byte 200: the trace ends too early\nhint: "},
 		"absent.json --to pprof":                     {code: ExitUnreadable, stderr: "no such file or directory"},
 		"good.pt.trace.json --to pprof --device 3":   {code: ExitUsage, stderr: `the trace has no device "3"`},
-		"good.pt.trace.json --to pprof -o absent/x":  {code: ExitFailed, stderr: "the pprof file cannot be written to absent/x: no such file or directory\nhint: "},
-		"taken.json --to perfetto":                   {code: ExitFailed, stderr: "there is a file taken.pftrace already\nhint: "},
+		"good.pt.trace.json --to pprof -o absent/x":  {code: ExitUnwritten, stderr: "the pprof file cannot be written to absent/x: no such file or directory\nhint: "},
+		"taken.json --to perfetto":                   {code: ExitUnwritten, stderr: "there is a file taken.pftrace already\nhint: "},
 		"good.pt.trace.json --to perfetto -o -":      {terminal: true, code: ExitUsage, stderr: "a perfetto file is nothing to read on a terminal\nhint: "},
 		"good.pt.trace.json --to chrome -o x.json":   {ctx: stopped, code: ExitInterrupted, stderr: "interrupted"},
-		"good.pt.trace.json --to pprof -o /dev/full": {code: ExitFailed, stderr: "the pprof file cannot be written to /dev/full: "},
+		"good.pt.trace.json --to pprof -o /dev/full": {code: ExitUnwritten, stderr: "the pprof file cannot be written to /dev/full: "},
 	} {
 		ctx := want.ctx
 		if ctx == nil {

@@ -38,7 +38,7 @@ const (
 	minWidth, maxWidth = 40, 100
 	notebook           = "In a notebook: %load_ext inferscope, then %%inferscope on the first line of a cell."
 	exitCodes          = "Exit status: 0 on success, 2 when the command line or the configuration is wrong, 3 when a trace " +
-		"cannot be read, 1 for any other failure."
+		"cannot be read or a result cannot be written, 1 for any other failure."
 )
 
 // writeOverview writes the list of commands.

@@ -2,6 +2,8 @@ package command
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"strings"
 
 	"github.com/inferscope/inferscope/sidecar/internal/nearest"
@@ -15,7 +17,33 @@ var topFlags = []Flag{helpFlag, {Name: "version", Help: "print the version"}}
 
 // Main runs one command line, without the program's name, and returns the exit code.
 func Main(ctx context.Context, env Env, words []string) int {
-	return report(env.Stderr, run(ctx, env, Commands(), words))
+	return report(env.Stderr, answer(ctx, env, Commands(), words))
+}
+
+// answer runs a command line. What did not get to standard output is an error of its own, whether the command looked or not.
+func answer(ctx context.Context, env Env, commands []Command, words []string) error {
+	stdout := &watched{w: env.Stdout}
+	env.Stdout = stdout
+	err := run(ctx, env, commands, words)
+	if stdout.err != nil {
+		return &Error{Code: ExitUnwritten, Sentence: fmt.Sprintf("standard output cannot be written: %v", reason(stdout.err)),
+			Hint: "send it to a place with room", Err: stdout.err}
+	}
+	return err
+}
+
+// watched is a writer that keeps its first error.
+type watched struct {
+	w   io.Writer
+	err error
+}
+
+func (o *watched) Write(p []byte) (int, error) {
+	n, err := o.w.Write(p)
+	if o.err == nil {
+		o.err = err
+	}
+	return n, err
 }
 
 func run(ctx context.Context, env Env, commands []Command, words []string) error {

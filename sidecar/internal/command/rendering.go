@@ -1,10 +1,7 @@
 package command
 
 import (
-	"errors"
-	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -58,46 +55,4 @@ func writeRendering[T any](env Env, args Args, what string, renderings map[strin
 		return unwritten("the "+what, path, err)
 	}
 	return nil
-}
-
-// unwritten is why what was made did not get to a path, as a user sees it.
-func unwritten(what, path string, err error) error {
-	reason := err
-	var at *os.PathError
-	if errors.As(err, &at) {
-		reason = at.Err // without the name of the file on its way
-	}
-	return &Error{Sentence: fmt.Sprintf("%s cannot be written to %s: %v", what, path, reason), Hint: "name a place where you may write with -o", Err: err}
-}
-
-// replaceFile writes a file as a whole: whoever reads it sees the old content or the new.
-// What is no regular file, such as /dev/stdout, is written to.
-func replaceFile(path string, write func(io.Writer) error) error {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		file, err := os.OpenFile(path, os.O_WRONLY, 0)
-		if err != nil {
-			return err
-		}
-		err = write(file)
-		if closing := file.Close(); err == nil {
-			err = closing
-		}
-		return err
-	}
-	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(file.Name()) // gone already once it was renamed
-	err = write(file)
-	if closing := file.Close(); err == nil {
-		err = closing
-	}
-	if err == nil {
-		err = os.Chmod(file.Name(), 0o644)
-	}
-	if err == nil {
-		err = os.Rename(file.Name(), path)
-	}
-	return err
 }

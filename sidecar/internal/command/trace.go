@@ -159,10 +159,10 @@ func lastRun(env Env) (string, error) {
 	h := env.history()
 	runs, err := h.List()
 	if err != nil {
-		return "", &Error{Sentence: "the kept traces cannot be listed: " + err.Error(), Hint: "`inferscope config show` says where they are", Err: err}
+		return "", &Error{Code: ExitUnreadable, Sentence: "the kept traces cannot be listed: " + err.Error(), Hint: "`inferscope config show` says where they are", Err: err}
 	}
 	if len(runs) == 0 {
-		return "", &Error{Sentence: "no trace of a profiled cell is kept", Hint: "`inferscope config show` says where they are looked for, and how many are kept"}
+		return "", &Error{Code: ExitUnreadable, Sentence: "no trace of a profiled cell is kept", Hint: "`inferscope config show` says where they are looked for, and how many are kept"}
 	}
 	return runs[len(runs)-1].Path, nil
 }

@@ -28,7 +28,7 @@ import (
 type Error struct {
 	// Sentence has no full stop; Hint says what to do, and may be empty.
 	Sentence, Hint string
-	// Unreadable says that a trace is there and cannot be read.
+	// Unreadable says that a trace is not there, or cannot be read.
 	Unreadable bool
 	// Err is the cause; may be nil.
 	Err error
@@ -148,8 +148,12 @@ func (f Finder) own(path, shown string) (*result.Result, error) {
 // OwnInput is what the analysis of a trace of InferScope's own needs beside its timeline: what the trace
 // says, its path as a user wrote it, and the version of InferScope that analyses it.
 func OwnInput(meta tracestore.Meta, path, version string) analysis.Input {
+	kind := "inferscope"
+	if meta.Source.Kind == result.KindScript { // what is said of it then speaks of a script
+		kind = meta.Source.Kind
+	}
 	return analysis.Input{
-		Source:     result.Source{Kind: "inferscope", Path: path, ToolVersion: version},
+		Source:     result.Source{Kind: kind, Path: path, ToolVersion: version},
 		Cell:       meta.Cell,
 		Collectors: meta.Collectors,
 		Overhead:   meta.Overhead,
@@ -160,6 +164,9 @@ func OwnInput(meta tracestore.Meta, path, version string) analysis.Input {
 
 // isSummary says that a file is a report's JSON.
 func isSummary(path string) bool {
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return false // to open a pipe waits for whoever writes to it
+	}
 	file, err := os.Open(path)
 	if err != nil {
 		return false
@@ -196,7 +203,7 @@ func (f Finder) find(name string) (path, shown string, err error) {
 	}
 	switch len(found) {
 	case 0:
-		return "", "", &Error{Sentence: fmt.Sprintf("there is no trace and no kept run %q", name), Hint: f.known()}
+		return "", "", &Error{Sentence: fmt.Sprintf("there is no trace and no kept run %q", name), Hint: f.known(), Unreadable: true}
 	case 1:
 		return found[0], runID(found[0]), nil
 	}

@@ -172,7 +172,7 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%q: %v", name, err)
 			continue
 		}
-		if isThere := name != "nothing" && name != "" && name != "20"; told.Unreadable != isThere {
+		if ambiguous := name == "20"; told.Unreadable == ambiguous {
 			t.Errorf("%q: unreadable is %v", name, told.Unreadable)
 		}
 	}
@@ -206,5 +206,21 @@ func TestTooFewRuns(t *testing.T) {
 		if !errors.As(err, &told) || !strings.Contains(told.Sentence, want) || told.Hint == "" || told.Unreadable {
 			t.Errorf("%v, want %s", err, want)
 		}
+	}
+}
+
+// The same code run as a script and as a cell was recorded by one tool.
+func TestAScriptAndACell(t *testing.T) {
+	k := history(t)
+	cell := k.run(400*ms, "work()", "time.sleep(0.4)")
+	tl, meta := slept(100*ms, "work()", "time.sleep(0.4)")
+	meta.Source.Kind = result.KindScript
+	script := filepath.Join(k.Dir, "script.inferscope")
+	if err := tracestore.Write(script, tl, meta); err != nil {
+		t.Fatal(err)
+	}
+	c, err := k.Of(context.Background(), []string{cell}, []string{script})
+	if err != nil || c.Outcome != result.Faster || c.After.Kind != result.KindScript {
+		t.Errorf("%+v, %v", c, err)
 	}
 }

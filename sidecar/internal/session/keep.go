@@ -88,10 +88,13 @@ func (k *keeper) told(problem string) {
 	k.problem = problem
 }
 
-// notKept is the sentence of a report, or of the status, about a trace that there is not.
+// notKept is the sentence of a report about its trace, which there is not.
 func notKept(err error) string {
 	return "The trace of this cell is not kept: " + plain(err) + "."
 }
+
+// lastNotKept is the same in the status.
+func lastNotKept(err error) string { return "the trace of the last cell is not kept: " + plain(err) }
 
 // plain is an error for a user: what was done to which file, without our own steps.
 func plain(err error) string {
@@ -124,12 +127,12 @@ func (k *keeper) status(h *runhistory.History) wire.CollectorStatus {
 	defer k.mu.Unlock()
 	status := wire.CollectorStatus{Name: "history"}
 	switch dir, err := h.Dir(); {
+	case k.problem != "":
+		status.Detail, status.Enable = k.problem, other
 	case !h.On():
 		status.Detail, status.Enable = "the traces of cells are not kept", "set history.runs and history.bytes above 0"
 	case err != nil:
 		status.Detail, status.Enable = plain(err), other
-	case k.problem != "":
-		status.Detail, status.Enable = k.problem, other
 	default:
 		status.Available = true
 		status.Detail = fmt.Sprintf("keeps the traces of the last %d cells in %s", h.Runs(), dir)
@@ -258,12 +261,15 @@ func (t *trace) ended() {
 // waits for the disk no longer than the keeper's patience.
 func (t *trace) path() (path, note string) {
 	t.make()
+	var err error
 	select {
 	case <-t.ready:
+		err = t.failure()
 	case <-time.After(t.keeper.patience):
-		return "", notKept(errors.New("the directory of the traces does not answer"))
+		err = errors.New("the directory of the traces does not answer")
 	}
-	if err := t.failure(); err != nil {
+	if err != nil {
+		t.keeper.told(lastNotKept(err))
 		return "", notKept(err)
 	}
 	return t.w.Dir(), ""
@@ -283,14 +289,14 @@ func (t *trace) save(tl *timeline.Timeline, meta tracestore.Meta, rows int64) {
 		if err == nil {
 			err = t.w.Finish(tl, meta)
 		}
-		problem := ""
 		if err != nil {
+			t.keeper.told(lastNotKept(err)) // first: whoever waits for the folder's lock asks then
 			runhistory.Discard(t.w)
-			problem = "the trace of the last cell is not kept: " + plain(err)
 		} else if err := t.shelf.Prune(); err != nil {
-			problem = "older traces cannot be removed: " + plain(err)
+			t.keeper.told("older traces cannot be removed: " + plain(err))
+		} else {
+			t.keeper.told("")
 		}
-		t.keeper.told(problem)
 		t.keeper.leave(rows)
 	}()
 }

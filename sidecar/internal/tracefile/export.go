@@ -26,6 +26,6 @@ func Exporters() []Exporter {
 	return []Exporter{
 		{"perfetto", ".pftrace", "for ui.perfetto.dev and trace_processor", perfetto.Write},
 		{"chrome", ".trace.json", "for chrome://tracing and tools that read PyTorch's traces", chrome.Write},
-		{"pprof", ".pb.gz", "for `go tool pprof`: time by line and function", pprof.Write},
+		{"pprof", ".pb.gz", "for `go tool pprof`: time by line and function, or by operator", pprof.Write},
 	}
 }

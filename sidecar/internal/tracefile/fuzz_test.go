@@ -1,6 +1,8 @@
 package tracefile_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"os"
@@ -13,6 +15,19 @@ import (
 	"github.com/inferscope/inferscope/sidecar/internal/tracefile/importer"
 )
 
+func gzipped(f *testing.F, content []byte) []byte {
+	f.Helper()
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	if _, err := w.Write(content); err != nil {
+		f.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		f.Fatal(err)
+	}
+	return b.Bytes()
+}
+
 // Whatever a file holds, it becomes a timeline that keeps the model's invariants and
 // that can be analysed and rendered, or an error with a reason.
 func FuzzOpen(f *testing.F) {
@@ -22,7 +37,19 @@ func FuzzOpen(f *testing.F) {
 			f.Fatal(err)
 		}
 		f.Add(content, "")
+		f.Add(gzipped(f, content), "")
+		f.Add(content[:len(content)*2/3], "")
 	}
+	// The spellings of an old version and of ROCm, times as texts, numbers that do not fit, duplicate keys, text that is no
+	// UTF-8, and what only some events have.
+	odd := []byte(`{"deviceProperties":[{"id":0,"name":"AMD Instinct"}],"baseTimeNanoseconds":1e30,"traceEvents":[
+		{"ph":"X","cat":"Kernel","name":"k\u0000","pid":"0","tid":"stream 7","ts":"10.5","dur":"5","args":{"device":0,"stream":7,"correlation":18446744073709551616}},
+		{"ph":"X","cat":"Memcpy","name":"CopyDeviceToHost","pid":0,"tid":7,"ts":1e300,"dur":-1,"args":{"bytes":1e30}},
+		{"ph":"X","cat":"Operator","name":"a","name":"b","pid":5,"tid":-1,"ts":1,"dur":9007199254740993,"args":{"Input Dims":[[[[]]]]}},
+		{"ph":"B","name":"x","ts":1},{"ph":"M","name":"process_name","pid":5,"args":{"name":"ÿþ"}},{"ph":"i","s":"t","ts":3},null,[],1]}`)
+	f.Add(odd, "")
+	f.Add(gzipped(f, odd), "b")
+	f.Add(gzipped(f, odd)[:40], "")
 	f.Add([]byte(`[{"ph":"X","cat":"kernel","name":"k","pid":0,"tid":7,"ts":10,"dur":5,"args":{"correlation":1}},
 		{"ph":"X","cat":"cuda_runtime","name":"cudaLaunchKernel","pid":5,"tid":6,"ts":1,"dur":2,"args":{"correlation":1}},
 		{"ph":"X","cat":"python_function","name":"torch/a.py(1): f","pid":5,"tid":6,"ts":0,"dur":20},

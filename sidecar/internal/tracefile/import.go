@@ -29,13 +29,13 @@ func Open(ctx context.Context, path string, opts importer.Options) (*importer.Im
 		return nil, err
 	}
 	defer source.Close()
-	var kinds []string
+	var known []string
 	for _, i := range Importers() {
 		if i.Detect(source.Head()) {
 			return i.Read(ctx, source, opts)
 		}
-		kinds = append(kinds, i.Kind())
+		known = append(known, i.About())
 	}
 	return nil, &importer.Error{Where: source.Place(0), Reason: "it is no trace that is known here",
-		Hint: "it must be one of " + strings.Join(kinds, ", ") + ", compressed by gzip or not"}
+		Hint: "it may be " + strings.Join(known, ", or ") + ", compressed by gzip or not"}
 }

@@ -3,8 +3,6 @@ package tracefile_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -16,22 +14,14 @@ import (
 	"github.com/inferscope/inferscope/analysis/result"
 	"github.com/inferscope/inferscope/sidecar/internal/tracefile"
 	"github.com/inferscope/inferscope/sidecar/internal/tracefile/importer"
+	"github.com/inferscope/inferscope/sidecar/internal/tracefile/tracetest"
 )
 
 // tracesFolder holds real traces of other tools with numbers that were computed
 // independently, as far as it is there.
 func tracesFolder(t *testing.T) string {
 	t.Helper()
-	folder := os.Getenv("INFERSCOPE_TRACES")
-	if folder == "" {
-		folder = filepath.Join("..", "..", "..", "..", "shared", "traces")
-	}
-	if _, err := os.Stat(folder); errors.Is(err, fs.ErrNotExist) && os.Getenv("INFERSCOPE_TRACES") == "" {
-		t.Skipf("there is no folder %s", folder)
-	} else if err != nil {
-		t.Fatal(err)
-	}
-	return folder
+	return tracetest.RealTraces(t)
 }
 
 // expectation is what expected.json says of one trace; times are ns.

@@ -1,4 +1,5 @@
-// Command gendocs writes docs/command.md from the registry. It runs in sidecar/internal/command.
+// Command gendocs writes the pages of the command into docs from the registry: docs/command.md and docs/commands. It runs
+// in sidecar/internal/command.
 package main
 
 import (
@@ -10,8 +11,25 @@ import (
 )
 
 func main() {
-	if err := os.WriteFile(filepath.Join("..", "..", "..", "docs", "command.md"), []byte(command.Page()), 0o644); err != nil {
+	if err := write(filepath.Join("..", "..", "..", "docs")); err != nil {
 		fmt.Fprintln(os.Stderr, "gendocs:", err)
 		os.Exit(1)
 	}
+}
+
+// write makes the pages anew: that of a command that is gone goes too.
+func write(docs string) error {
+	if err := os.RemoveAll(filepath.Join(docs, "commands")); err != nil {
+		return err
+	}
+	for file, content := range command.Pages() {
+		file = filepath.Join(docs, filepath.FromSlash(file))
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(file, []byte(content), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }

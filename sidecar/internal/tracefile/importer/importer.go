@@ -15,6 +15,8 @@ import (
 type Importer interface {
 	// Kind is the tool's name as the summary has it: "kineto", "nsys".
 	Kind() string
+	// About says in half a sentence what traces it reads, for a user whose file is none.
+	About() string
 	// Detect says whether a trace is this importer's, by its first bytes, decompressed,
 	// at least HeadBytes of them unless the file is shorter.
 	Detect(head []byte) bool

@@ -100,6 +100,41 @@ func TestStream(t *testing.T) {
 	}
 }
 
+// Of a compressed source that says how long it is, no more is unfolded.
+func TestRandomIsBounded(t *testing.T) {
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	w.Write(make([]byte, 4<<20))
+	w.Close()
+	path := filepath.Join(t.TempDir(), "x.gz")
+	unfolded := func(content []byte, most int64) (int64, error) {
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		source, err := OpenSource(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer source.Close()
+		_, size, release, err := source.Random(context.Background(), most)
+		if err == nil {
+			release()
+		}
+		return size, err
+	}
+	for most, want := range map[int64]int64{1 << 20: 1<<20 + 1, 4 << 20: 4 << 20, 8 << 20: 4 << 20, 0: 4 << 20} {
+		if size, err := unfolded(b.Bytes(), most); err != nil || size != want {
+			t.Errorf("at most %d: %d bytes, %v", most, size, err)
+		}
+	}
+	damaged := bytes.Clone(b.Bytes())
+	damaged[len(damaged)-8]++ // the sum
+	var told *Error
+	if _, err := unfolded(damaged, 4<<20); !errors.As(err, &told) {
+		t.Errorf("a damaged stream: %v", err)
+	}
+}
+
 func TestIdsOfThreads(t *testing.T) {
 	a := NewAssembly("test", Whole())
 	narrow, wide, other := a.Thread(5, 6), a.Thread(5, 4093687616), a.Thread(5, 4093687617)

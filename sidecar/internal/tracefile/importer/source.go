@@ -220,8 +220,9 @@ func (a *ahead) Close() error {
 
 // Random gives random access to the decompressed trace and its size. A compressed one
 // is unfolded into a file of the user's alone, which has no name once this returns;
-// release frees it.
-func (s *Source) Random(ctx context.Context) (r io.ReaderAt, size int64, release func(), err error) {
+// release frees it. most is how many bytes the trace says that it has, 0 where it does
+// not: what a compressed one has beyond them is left folded.
+func (s *Source) Random(ctx context.Context, most int64) (r io.ReaderAt, size int64, release func(), err error) {
 	if !s.gzip {
 		return s.file, s.size, func() {}, nil
 	}
@@ -241,7 +242,11 @@ func (s *Source) Random(ctx context.Context) (r io.ReaderAt, size int64, release
 		return nil, 0, nil, err
 	}
 	defer stream.Close()
-	size, err = io.Copy(temporary, io.LimitReader(stream, maxSpool+1))
+	if most <= 0 || most > maxSpool {
+		most = maxSpool
+	}
+	// One byte more: the end of the stream tells whether it is intact.
+	size, err = io.Copy(temporary, io.LimitReader(stream, most+1))
 	switch {
 	case err != nil:
 		release()

@@ -23,6 +23,11 @@ type Importer struct{}
 // Kind is "kineto".
 func (Importer) Kind() string { return "kineto" }
 
+// About names the tools whose traces are of the format.
+func (Importer) About() string {
+	return "a trace of the PyTorch profiler, or another tool's in Chrome's JSON format"
+}
+
 // Detect accepts what begins as a JSON object or list.
 func (Importer) Detect(head []byte) bool {
 	head = bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), " \t\r\n")

@@ -20,6 +20,11 @@ type Importer struct{}
 // Kind is "nsys".
 func (Importer) Kind() string { return "nsys" }
 
+// About says how such an export is made.
+func (Importer) About() string {
+	return "an SQLite export of Nsight Systems (`nsys export --type sqlite REPORT.nsys-rep`)"
+}
+
 // Detect accepts SQLite databases.
 func (Importer) Detect(head []byte) bool { return bytes.HasPrefix(head, []byte(sqlite.Magic)) }
 
@@ -36,7 +41,11 @@ var callTables = []string{"CUPTI_ACTIVITY_KIND_RUNTIME", "CUPTI_ACTIVITY_KIND_DR
 
 // Read implements importer.Importer.
 func (i Importer) Read(ctx context.Context, source *importer.Source, opts importer.Options) (*importer.Imported, error) {
-	random, size, release, err := source.Random(ctx)
+	stated, err := sqlite.Size(source.Head())
+	if err != nil {
+		return nil, placed(err)
+	}
+	random, size, release, err := source.Random(ctx, stated)
 	if err != nil {
 		return nil, err
 	}

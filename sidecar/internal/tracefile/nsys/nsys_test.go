@@ -165,6 +165,13 @@ func TestCompressed(t *testing.T) {
 	if left, err := os.ReadDir(folder); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
+	// What comes after the database, of whatever length, is left as it is.
+	w = gzip.NewWriter(&b)
+	w.Write(make([]byte, 1<<20))
+	w.Close()
+	if trace, err = read(t, b.Bytes(), importer.Whole()); err != nil || trace.Timeline.Devices[0].Ops.Len() != 401 {
+		t.Fatal(err)
+	}
 	_, err = read(t, b.Bytes()[:b.Len()/2], importer.Whole())
 	var told *importer.Error
 	if !errors.As(err, &told) || !strings.Contains(told.Error(), "decompressed: the gzip stream is damaged or ends early") {
@@ -174,13 +181,16 @@ func TestCompressed(t *testing.T) {
 
 func TestWhatCannotBeRead(t *testing.T) {
 	whole := file(t, "old.sqlite")
+	unaware := bytes.Clone(whole) // of how long it is
+	unaware[95]++
 	other := bytes.ReplaceAll(bytes.ReplaceAll(whole, []byte("C\x00U\x00P\x00T\x00I\x00"), []byte("X\x00U\x00P\x00T\x00I\x00")), []byte("NVTX"), []byte("XVTX"))
 	for name, c := range map[string]struct {
 		content []byte
 		want    string
 	}{
 		"another database": {other, "it is a database without a table of Nsight Systems"},
-		"cut off":          {whole[:20_000], "a page lies behind the end of the file"},
+		"cut off":          {whole[:20_000], "byte 0: the file has 20000 bytes and states that it has 50688: it is cut off"},
+		"cut off unawares": {unaware[:20_000], "a page lies behind the end of the file"},
 		"the header alone": {whole[:60], "byte 0: the header is cut off"},
 	} {
 		_, err := read(t, c.content, importer.Whole())
@@ -189,7 +199,7 @@ func TestWhatCannotBeRead(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := read(t, whole[:20_000], importer.Whole()); !strings.HasPrefix(err.Error(), "row ") || !strings.Contains(err.Error(), " of ") || !strings.Contains(err.Error(), "(page ") {
+	if _, err := read(t, unaware[:20_000], importer.Whole()); !strings.HasPrefix(err.Error(), "row ") || !strings.Contains(err.Error(), " of ") || !strings.Contains(err.Error(), "(page ") {
 		t.Errorf("no record is named: %v", err)
 	}
 }

@@ -1,5 +1,6 @@
 // Package pprof writes a timeline as a profile for `go tool pprof` and the tools that read
-// its format: time summed by the lines of the cell and the functions that they call.
+// its format: time summed by the lines of the cell and the functions that they call; for the
+// trace of another tool, by the operators and functions that it marks.
 //
 // A profile has five values:
 //
@@ -7,7 +8,7 @@
 //   - threads: the time of every thread, that one's included;
 //   - samples and cpu: the samples taken while a thread ran, and the time that they stand for;
 //   - gpu: the time of the devices' operations that were captured, by kernel and by the line
-//     that launched it.
+//     that launched it, or the operator.
 //
 // Samples of wall and threads are labelled with their thread and state, and where the thread was
 // blocked with the reason; those of gpu with their device.
@@ -44,7 +45,7 @@ var valueTypes = [numValues]profile.ValueType{{Type: "wall", Unit: "nanoseconds"
 // different stack. An error is that of w.
 func Write(w io.Writer, in track.Input) error {
 	p := &summer{tl: in.Timeline, in: in, index: map[key]int{}, functions: map[functionKey]*profile.Function{},
-		locations: map[locationKey]*profile.Location{}}
+		locations: map[locationKey]*profile.Location{}, tree: newTree(), calledIn: make([]int32, in.Timeline.Calls.Len())}
 	for i := range valueTypes {
 		p.out.SampleType = append(p.out.SampleType, &valueTypes[i])
 	}
@@ -59,8 +60,14 @@ func Write(w io.Writer, in track.Input) error {
 			phrase.Count(int64(c.Windows), "window", "windows"))
 	}
 	own := attribution.OwnThreads(in.Timeline)
+	calls := make([][]int32, len(in.Timeline.Threads))
+	for row, id := range in.Timeline.Calls.Thread {
+		calls[id] = append(calls[id], int32(row))
+	}
 	for id := 1; id < len(in.Timeline.Threads); id++ {
-		if !own[id] {
+		if in.Timeline.Rung == timeline.RungTrace && in.Timeline.Threads[id].Ranges.Len() > 0 {
+			p.ranges(timeline.ThreadID(id), calls[id])
+		} else if !own[id] {
 			p.states(a, timeline.ThreadID(id))
 			p.samples(timeline.ThreadID(id))
 		}
@@ -77,8 +84,10 @@ type key struct {
 	thread    timeline.ThreadID
 	stack     timeline.StackID
 	line, top int32
-	state     attribution.State
-	reason    timeline.Reason
+	// node is the stack of ranges of a trace, 0 for none.
+	node   int32
+	state  attribution.State
+	reason timeline.Reason
 	// device is 1 + the row of a device, op and name what it did.
 	device int
 	op     opKey
@@ -107,6 +116,9 @@ type summer struct {
 	index     map[key]int
 	functions map[functionKey]*profile.Function
 	locations map[locationKey]*profile.Location
+	tree      *tree
+	// calledIn are nodes of the tree, by the rows of the timeline's calls.
+	calledIn []int32
 }
 
 // cell is the file name that lines of the cell have.
@@ -136,7 +148,11 @@ func (p *summer) of(k key) *profile.Sample {
 			s.Label["reason"] = []string{k.reason.String()}
 		}
 	}
-	s.Location = append(s.Location, p.stack(k.stack, k.line, k.top)...)
+	if k.node != 0 {
+		s.Location = append(s.Location, p.callers(k.node)...)
+	} else {
+		s.Location = append(s.Location, p.stack(k.stack, k.line, k.top)...)
+	}
 	return s
 }
 
@@ -194,7 +210,7 @@ func (p *summer) devices(lines []int32) {
 				k.op.copy, k.op.source, k.op.target = o.Copy[row], o.Source[row], o.Target[row]
 			}
 			if call := o.Call[row]; call >= 0 {
-				k.line, k.top = lines[call], lines[call]
+				k.line, k.top, k.node = lines[call], lines[call], p.calledIn[call]
 			}
 			p.of(k).Value[gpu] += o.End[row] - start
 		}
@@ -241,9 +257,17 @@ func (p *summer) stack(id timeline.StackID, line, top int32) []*profile.Location
 		out = append(out, p.lineOf(top))
 	}
 	if len(out) == 0 {
-		out = append(out, p.location("no line of the cell", p.cell(), 0))
+		out = append(out, p.location(p.nowhere(), p.cell(), 0))
 	}
 	return out
+}
+
+// nowhere is what is shown where nothing is known of what executed.
+func (p *summer) nowhere() string {
+	if p.tl.Rung == timeline.RungTrace {
+		return "nothing that the trace shows"
+	}
+	return "no line of the cell"
 }
 
 // lineOf is the place of a line of the cell. Each has a function of its own, so that tools

@@ -58,33 +58,64 @@ type File struct {
 	page   int64 // bytes of a page
 	usable int64 // bytes of it that hold data
 	pages  int64
-	wide   bool // text is UTF-16
+	stated int64 // bytes that the file has by its own word; 0 where it does not say
+	wide   bool  // text is UTF-16
 	order  binary.ByteOrder
 	tables map[string]*Table
 }
 
+// Size is how many bytes a database has by its own word, read from its first bytes; 0 where it does not say. An error is
+// an *Error: these are no database's.
+func Size(head []byte) (int64, error) {
+	f, err := header(head)
+	if err != nil {
+		return 0, err
+	}
+	return f.stated, nil
+}
+
 // Open reads the header and the schema of a database of size bytes.
 func Open(r io.ReaderAt, size int64) (*File, error) {
-	header := make([]byte, headerBytes)
-	if _, err := r.ReadAt(header, 0); err != nil {
-		return nil, &Error{Reason: "the header is cut off", Err: err}
+	head := make([]byte, headerBytes)
+	n, err := r.ReadAt(head, 0)
+	if err != nil && err != io.EOF {
+		return nil, &Error{Reason: "the header cannot be read", Err: err}
 	}
-	if !bytes.HasPrefix(header, []byte(Magic)) {
+	f, err := header(head[:n])
+	if err != nil {
+		return nil, err
+	}
+	if size < f.stated {
+		return nil, &Error{Reason: fmt.Sprintf("the file has %d bytes and states that it has %d: it is cut off", size, f.stated)}
+	}
+	f.r, f.pages = r, size/f.page
+	return f, f.schema()
+}
+
+// header reads what begins a database; the file's content is still to be set.
+func header(head []byte) (*File, error) {
+	switch {
+	case !bytes.HasPrefix(head, []byte(Magic)):
 		return nil, &Error{Reason: "it is no SQLite database"}
+	case len(head) < headerBytes:
+		return nil, &Error{Reason: "the header is cut off"}
 	}
-	f := &File{r: r, page: int64(binary.BigEndian.Uint16(header[16:])), tables: map[string]*Table{}}
+	f := &File{page: int64(binary.BigEndian.Uint16(head[16:])), tables: map[string]*Table{}}
 	if f.page == 1 {
 		f.page = 65536
 	}
-	f.usable = f.page - int64(header[20])
+	f.usable = f.page - int64(head[20])
 	switch {
 	case f.page < 512 || f.page&(f.page-1) != 0 || f.usable < 480:
 		return nil, &Error{Reason: fmt.Sprintf("a page of %d bytes is none", f.page)}
-	case header[18] > 2:
-		return nil, &Error{Reason: fmt.Sprintf("its format version %d is not known", header[18])}
+	case head[18] > 2:
+		return nil, &Error{Reason: fmt.Sprintf("its format version %d is not known", head[18])}
 	}
-	f.pages = size / f.page
-	switch encoding := binary.BigEndian.Uint32(header[56:]); encoding {
+	// The count of pages is valid if the version that wrote it was the last to write.
+	if bytes.Equal(head[24:28], head[92:96]) {
+		f.stated = int64(binary.BigEndian.Uint32(head[28:])) * f.page
+	}
+	switch encoding := binary.BigEndian.Uint32(head[56:]); encoding {
 	case 0, 1:
 	case 2:
 		f.wide, f.order = true, binary.LittleEndian
@@ -93,7 +124,7 @@ func Open(r io.ReaderAt, size int64) (*File, error) {
 	default:
 		return nil, &Error{Reason: fmt.Sprintf("its text encoding %d is not known", encoding)}
 	}
-	return f, f.schema()
+	return f, nil
 }
 
 // Table is the table of that name, nil when there is none.
