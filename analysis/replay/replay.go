@@ -84,20 +84,34 @@ type Graph struct {
 	replayed int64
 }
 
-// Refused says why a timeline cannot be replayed; empty when it can.
-func Refused(tl *timeline.Timeline) string {
+// maxMoments is how many moments and operations a graph may have: each takes some 150 bytes
+// while it is made and replayed.
+const maxMoments = 16_000_000
+
+// Refused says in a clause why a timeline cannot be replayed; empty when it can.
+func Refused(tl *timeline.Timeline) string { return refused(tl, maxMoments) }
+
+func refused(tl *timeline.Timeline, limit int) string {
 	switch {
 	case len(coverage.Unseen(tl)) > 0:
 		return "GPU work was captured in windows, so the chain of what waited for what is not whole"
 	case tl.Extent.Ns() <= 0:
 		return "the cell took no time"
 	}
+	ops, moments := 0, 2*tl.Calls.Len()
 	for i := range tl.Devices {
-		if tl.Devices[i].Ops.Len() > 0 {
-			return ""
-		}
+		ops += tl.Devices[i].Ops.Len()
 	}
-	return "no GPU work was captured"
+	for i := range tl.Threads {
+		moments += 2 * tl.Threads[i].Sched.Len()
+	}
+	switch {
+	case ops == 0:
+		return "no GPU work was captured"
+	case ops+moments > limit:
+		return "the cell has more events than are replayed"
+	}
+	return ""
 }
 
 // Of builds the graph of a timeline, nil when Refused says why not.

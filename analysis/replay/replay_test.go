@@ -220,6 +220,12 @@ func TestRefused(t *testing.T) {
 	}
 	m := newMaker()
 	syncEachStep(m, "cudaStreamSynchronize")
+	tl := m.b.Build(timeline.Interval{Start: 0, End: 1000 * us})
+	if replay.RefusedBeyond(tl, 50) != "" || replay.RefusedBeyond(tl, 49) == "" { // ten launches, their kernels and ten waits
+		t.Errorf("%d calls: %q, %q", tl.Calls.Len(), replay.RefusedBeyond(tl, 50), replay.RefusedBeyond(tl, 49))
+	}
+	m = newMaker()
+	syncEachStep(m, "cudaStreamSynchronize")
 	m.b.AddWindow(timeline.Window{Start: 0, End: 500 * us})
 	if tl := m.b.Build(timeline.Interval{Start: 0, End: 1000 * us}); replay.Of(tl) != nil || replay.Refused(tl) == "" {
 		t.Error("a capture in windows is replayed")

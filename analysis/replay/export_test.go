@@ -1,0 +1,4 @@
+package replay
+
+// RefusedBeyond is Refused with another limit of moments.
+var RefusedBeyond = refused
