@@ -196,6 +196,9 @@ func TestAnySavings(t *testing.T) {
 				t.Fatalf("seed %d: %+v, of which the blocks have %d", seed, s.Saving, sum)
 			}
 		}
+		if sides.Host.Saving.HighNs > a.GPU.Idle.TotalNs {
+			t.Fatalf("seed %d: the host saves %+v of %d ns of idle time", seed, sides.Host.Saving, a.GPU.Idle.TotalNs)
+		}
 		if again := whatif.Of(tl, a, replay.Of(tl)); !reflect.DeepEqual(again.Sides(), sides) || !reflect.DeepEqual(again.Savings(costs), savings) {
 			t.Fatalf("seed %d: two answers to one question", seed)
 		}

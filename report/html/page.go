@@ -173,13 +173,6 @@ func (p *page) tdCode(s string, limit int) {
 	p.raw(`</td>`)
 }
 
-// tdText writes a cell holding prose from outside.
-func (p *page) tdText(s string, limit int) {
-	p.raw(td)
-	p.text(s, limit)
-	p.raw(`</td>`)
-}
-
 // segment is one piece of a stacked bar.
 type segment struct {
 	share float64 // of the bar's full width
