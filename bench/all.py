@@ -1,8 +1,9 @@
 """Runs the benchmarks, keeps their numbers in bench/results, and writes the table bench/README.md.
 
-python bench/all.py [NAME... | --table]
+python bench/all.py [--peers] [NAME... | --table]
 
-With ``--table`` nothing is run: the table is written anew from what is in bench/results.
+With ``--table`` nothing is run: the table is written anew from what is in bench/results. With ``--peers`` a benchmark
+that can measure other tools beside InferScope, which it installs for itself, does so.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from record import Measure
 BENCH = Path(__file__).resolve().parent
 RESULTS = BENCH / "results"
 NOT_BENCHMARKS = {"all", "gpu_session", "kernel", "kineto_peers", "kineto_traces", "record"}
+TAKE_PEERS = {"import_kineto"}
 # Left out of a run of all where there is no GPU.
 NEED_GPU = {
     "gpu_capture_kinds",
@@ -145,7 +147,9 @@ def main() -> int:
         return 0
     available = benchmarks()
     left_out = set() if any(Path("/dev").glob("nvidia[0-9]*")) else NEED_GPU
-    chosen = sys.argv[1:] or [name for name in available if name not in left_out]
+    words = [word for word in sys.argv[1:] if word != "--peers"]
+    peers = TAKE_PEERS if "--peers" in sys.argv[1:] else set()
+    chosen = words or [name for name in available if name not in left_out]
     unknown = [name for name in chosen if name not in available]
     if unknown:
         print(f"no benchmark {', '.join(unknown)}; there are: {', '.join(available)}", file=sys.stderr)
@@ -154,7 +158,7 @@ def main() -> int:
     wrong = []
     for name in chosen:
         try:
-            record = run(name, available[name])
+            record = run(name, available[name] + ["--peers"] * (name in peers))
         except (RuntimeError, ValueError, TypeError) as error:
             wrong.append(str(error))
             continue

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from lines_overhead import CELLS
 from record import alternate, estimate_ratio, measure, percentile, quartiles, say, spread
@@ -29,12 +30,21 @@ START_BUDGETS = {"version": 50, "--help": 150}
 
 
 def script(out: Path) -> str:
-    """The train-like cell as a program that writes its own time in seconds."""
+    """The train-like cell as a program that writes its own time, and its CPU time, in seconds."""
     cell = CELLS["train-like"].replace("batches(20)", f"batches({BATCHES})")
     return (
-        f"import time\nbegan = time.perf_counter()\n{cell}"
-        f"taken = time.perf_counter() - began\nopen({str(out)!r}, 'w').write(repr(taken))\n"
+        f"import time\nbegan = time.perf_counter(), time.thread_time()\n{cell}"
+        f"ended = time.perf_counter(), time.thread_time()\n"
+        f"open({str(out)!r}, 'w').write(f'{{ended[0] - began[0]}} {{ended[1] - began[1]}}')\n"
     )
+
+
+class Times(NamedTuple):
+    """Seconds that a script took: its own, of CPU time of its thread meanwhile, and of the whole process."""
+
+    own: float
+    cpu: float
+    whole: float
 
 
 class Bench:
@@ -66,14 +76,14 @@ class Bench:
             [sys.executable, *words], cwd=self.folder, env=self._environment, stdout=subprocess.DEVNULL, check=True
         )
 
-    def own_and_whole(self, *words: str | Path) -> tuple[float, float]:
-        """Runs the script, and returns the seconds of its own and of the whole process."""
+    def run(self, *words: str | Path) -> Times:
+        """Runs the script to its end."""
         began = time.perf_counter()
         self.python(*words, self.program)
         whole = time.perf_counter() - began
-        taken = float(self.own.read_text())
+        own, cpu = map(float, self.own.read_text().split())
         self.own.unlink()
-        return taken, whole
+        return Times(own, cpu, whole)
 
 
 def starts(bench: Bench, pairs: int) -> None:
@@ -94,21 +104,26 @@ def runs(bench: Bench, pairs: int) -> None:
     """Measures the script with and without the command."""
     say("inferscope run")
     report = bench.folder / "report.json"
-    own, whole = [], []
+    pairs_of_times = []
     for number in range(-1, pairs):
         found = {}
         for profiled in (False, True) if number % 2 else (True, False):
-            words = (bench.entry, "run", "-o", report) if profiled else ()
-            found[profiled] = bench.own_and_whole(*words)
+            found[profiled] = bench.run(*((bench.entry, "run", "-o", report) if profiled else ()))
         if number >= 0:
-            own.append((found[False][0], found[True][0]))
-            whole.append((found[False][1], found[True][1]))
+            pairs_of_times.append((found[False], found[True]))
     if not report.exists():
         raise SystemExit("there is no report: the script was not profiled")
-    for what, taken, budget in (("its own time", own, "<= 1.05"), ("the whole process", whole, "")):
+    cpu = estimate_ratio([(alone.cpu, profiled.cpu) for alone, profiled in pairs_of_times])
+    for what, budget, taken in (
+        ("its own time", "<= 1.05", [(alone.own, profiled.own) for alone, profiled in pairs_of_times]),
+        ("the whole process", "", [(alone.whole, profiled.whole) for alone, profiled in pairs_of_times]),
+    ):
         ratio = estimate_ratio(taken)
         length = percentile([alone for alone, _ in taken], 50)
-        note = f"{ratio}; {spread(taken)}; {length:.2f} s without the command"
+        note = (
+            f"{ratio}; {spread(taken)}; {length:.2f} s without the command; "
+            f"by CPU time of its thread {cpu.value:.3f}, {cpu}"
+        )
         measure(f"inferscope run on a train-like script, {what}", ratio.value, "ratio", budget, note)
 
 
