@@ -41,6 +41,7 @@ EBPF = True
 GPU = True
 FUNCTIONS = False
 QUIET = False
+LIVE = True
 MULTI_GPU = "reject"
 GPU_BUDGET = 0.05
 FULL = False
@@ -106,6 +107,18 @@ SETTINGS: tuple[Setting, ...] = (
         choices=(),
         default="false",
         help="show no report; inferscope.last() has it",
+    ),
+    Setting(
+        name="live",
+        option="live",
+        short="",
+        kind="bool",
+        wants="true or false",
+        low=0,
+        high=0,
+        choices=(),
+        default="true",
+        help="show how a long cell goes on while it runs",
     ),
     Setting(
         name="multi_gpu",

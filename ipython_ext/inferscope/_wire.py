@@ -318,6 +318,7 @@ class Options(_Struct):
         sample_hz: The sampling frequency of running threads.
         functions: Says that exact function events are wanted.
         quiet: Says that the report is not to be shown.
+        live: Says that it is to be shown how the cell goes on while it runs.
         multi_gpu: "reject" or "allow": what to do with a cell that uses several GPUs.
         gpu_budget: How much longer the capture of gpu work may make the cell, as a share.
         full: Says that all gpu work is captured, whatever it costs.
@@ -329,6 +330,7 @@ class Options(_Struct):
     sample_hz: int
     functions: bool
     quiet: bool
+    live: bool
     multi_gpu: str
     gpu_budget: float
     full: bool
@@ -342,6 +344,7 @@ class Options(_Struct):
         sample_hz: int = 0,
         functions: bool = False,
         quiet: bool = False,
+        live: bool = False,
         multi_gpu: str = "",
         gpu_budget: float = 0.0,
         full: bool = False,
@@ -352,6 +355,7 @@ class Options(_Struct):
         _set(self, "sample_hz", sample_hz)
         _set(self, "functions", functions)
         _set(self, "quiet", quiet)
+        _set(self, "live", live)
         _set(self, "multi_gpu", multi_gpu)
         _set(self, "gpu_budget", gpu_budget)
         _set(self, "full", full)
@@ -888,6 +892,11 @@ class Status(_Struct):
         events: How many rows and records the active cell has so far; 0 between cells.
         gpu_busy: The share of the time that the busiest GPU last had something to do, by its driver; -1 when no
             cell is active, or no device tells.
+        gpu_power_w: What all GPUs last drew together, in watts; -1 when no cell is active, or no device tells.
+        kernel_rate: How many kernels a second were recorded of late; -1 when no cell is active, or none are
+            recorded.
+        waits: What the thread that runs the active cell waits for at the moment, as in "the network"; empty when it
+            runs, or when that cannot be seen.
         history: Says whether the traces of the last cells are kept, and where or why not.
     """
 
@@ -898,6 +907,9 @@ class Status(_Struct):
     cells_profiled: int
     events: int
     gpu_busy: float
+    gpu_power_w: float
+    kernel_rate: float
+    waits: str
     collectors: list[CollectorStatus]
     history: CollectorStatus
 
@@ -911,6 +923,9 @@ class Status(_Struct):
         cells_profiled: int = 0,
         events: int = 0,
         gpu_busy: float = 0.0,
+        gpu_power_w: float = 0.0,
+        kernel_rate: float = 0.0,
+        waits: str = "",
         collectors: list[CollectorStatus] | None = None,
         history: CollectorStatus | None = None,
     ) -> None:
@@ -921,6 +936,9 @@ class Status(_Struct):
         _set(self, "cells_profiled", cells_profiled)
         _set(self, "events", events)
         _set(self, "gpu_busy", gpu_busy)
+        _set(self, "gpu_power_w", gpu_power_w)
+        _set(self, "kernel_rate", kernel_rate)
+        _set(self, "waits", waits)
         _set(self, "collectors", [] if collectors is None else collectors)
         _set(self, "history", CollectorStatus() if history is None else history)
 
@@ -1006,6 +1024,7 @@ _FIELDS: dict[type[Any], tuple[tuple[str, _Shape], ...]] = {
         ("sample_hz", int),
         ("functions", bool),
         ("quiet", bool),
+        ("live", bool),
         ("multi_gpu", str),
         ("gpu_budget", float),
         ("full", bool),
@@ -1129,6 +1148,9 @@ _FIELDS: dict[type[Any], tuple[tuple[str, _Shape], ...]] = {
         ("cells_profiled", int),
         ("events", int),
         ("gpu_busy", float),
+        ("gpu_power_w", float),
+        ("kernel_rate", float),
+        ("waits", str),
         ("collectors", _ListOf(CollectorStatus)),
         ("history", CollectorStatus),
     ),

@@ -165,8 +165,12 @@ class Profiler:
         if collection is None:
             return
         with self._failures_are_sentences(collection):
+            from .strip import for_cell
+
             self._own(collection)
-            collection.attach(self._connect(), frame, self._line or frame.f_lineno)
+            line = self._line or frame.f_lineno
+            strip = for_cell(self._shell, options, frame, line - frame.f_lineno, collection.source)
+            collection.attach(self._connect(), frame, line, strip)
 
     def prepare(self, options: CellOptions, skip: int) -> None:
         """Start collecting for a body that a cell magic will run. Raises nothing but an interrupt."""

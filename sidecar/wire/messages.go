@@ -98,6 +98,8 @@ type Options struct {
 	Functions bool `msgpack:"functions"`
 	// Quiet says that the report is not to be shown.
 	Quiet bool `msgpack:"quiet"`
+	// Live says that it is to be shown how the cell goes on while it runs.
+	Live bool `msgpack:"live"`
 	// MultiGPU is "reject" or "allow": what to do with a cell that uses several GPUs.
 	MultiGPU string `msgpack:"multi_gpu"`
 	// GPUBudget is how much longer the capture of GPU work may make the cell, as a share.
@@ -312,7 +314,14 @@ type Status struct {
 	Events int64 `msgpack:"events"`
 	// GPUBusy is the share of the time that the busiest GPU last had something to do, by
 	// its driver; -1 when no cell is active, or no device tells.
-	GPUBusy    float64           `msgpack:"gpu_busy"`
+	GPUBusy float64 `msgpack:"gpu_busy"`
+	// GPUPowerW is what all GPUs last drew together, in watts; -1 when no cell is active, or no device tells.
+	GPUPowerW float64 `msgpack:"gpu_power_w"`
+	// KernelRate is how many kernels a second were recorded of late; -1 when no cell is active, or none are recorded.
+	KernelRate float64 `msgpack:"kernel_rate"`
+	// Waits is what the thread that runs the active cell waits for at the moment, as in "the
+	// network"; empty when it runs, or when that cannot be seen.
+	Waits      string            `msgpack:"waits"`
 	Collectors []CollectorStatus `msgpack:"collectors"`
 	// History says whether the traces of the last cells are kept, and where or why not.
 	History CollectorStatus `msgpack:"history"`

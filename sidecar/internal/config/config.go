@@ -24,6 +24,7 @@ type Settings struct {
 	GPU           bool
 	Functions     bool
 	Quiet         bool
+	Live          bool
 	MultiGPU      string
 	GPUBudget     float64
 	Full          bool

@@ -117,6 +117,7 @@ ebpf = false
 gpu = false
 functions = true
 quiet = true
+live = false
 multi_gpu = "allow"
 gpu_budget = 0.5
 full = true

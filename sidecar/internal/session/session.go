@@ -17,6 +17,7 @@ import (
 	"github.com/inferscope/inferscope/analysis/result"
 	"github.com/inferscope/inferscope/analysis/timeline"
 	"github.com/inferscope/inferscope/sidecar/internal/collect"
+	"github.com/inferscope/inferscope/sidecar/internal/collect/procfs"
 	"github.com/inferscope/inferscope/sidecar/internal/collect/python"
 	"github.com/inferscope/inferscope/sidecar/internal/config"
 	"github.com/inferscope/inferscope/sidecar/internal/server"
@@ -70,8 +71,9 @@ type cell struct {
 	gpu      []wire.CollectorStatus
 	cpu      time.Duration // of this process when the cell began
 	peer     server.Peer
-	trace    *trace // nil when none is kept
-	keepMore string // how to have a trace kept where none is
+	trace    *trace          // nil when none is kept
+	keepMore string          // how to have a trace kept where none is
+	look     *procfs.Watcher // nil until somebody asks what the cell waits for
 }
 
 var _ server.Handler = (*Service)(nil)
@@ -334,32 +336,17 @@ func (s *Service) Status() wire.Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	status := wire.Status{SidecarVersion: s.config.Version, PID: s.config.PID,
-		UptimeNs: int64(time.Since(s.started)), CellsProfiled: s.profiled, GPUBusy: -1, Collectors: []wire.CollectorStatus{}}
+		UptimeNs: int64(time.Since(s.started)), CellsProfiled: s.profiled,
+		GPUBusy: -1, GPUPowerW: -1, KernelRate: -1, Collectors: []wire.CollectorStatus{}}
 	if s.cell != nil {
 		status.ActiveCell = s.cell.start.CellID
-		status.Events, status.GPUBusy = s.cell.progress()
+		s.cell.progress(&status)
 	}
 	for _, c := range s.config.Sources.all() {
 		status.Collectors = append(status.Collectors, c.Status())
 	}
 	status.History = s.keeper.status(historyOf(s.settings))
 	return status
-}
-
-// progress is what Status tells of a cell: its records so far, and how busy the busiest GPU is, -1 when no device tells.
-func (c *cell) progress() (events int64, busy float64) {
-	events, busy = c.python.Events(), -1
-	for _, one := range c.sessions {
-		if counter, ok := one.(collect.Counter); ok {
-			events += counter.Events()
-		}
-		if meter, ok := one.(collect.BusyMeter); ok {
-			if share, ok := meter.Busy(); ok {
-				busy = max(busy, share)
-			}
-		}
-	}
-	return events, busy
 }
 
 // kindOf is what the client says it profiles; an unknown word is a cell.

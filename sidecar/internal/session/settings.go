@@ -25,6 +25,7 @@ func options(s config.Settings) wire.Options {
 		SampleHz:      s.HZ,
 		Functions:     s.Functions,
 		Quiet:         s.Quiet,
+		Live:          s.Live,
 		MultiGPU:      s.MultiGPU,
 		GPUBudget:     s.GPUBudget,
 		Full:          s.Full,
