@@ -42,6 +42,7 @@ GPU = True
 FUNCTIONS = False
 QUIET = False
 LIVE = True
+CHANGES = True
 MULTI_GPU = "reject"
 GPU_BUDGET = 0.05
 FULL = False
@@ -119,6 +120,18 @@ SETTINGS: tuple[Setting, ...] = (
         choices=(),
         default="true",
         help="show how a long cell goes on while it runs",
+    ),
+    Setting(
+        name="changes",
+        option="changes",
+        short="",
+        kind="bool",
+        wants="true or false",
+        low=0,
+        high=0,
+        choices=(),
+        default="true",
+        help="say what changed since the cell's run before",
     ),
     Setting(
         name="multi_gpu",

@@ -249,6 +249,7 @@ class Start(_Struct):
             below cell magics that run their body. Lines in Events have it already.
         kind: KindCell or KindScript.
         cell_name: A title: "In [3]", "train.py".
+        notebook_cell: What the front end calls the cell, the same whenever it runs; empty when it does not tell.
         calibration: Lets the kernel-side sampler walk Python frames; Valid is false when it could not be made.
         typed: The settings that the user typed for this cell, by name, as text. The sidecar finds the others.
         trace: The folder into which the cell's trace is written, absolute, instead of into the history; it must not
@@ -268,6 +269,7 @@ class Start(_Struct):
     kind: str
     cell_name: str
     execution_count: int
+    notebook_cell: str
     calibration: Calibration
     typed: dict[str, str]
     trace: str
@@ -286,6 +288,7 @@ class Start(_Struct):
         kind: str = "",
         cell_name: str = "",
         execution_count: int = 0,
+        notebook_cell: str = "",
         calibration: Calibration | None = None,
         typed: dict[str, str] | None = None,
         trace: str = "",
@@ -301,6 +304,7 @@ class Start(_Struct):
         _set(self, "kind", kind)
         _set(self, "cell_name", cell_name)
         _set(self, "execution_count", execution_count)
+        _set(self, "notebook_cell", notebook_cell)
         _set(self, "calibration", Calibration() if calibration is None else calibration)
         _set(self, "typed", {} if typed is None else typed)
         _set(self, "trace", trace)
@@ -319,6 +323,7 @@ class Options(_Struct):
         functions: Says that exact function events are wanted.
         quiet: Says that the report is not to be shown.
         live: Says that it is to be shown how the cell goes on while it runs.
+        changes: Says that the report tells what changed since the cell's run before.
         multi_gpu: "reject" or "allow": what to do with a cell that uses several GPUs.
         gpu_budget: How much longer the capture of gpu work may make the cell, as a share.
         full: Says that all gpu work is captured, whatever it costs.
@@ -331,6 +336,7 @@ class Options(_Struct):
     functions: bool
     quiet: bool
     live: bool
+    changes: bool
     multi_gpu: str
     gpu_budget: float
     full: bool
@@ -345,6 +351,7 @@ class Options(_Struct):
         functions: bool = False,
         quiet: bool = False,
         live: bool = False,
+        changes: bool = False,
         multi_gpu: str = "",
         gpu_budget: float = 0.0,
         full: bool = False,
@@ -356,6 +363,7 @@ class Options(_Struct):
         _set(self, "functions", functions)
         _set(self, "quiet", quiet)
         _set(self, "live", live)
+        _set(self, "changes", changes)
         _set(self, "multi_gpu", multi_gpu)
         _set(self, "gpu_budget", gpu_budget)
         _set(self, "full", full)
@@ -1011,6 +1019,7 @@ _FIELDS: dict[type[Any], tuple[tuple[str, _Shape], ...]] = {
         ("kind", str),
         ("cell_name", str),
         ("execution_count", int),
+        ("notebook_cell", str),
         ("calibration", Calibration),
         ("typed", _MapOf(str)),
         ("trace", str),
@@ -1025,6 +1034,7 @@ _FIELDS: dict[type[Any], tuple[tuple[str, _Shape], ...]] = {
         ("functions", bool),
         ("quiet", bool),
         ("live", bool),
+        ("changes", bool),
         ("multi_gpu", str),
         ("gpu_budget", float),
         ("full", bool),

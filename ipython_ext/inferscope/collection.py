@@ -43,6 +43,7 @@ class Collection:
         source: The cell's text as the user sees it.
         name: The title of the report.
         execution_count: The notebook's; 0 where there is none.
+        notebook_cell: What the front end calls the cell; empty when it does not tell.
         trace: The folder that is made for the trace; None for the history.
         kind: `KIND_CELL`, or `KIND_SCRIPT` for a whole program, whose main module is the cell.
 
@@ -61,6 +62,7 @@ class Collection:
         name: str,
         *,
         execution_count: int = 0,
+        notebook_cell: str = "",
         kind: str = _wire.KIND_CELL,
         trace: Path | None = None,
     ) -> None:
@@ -72,6 +74,7 @@ class Collection:
         self.source = source.encode("utf-8", "replace").decode("utf-8")
         self._name = name.encode("utf-8", "replace").decode("utf-8")
         self._execution_count = execution_count
+        self._notebook_cell = notebook_cell.encode("utf-8", "replace").decode("utf-8")
         self._kind = kind
         self._trace = "" if trace is None else os.fsencode(trace).decode("utf-8", "replace")
         self._settings = _wire.Options()
@@ -121,6 +124,7 @@ class Collection:
                 trace=self._trace,
                 cell_name=self._name,
                 execution_count=self._execution_count,
+                notebook_cell=self._notebook_cell,
                 calibration=_calibration(self.options),
                 typed=dict(self.options.typed),
                 directory=configuration.directory(),

@@ -16,7 +16,7 @@ from contextlib import suppress
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from . import threads
+from . import request, threads
 from .loops import Loop, Turns, find
 from .progress import Pace, Progress, duration, machine_parts
 
@@ -46,7 +46,7 @@ class Display:
         kernel: Any = shell.kernel
         self._session, self._socket = kernel.session, kernel.iopub_socket
         # ipykernel keeps the parent by thread, or by context: another thread would answer to another cell.
-        self._parent: dict[str, Any] = shell.get_parent()
+        self._parent = request.parent(shell)
         self._id = f"inferscope-{uuid.uuid4().hex}"
 
     def send(self, data: Mapping[str, str], *, update: bool) -> None:
@@ -56,15 +56,6 @@ class Display:
         with suppress(Exception):  # a strip that cannot be shown is no failure
             message = self._session.msg(kind, content, parent=self._parent)
             self._session.send(self._socket, message, ident=b"display_data")
-
-
-def watched(shell: InteractiveShell) -> bool:
-    """Whether somebody looks at the cell while it runs, as far as its request tells.
-
-    A front end names the cell in its request's metadata. What executes notebooks and scripts (nbclient, papermill,
-    `jupyter run`) sends none.
-    """
-    return bool(shell.get_parent()["metadata"]) or "google.colab" in sys.modules
 
 
 def for_cell(shell: InteractiveShell, options: CellOptions, frame: FrameType, offset: int, source: str) -> Strip | None:
@@ -80,7 +71,7 @@ def for_cell(shell: InteractiveShell, options: CellOptions, frame: FrameType, of
     if options.quiet or not options.live or getattr(shell, "kernel", None) is None:
         return None
     with suppress(Exception):
-        if "live" in options.typed or watched(shell):
+        if "live" in options.typed or request.watched(shell):
             return Strip(Display(shell), frame, offset, source, find(frame.f_code.co_filename))
     return None
 

@@ -98,6 +98,11 @@ func verdict(p *page, r *result.Result, limits limits) {
 		p.raw(`</strong>`)
 	}
 	p.raw(`</div>`)
+	if c := r.Since; c != nil {
+		p.raw(`<div style="margin:8px 0 4px 0">`, chip(accentOf(c.Outcome), escaped(report.OutcomeWord(c.Outcome), 40)), ` `)
+		p.text(c.Sentence, limits.sentence)
+		p.raw(`</div>`)
+	}
 	first(p, r, limits)
 	if r.WallNs > 0 {
 		confidence(p, v, limits)

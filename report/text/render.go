@@ -51,6 +51,9 @@ func head(b *bytes.Buffer, r *result.Result) {
 	if s := report.Outcome(r); s != "" {
 		wrap(b, "", "", s)
 	}
+	if c := r.Since; c != nil {
+		wrap(b, "", "", report.Visible(c.Sentence, sentence))
+	}
 }
 
 func causes(b *bytes.Buffer, r *result.Result) {

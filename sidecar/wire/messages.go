@@ -60,6 +60,8 @@ type Start struct {
 	// CellName is a title: "In [3]", "train.py".
 	CellName       string `msgpack:"cell_name"`
 	ExecutionCount int    `msgpack:"execution_count"`
+	// NotebookCell is what the front end calls the cell, the same whenever it runs; empty when it does not tell.
+	NotebookCell string `msgpack:"notebook_cell"`
 	// Calibration lets the kernel-side sampler walk Python frames; Valid is false
 	// when it could not be made.
 	Calibration Calibration `msgpack:"calibration"`
@@ -100,6 +102,8 @@ type Options struct {
 	Quiet bool `msgpack:"quiet"`
 	// Live says that it is to be shown how the cell goes on while it runs.
 	Live bool `msgpack:"live"`
+	// Changes says that the report tells what changed since the cell's run before.
+	Changes bool `msgpack:"changes"`
 	// MultiGPU is "reject" or "allow": what to do with a cell that uses several GPUs.
 	MultiGPU string `msgpack:"multi_gpu"`
 	// GPUBudget is how much longer the capture of GPU work may make the cell, as a share.

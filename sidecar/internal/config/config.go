@@ -25,6 +25,7 @@ type Settings struct {
 	Functions     bool
 	Quiet         bool
 	Live          bool
+	Changes       bool
 	MultiGPU      string
 	GPUBudget     float64
 	Full          bool

@@ -118,6 +118,7 @@ gpu = false
 functions = true
 quiet = true
 live = false
+changes = false
 multi_gpu = "allow"
 gpu_budget = 0.5
 full = true

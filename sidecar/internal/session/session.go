@@ -57,6 +57,7 @@ type Service struct {
 	profiled int
 	// settings are those of the last cell that began.
 	settings config.Settings
+	ran      ran    // the cells that ran before
 	save     func() // begins to write the last cell's trace; nil when that has begun
 }
 
@@ -290,6 +291,9 @@ func (s *Service) Stop(_ context.Context, m wire.Stop) (wire.Report, error) {
 	res := analysis.Analyze(kept.analysed, input)
 	if kept.note != "" {
 		res.Notes = append(res.Notes, kept.note)
+	}
+	if res.Source.Kind == wire.KindCell {
+		res.Since = s.ran.since(c.start.NotebookCell, res, c.settings.Changes)
 	}
 	report := render(m.CellID, res)
 	report.Trace = kept.path

@@ -26,6 +26,7 @@ func options(s config.Settings) wire.Options {
 		Functions:     s.Functions,
 		Quiet:         s.Quiet,
 		Live:          s.Live,
+		Changes:       s.Changes,
 		MultiGPU:      s.MultiGPU,
 		GPUBudget:     s.GPUBudget,
 		Full:          s.Full,
