@@ -32,6 +32,8 @@ _LONGEST_LINE = 60
 # A time that is left is told once so much of the loop is done.
 _LEAST_TURNS = 2
 _ENDED = "the cell has ended, the report is being made"
+# Not no data at all: nbconvert warns of a display that it cannot represent.
+_NOTHING = {"text/html": "", "text/plain": ""}
 _STYLE = "font-size:90%;opacity:.85;white-space:nowrap;overflow:hidden;text-overflow:ellipsis"
 
 
@@ -105,7 +107,7 @@ class Strip:
 
     def place(self) -> None:
         """Take the place among the cell's outputs; before its code runs."""
-        self._display.send({}, update=False)
+        self._display.send(_NOTHING, update=False)
 
     def start(self, look: Callable[[], Progress | None], count: Callable[[int], int | None]) -> None:
         """Begin; returns at once.
@@ -130,7 +132,7 @@ class Strip:
         with self._lock:
             if self._shown:
                 self._shown = False
-                self._display.send({}, update=True)
+                self._display.send(_NOTHING, update=True)
 
     def forget(self) -> None:
         """In a forked child: the strip is the parent's."""
