@@ -256,6 +256,8 @@ class Start(_Struct):
             exist. Empty is for the history.
         directory: The client's working directory, environ the part of its environment that the configuration
             depends on, as NAME=value.
+        text_columns: How wide the report's text may be, 0 for 80 columns; text_colour says that it goes to a
+            terminal that shows colours.
         no_cupti: Says why CUPTI cannot be used in this cell, and what would change that, as a sentence's part;
             empty when it can, or when that shows only once CUDA is used. The sidecar then makes no ring, and sees the
             GPU's work by other means where it can.
@@ -275,6 +277,8 @@ class Start(_Struct):
     trace: str
     directory: str
     environ: list[str]
+    text_columns: int
+    text_colour: bool
     no_cupti: str
 
     def __init__(
@@ -294,6 +298,8 @@ class Start(_Struct):
         trace: str = "",
         directory: str = "",
         environ: list[str] | None = None,
+        text_columns: int = 0,
+        text_colour: bool = False,
         no_cupti: str = "",
     ) -> None:
         _set(self, "cell_id", cell_id)
@@ -310,6 +316,8 @@ class Start(_Struct):
         _set(self, "trace", trace)
         _set(self, "directory", directory)
         _set(self, "environ", [] if environ is None else environ)
+        _set(self, "text_columns", text_columns)
+        _set(self, "text_colour", text_colour)
         _set(self, "no_cupti", no_cupti)
 
 
@@ -1025,6 +1033,8 @@ _FIELDS: dict[type[Any], tuple[tuple[str, _Shape], ...]] = {
         ("trace", str),
         ("directory", str),
         ("environ", _ListOf(str)),
+        ("text_columns", int),
+        ("text_colour", bool),
         ("no_cupti", str),
     ),
     Options: (

@@ -45,6 +45,7 @@ class Collection:
         execution_count: The notebook's; 0 where there is none.
         notebook_cell: What the front end calls the cell; empty when it does not tell.
         trace: The folder that is made for the trace; None for the history.
+        terminal: The columns that the report's text may have, 0 for 80, and whether it may have colours.
         kind: `KIND_CELL`, or `KIND_SCRIPT` for a whole program, whose main module is the cell.
 
     Attributes:
@@ -64,6 +65,7 @@ class Collection:
         execution_count: int = 0,
         notebook_cell: str = "",
         kind: str = _wire.KIND_CELL,
+        terminal: tuple[int, bool] = (0, False),
         trace: Path | None = None,
     ) -> None:
         self.options = options
@@ -76,6 +78,7 @@ class Collection:
         self._execution_count = execution_count
         self._notebook_cell = notebook_cell.encode("utf-8", "replace").decode("utf-8")
         self._kind = kind
+        self._terminal = terminal
         self._trace = "" if trace is None else os.fsencode(trace).decode("utf-8", "replace")
         self._settings = _wire.Options()
         self._connection: Connection | None = None
@@ -125,6 +128,8 @@ class Collection:
                 cell_name=self._name,
                 execution_count=self._execution_count,
                 notebook_cell=self._notebook_cell,
+                text_columns=self._terminal[0],
+                text_colour=self._terminal[1],
                 calibration=_calibration(self.options),
                 typed=dict(self.options.typed),
                 directory=configuration.directory(),

@@ -157,7 +157,16 @@ class Run:
         assert self._code is not None and self._sidecar is not None
         options = self._options
         trace = options.trace and run_report.numbered(options.trace, self._stretches + 1)
-        collection = Collection(self._settings, self._text, options.program.name, kind=_wire.KIND_SCRIPT, trace=trace)
+        # What goes to a file is plain.
+        terminal = (0, False) if options.report is not None else self._voice.terminal()
+        collection = Collection(
+            self._settings,
+            self._text,
+            options.program.name,
+            kind=_wire.KIND_SCRIPT,
+            terminal=terminal,
+            trace=trace,
+        )
         with self._signals_wait():
             try:
                 collection.start(self._sidecar.connection(_CONNECT_TIMEOUT), self._code.co_filename, 0)

@@ -281,7 +281,7 @@ func howToRead(p *page, subject markup, gpu bool) {
 		`<li>A saving is a range, from removing half of a cause to removing all of it. Savings may overlap, so do not add them up.</li>`,
 		`<li>In the picture a tall bar runs; a low or hatched one waits.</li>`)
 	if gpu {
-		p.raw(`<li>Every nanosecond in which the GPU had nothing to do has one cause too. To make a busy GPU’s `, subject, ` faster, look at its kernels; to make an idle one’s faster, look at the causes.</li>`)
+		p.raw(`<li>Every nanosecond in which the GPU had nothing to do has one cause too. If the GPU was busy, look at its kernels; if it was idle, at the causes.</li>`)
 	}
 	p.raw(`<li>Confidence falls when something was not seen. Below 0.5 there is no verdict.</li>`, endList, endFold)
 }

@@ -75,6 +75,10 @@ type Start struct {
 	// the configuration depends on, as NAME=value.
 	Directory string   `msgpack:"directory"`
 	Environ   []string `msgpack:"environ"`
+	// TextColumns is how wide the report's text may be, 0 for 80 columns; TextColour says that it
+	// goes to a terminal that shows colours.
+	TextColumns int  `msgpack:"text_columns"`
+	TextColour  bool `msgpack:"text_colour"`
 	// NoCUPTI says why CUPTI cannot be used in this cell, and what would change that, as a
 	// sentence's part; empty when it can, or when that shows only once CUDA is used. The
 	// sidecar then makes no ring, and sees the GPU's work by other means where it can.

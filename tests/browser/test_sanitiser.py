@@ -60,27 +60,25 @@ def test_nothing_is_lost(sanitised: Path, name: str) -> None:
 SECTIONS = {
     *(
         "Where the time went",
-        "Where the host\N{RIGHT SINGLE QUOTATION MARK}s time went",
-        "The GPU",
-        "Where the GPU\N{RIGHT SINGLE QUOTATION MARK}s idle time went",
+        "The cell, line by line",
+        "What to change",
+        "What if",
+        "Over time",
+        "Top kernels",
+        "Copies",
     ),
-    *("The cell, line by line", "What to change", "What if", "Over time", "Top kernels", "Copies"),
-    *(
-        "The GPU\N{RIGHT SINGLE QUOTATION MARK}s sensors",
-        "Hot functions",
-        "Threads",
-        "Scopes and marks",
-        "Memory and the kernel's counts",
-    ),
+    *("The GPU", "Hot functions", "Threads", "Scopes and marks", "Memory and the kernel's counts"),
     *("What was not seen", "How to read this"),
+    *("Where the host's time went", "Where the GPU's idle time went", "The GPU's sensors"),
 }
 
 
 def test_every_section_is_looked_at(sanitised: Path) -> None:
     found: set[str] = set()
     for name in ("typical", "gpu_sync", "gpu_windows"):
-        page = (sanitised / f"{name}.sanitised.html").read_text()
-        found |= {html.unescape(title).strip() for title in re.findall(r"<h5[^>]*>([^<]*)", page)}
+        page = html.unescape((sanitised / f"{name}.sanitised.html").read_text())
+        titles = re.findall(r"<h5[^>]*>([^<]*)", page.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'"))
+        found |= {title.strip() for title in titles}
     assert found == SECTIONS
 
 

@@ -11,6 +11,7 @@ import (
 	"github.com/inferscope/inferscope/analysis/timeline"
 	"github.com/inferscope/inferscope/report/html"
 	"github.com/inferscope/inferscope/report/summary"
+	"github.com/inferscope/inferscope/report/text"
 )
 
 // What a report may be at most, whatever the cell.
@@ -57,7 +58,7 @@ func TestReportsOfExtremeCells(t *testing.T) {
 			c.fill(b, m)
 			r := analysis.Analyze(b.Build(timeline.Interval{Start: 0, End: wall}), analysis.Input{
 				Source: result.Source{Kind: "cell", ToolVersion: "1.2.3"}, Cell: result.Cell{Name: "In [1]", Lines: c.lines, Outcome: "ok"}})
-			report := render("id", r)
+			report := render("id", r, text.Terminal{})
 			for kind, one := range map[string]struct {
 				text string
 				most int

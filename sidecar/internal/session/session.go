@@ -16,6 +16,7 @@ import (
 	"github.com/inferscope/inferscope/analysis"
 	"github.com/inferscope/inferscope/analysis/result"
 	"github.com/inferscope/inferscope/analysis/timeline"
+	"github.com/inferscope/inferscope/report/text"
 	"github.com/inferscope/inferscope/sidecar/internal/collect"
 	"github.com/inferscope/inferscope/sidecar/internal/collect/procfs"
 	"github.com/inferscope/inferscope/sidecar/internal/collect/python"
@@ -295,7 +296,7 @@ func (s *Service) Stop(_ context.Context, m wire.Stop) (wire.Report, error) {
 	if res.Source.Kind == wire.KindCell {
 		res.Since = s.ran.since(c.start.NotebookCell, res, c.settings.Changes)
 	}
-	report := render(m.CellID, res)
+	report := render(m.CellID, res, text.Terminal{Columns: c.start.TextColumns, Colour: c.start.TextColour})
 	report.Trace = kept.path
 	if kept.path != "" {
 		s.save = func() { c.trace.save(built, s.meta(c, input, kept.until, report.Summary), kept.rows) }
