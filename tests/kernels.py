@@ -8,7 +8,7 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -110,8 +110,20 @@ class Kernel:
         """Send an execute request without waiting; `receive` takes its answer."""
         return str(self.client.execute(code, **{"allow_stdin": False, **options}))
 
-    def receive(self, request: str, *, timeout: float = 60, until: str = "") -> Reply:
-        """Everything that answers a request; with `until`, only up to stdout having that text."""
+    def send_watched(self, code: str) -> str:
+        """Send an execute request as a front end does, in which somebody looks at the cell."""
+        content = {"code": code, "silent": False, "store_history": True, "allow_stdin": False, "stop_on_error": True}
+        message = self.client.session.msg("execute_request", content, metadata={"cellId": "a-cell"})
+        self.client.shell_channel.send(message)
+        return str(message["header"]["msg_id"])
+
+    def receive(
+        self, request: str, *, timeout: float = 60, until: str = "", seen: Callable[[Reply], None] | None = None
+    ) -> Reply:
+        """Everything that answers a request; with `until`, only up to stdout having that text.
+
+        `seen` is called with what there is after each output.
+        """
         deadline = time.monotonic() + timeout
         reply = Reply({})
         while True:
@@ -123,6 +135,8 @@ class Kernel:
                 break
             if kind in ("stream", "display_data", "execute_result", "error", "clear_output", "update_display_data"):
                 reply.outputs.append((kind, content))
+                if seen is not None:
+                    seen(reply)
             if until and until in reply.stdout:
                 return reply
         while True:

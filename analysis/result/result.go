@@ -32,6 +32,8 @@ type Result struct {
 	Picture Picture
 	// Repetition is the cell's loop, for comparisons with other runs.
 	Repetition Repetition
+	// Since is what changed since the run before of the same cell; nil where there is none, or nothing beyond the noise.
+	Since *Change
 }
 
 // KindScript is the Source.Kind of a whole program, whose main module stands for the cell.

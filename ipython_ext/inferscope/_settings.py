@@ -41,6 +41,8 @@ EBPF = True
 GPU = True
 FUNCTIONS = False
 QUIET = False
+LIVE = True
+CHANGES = True
 MULTI_GPU = "reject"
 GPU_BUDGET = 0.05
 FULL = False
@@ -106,6 +108,30 @@ SETTINGS: tuple[Setting, ...] = (
         choices=(),
         default="false",
         help="show no report; inferscope.last() has it",
+    ),
+    Setting(
+        name="live",
+        option="live",
+        short="",
+        kind="bool",
+        wants="true or false",
+        low=0,
+        high=0,
+        choices=(),
+        default="true",
+        help="show how a long cell goes on while it runs",
+    ),
+    Setting(
+        name="changes",
+        option="changes",
+        short="",
+        kind="bool",
+        wants="true or false",
+        low=0,
+        high=0,
+        choices=(),
+        default="true",
+        help="say what changed since the cell's run before",
     ),
     Setting(
         name="multi_gpu",

@@ -249,12 +249,15 @@ class Start(_Struct):
             below cell magics that run their body. Lines in Events have it already.
         kind: KindCell or KindScript.
         cell_name: A title: "In [3]", "train.py".
+        notebook_cell: What the front end calls the cell, the same whenever it runs; empty when it does not tell.
         calibration: Lets the kernel-side sampler walk Python frames; Valid is false when it could not be made.
         typed: The settings that the user typed for this cell, by name, as text. The sidecar finds the others.
         trace: The folder into which the cell's trace is written, absolute, instead of into the history; it must not
             exist. Empty is for the history.
         directory: The client's working directory, environ the part of its environment that the configuration
             depends on, as NAME=value.
+        text_columns: How wide the report's text may be, 0 for 80 columns; text_colour says that it goes to a
+            terminal that shows colours.
         no_cupti: Says why CUPTI cannot be used in this cell, and what would change that, as a sentence's part;
             empty when it can, or when that shows only once CUDA is used. The sidecar then makes no ring, and sees the
             GPU's work by other means where it can.
@@ -268,11 +271,14 @@ class Start(_Struct):
     kind: str
     cell_name: str
     execution_count: int
+    notebook_cell: str
     calibration: Calibration
     typed: dict[str, str]
     trace: str
     directory: str
     environ: list[str]
+    text_columns: int
+    text_colour: bool
     no_cupti: str
 
     def __init__(
@@ -286,11 +292,14 @@ class Start(_Struct):
         kind: str = "",
         cell_name: str = "",
         execution_count: int = 0,
+        notebook_cell: str = "",
         calibration: Calibration | None = None,
         typed: dict[str, str] | None = None,
         trace: str = "",
         directory: str = "",
         environ: list[str] | None = None,
+        text_columns: int = 0,
+        text_colour: bool = False,
         no_cupti: str = "",
     ) -> None:
         _set(self, "cell_id", cell_id)
@@ -301,11 +310,14 @@ class Start(_Struct):
         _set(self, "kind", kind)
         _set(self, "cell_name", cell_name)
         _set(self, "execution_count", execution_count)
+        _set(self, "notebook_cell", notebook_cell)
         _set(self, "calibration", Calibration() if calibration is None else calibration)
         _set(self, "typed", {} if typed is None else typed)
         _set(self, "trace", trace)
         _set(self, "directory", directory)
         _set(self, "environ", [] if environ is None else environ)
+        _set(self, "text_columns", text_columns)
+        _set(self, "text_colour", text_colour)
         _set(self, "no_cupti", no_cupti)
 
 
@@ -318,6 +330,8 @@ class Options(_Struct):
         sample_hz: The sampling frequency of running threads.
         functions: Says that exact function events are wanted.
         quiet: Says that the report is not to be shown.
+        live: Says that it is to be shown how the cell goes on while it runs.
+        changes: Says that the report tells what changed since the cell's run before.
         multi_gpu: "reject" or "allow": what to do with a cell that uses several GPUs.
         gpu_budget: How much longer the capture of gpu work may make the cell, as a share.
         full: Says that all gpu work is captured, whatever it costs.
@@ -329,6 +343,8 @@ class Options(_Struct):
     sample_hz: int
     functions: bool
     quiet: bool
+    live: bool
+    changes: bool
     multi_gpu: str
     gpu_budget: float
     full: bool
@@ -342,6 +358,8 @@ class Options(_Struct):
         sample_hz: int = 0,
         functions: bool = False,
         quiet: bool = False,
+        live: bool = False,
+        changes: bool = False,
         multi_gpu: str = "",
         gpu_budget: float = 0.0,
         full: bool = False,
@@ -352,6 +370,8 @@ class Options(_Struct):
         _set(self, "sample_hz", sample_hz)
         _set(self, "functions", functions)
         _set(self, "quiet", quiet)
+        _set(self, "live", live)
+        _set(self, "changes", changes)
         _set(self, "multi_gpu", multi_gpu)
         _set(self, "gpu_budget", gpu_budget)
         _set(self, "full", full)
@@ -888,6 +908,11 @@ class Status(_Struct):
         events: How many rows and records the active cell has so far; 0 between cells.
         gpu_busy: The share of the time that the busiest GPU last had something to do, by its driver; -1 when no
             cell is active, or no device tells.
+        gpu_power_w: What all GPUs last drew together, in watts; -1 when no cell is active, or no device tells.
+        kernel_rate: How many kernels a second were recorded of late; -1 when no cell is active, or none are
+            recorded.
+        waits: What the thread that runs the active cell waits for at the moment, as in "the network"; empty when it
+            runs, or when that cannot be seen.
         history: Says whether the traces of the last cells are kept, and where or why not.
     """
 
@@ -898,6 +923,9 @@ class Status(_Struct):
     cells_profiled: int
     events: int
     gpu_busy: float
+    gpu_power_w: float
+    kernel_rate: float
+    waits: str
     collectors: list[CollectorStatus]
     history: CollectorStatus
 
@@ -911,6 +939,9 @@ class Status(_Struct):
         cells_profiled: int = 0,
         events: int = 0,
         gpu_busy: float = 0.0,
+        gpu_power_w: float = 0.0,
+        kernel_rate: float = 0.0,
+        waits: str = "",
         collectors: list[CollectorStatus] | None = None,
         history: CollectorStatus | None = None,
     ) -> None:
@@ -921,6 +952,9 @@ class Status(_Struct):
         _set(self, "cells_profiled", cells_profiled)
         _set(self, "events", events)
         _set(self, "gpu_busy", gpu_busy)
+        _set(self, "gpu_power_w", gpu_power_w)
+        _set(self, "kernel_rate", kernel_rate)
+        _set(self, "waits", waits)
         _set(self, "collectors", [] if collectors is None else collectors)
         _set(self, "history", CollectorStatus() if history is None else history)
 
@@ -993,11 +1027,14 @@ _FIELDS: dict[type[Any], tuple[tuple[str, _Shape], ...]] = {
         ("kind", str),
         ("cell_name", str),
         ("execution_count", int),
+        ("notebook_cell", str),
         ("calibration", Calibration),
         ("typed", _MapOf(str)),
         ("trace", str),
         ("directory", str),
         ("environ", _ListOf(str)),
+        ("text_columns", int),
+        ("text_colour", bool),
         ("no_cupti", str),
     ),
     Options: (
@@ -1006,6 +1043,8 @@ _FIELDS: dict[type[Any], tuple[tuple[str, _Shape], ...]] = {
         ("sample_hz", int),
         ("functions", bool),
         ("quiet", bool),
+        ("live", bool),
+        ("changes", bool),
         ("multi_gpu", str),
         ("gpu_budget", float),
         ("full", bool),
@@ -1129,6 +1168,9 @@ _FIELDS: dict[type[Any], tuple[tuple[str, _Shape], ...]] = {
         ("cells_profiled", int),
         ("events", int),
         ("gpu_busy", float),
+        ("gpu_power_w", float),
+        ("kernel_rate", float),
+        ("waits", str),
         ("collectors", _ListOf(CollectorStatus)),
         ("history", CollectorStatus),
     ),

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from . import display, threads
+from . import display, request, threads
 from .errors import InferScopeError, OptionError, missing_module
 from .options import CellOptions, parse
 from .result import Result
@@ -132,12 +132,12 @@ class Profiler:
     def pre_run_cell(self, info: Any) -> None:
         """Note that this thread begins to run a cell."""
         thread = self._thread()
-        request = _request_id(self._shell)
-        if thread.cells and request != thread.request:
+        message = request.message_id(self._shell)
+        if thread.cells and message != thread.request:
             # An interrupt between two event callbacks can lose the end of a cell.
             self._forget(thread)
         if not thread.cells:
-            thread.request = request
+            thread.request = message
         source = str(info.raw_cell or "")
         thread.cells.append(_RunningCell(source))
         if "inferscope" in source:
@@ -165,8 +165,12 @@ class Profiler:
         if collection is None:
             return
         with self._failures_are_sentences(collection):
+            from .strip import for_cell
+
             self._own(collection)
-            collection.attach(self._connect(), frame, self._line or frame.f_lineno)
+            line = self._line or frame.f_lineno
+            strip = for_cell(self._shell, options, frame, line - frame.f_lineno, collection.source)
+            collection.attach(self._connect(), frame, line, strip)
 
     def prepare(self, options: CellOptions, skip: int) -> None:
         """Start collecting for a body that a cell magic will run. Raises nothing but an interrupt."""
@@ -268,7 +272,8 @@ class Profiler:
             return None
         source = _visible_source(cells)
         count = self._shell.execution_count
-        collection = Collection(options, source, f"In [{count}]", execution_count=count)
+        name = request.cell_name(self._shell)
+        collection = Collection(options, source, f"In [{count}]", execution_count=count, notebook_cell=name)
         with self._lock:
             active = self._active
             if active is None:
@@ -476,14 +481,3 @@ def _show_directive(frame: FrameType, arguments: str) -> None:
             shown = list(lines)
             shown[number - 1] = f"# %%inferscope {arguments}".rstrip() + "\n"
             cache[name] = (size, changed, shown, path)
-
-
-def _request_id(shell: InteractiveShell) -> str | None:
-    """The request that is being answered on this thread; None outside a kernel."""
-    get_parent = getattr(shell, "get_parent", None)
-    if get_parent is None:
-        return None
-    try:
-        return str(get_parent()["header"]["msg_id"])
-    except (AttributeError, KeyError, LookupError, TypeError):
-        return None

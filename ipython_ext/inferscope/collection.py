@@ -16,14 +16,18 @@ from . import _wire, configuration, gpu
 from .errors import InferScopeError
 from .gpu_capture import Capture, CaptureSummary, foreseen
 from .options import CellOptions
+from .progress import Progress, of_status
 from .recorder import Recorder
 from .result import Loss, Result, parse_summary
 
 if TYPE_CHECKING:
     from .client import Connection
+    from .loops import Turns
+    from .strip import Strip
 
 _START_TIMEOUT = 5.0
 _CANCEL_TIMEOUT = 1.0
+_STATUS_TIMEOUT = 1.0
 # The analysis of the largest trace that is kept takes a few seconds.
 _STOP_TIMEOUT = 60.0
 
@@ -39,7 +43,9 @@ class Collection:
         source: The cell's text as the user sees it.
         name: The title of the report.
         execution_count: The notebook's; 0 where there is none.
+        notebook_cell: What the front end calls the cell; empty when it does not tell.
         trace: The folder that is made for the trace; None for the history.
+        terminal: The columns that the report's text may have, 0 for 80, and whether it may have colours.
         kind: `KIND_CELL`, or `KIND_SCRIPT` for a whole program, whose main module is the cell.
 
     Attributes:
@@ -57,7 +63,9 @@ class Collection:
         name: str,
         *,
         execution_count: int = 0,
+        notebook_cell: str = "",
         kind: str = _wire.KIND_CELL,
+        terminal: tuple[int, bool] = (0, False),
         trace: Path | None = None,
     ) -> None:
         self.options = options
@@ -68,7 +76,9 @@ class Collection:
         self.source = source.encode("utf-8", "replace").decode("utf-8")
         self._name = name.encode("utf-8", "replace").decode("utf-8")
         self._execution_count = execution_count
+        self._notebook_cell = notebook_cell.encode("utf-8", "replace").decode("utf-8")
         self._kind = kind
+        self._terminal = terminal
         self._trace = "" if trace is None else os.fsencode(trace).decode("utf-8", "replace")
         self._settings = _wire.Options()
         self._connection: Connection | None = None
@@ -80,6 +90,7 @@ class Collection:
         self._no_cupti = ""
         self._capture: Capture | None = None
         self._recorder: Recorder | None = None
+        self._strip: Strip | None = None
         self._begin = 0
         # The code that waits on the stack below the request. Kept alive, its addresses are not
         # given to code of the cell: the kernel-side sampler knows code by its address.
@@ -116,6 +127,9 @@ class Collection:
                 trace=self._trace,
                 cell_name=self._name,
                 execution_count=self._execution_count,
+                notebook_cell=self._notebook_cell,
+                text_columns=self._terminal[0],
+                text_colour=self._terminal[1],
                 calibration=_calibration(self.options),
                 typed=dict(self.options.typed),
                 directory=configuration.directory(),
@@ -130,7 +144,7 @@ class Collection:
         self._gpu_ring = reply.gpu_ring
         self._begin = time.monotonic_ns()
 
-    def attach(self, connection: Connection, frame: FrameType, line: int) -> None:
+    def attach(self, connection: Connection, frame: FrameType, line: int, strip: Strip | None = None) -> None:
         """Begin recording inside the process, and stamp the window's start.
 
         Args:
@@ -138,6 +152,7 @@ class Collection:
                 because the cell's code turned out to be elsewhere than expected.
             frame: The cell's own frame.
             line: The visible line that `frame` executes.
+            strip: Shows how the cell goes on, where somebody looks; it is the collection's from here on.
         """
         place = frame.f_code.co_filename, line - frame.f_lineno
         if self._connection is not None and place != (self._cell_file, self._offset):
@@ -145,7 +160,15 @@ class Collection:
             self._connection = None
         if self._connection is None:
             self.start(connection, *place)
-        self._record(frame, None)
+        if strip is None or self.options.quiet or not self.options.live:
+            self._record(frame, None)
+            return
+        self._strip = strip
+        strip.place()
+        self._record(frame, None, strip.turns)
+        recorder = self._recorder
+        assert recorder is not None
+        strip.start(self._progress, recorder.turns)
 
     def attach_program(self, program: CodeType) -> None:
         """Begin recording a program, and stamp the window's start; `start` has returned.
@@ -155,7 +178,7 @@ class Collection:
         """
         self._record(None, program)
 
-    def _record(self, frame: FrameType | None, program: CodeType | None) -> None:
+    def _record(self, frame: FrameType | None, program: CodeType | None, turns: Turns | None = None) -> None:
         assert self._connection is not None
         self.attached = True
         if self.options.gpu and not self._no_cupti:
@@ -167,9 +190,17 @@ class Collection:
             self._settings,
             self._need_samples,
             self._offset,
+            turns,
         )
         self._recorder.start(frame, program)
         self._begin = time.monotonic_ns()
+
+    def _progress(self) -> Progress | None:
+        """What the sidecar sees of the cell that runs; on any thread."""
+        connection = self._connection
+        if connection is None:
+            return None
+        return of_status(connection.request(_wire.StatusRequest(), _STATUS_TIMEOUT))
 
     @property
     def capturing(self) -> bool:
@@ -188,6 +219,14 @@ class Collection:
             InferScopeError: There is no report. Collection inside the process
                 is over all the same.
         """
+        try:
+            if self._strip is not None:
+                self._strip.stop()
+            return self._finish(end, outcome, error_name)
+        finally:
+            self._close_strip()
+
+    def _finish(self, end: int, outcome: str, error_name: str) -> Result:
         in_process, losses = self._stop_recording()
         captured = self._stop_capture()
         if self._connection is None:
@@ -220,6 +259,7 @@ class Collection:
     def cancel(self) -> None:
         """End the collection without a report. Never raises, but for an interrupt."""
         try:
+            self._close_strip()
             self._stop_recording()
             self._stop_capture()
         finally:
@@ -230,6 +270,12 @@ class Collection:
         self._connection = None
         self._recorder = None
         self._capture = None
+        if self._strip is not None:
+            self._strip.forget()
+
+    def _close_strip(self) -> None:
+        if self._strip is not None:
+            self._strip.close()
 
     def _start_capture(self, connection: Connection) -> None:
         capture = Capture(

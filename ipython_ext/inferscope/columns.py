@@ -15,9 +15,12 @@ import sys
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from . import _wire
+
+if TYPE_CHECKING:
+    from .loops import Turns
 
 # The file name under which frames of the cell's own code travel: timeline.CellFile.
 CELL_FILE = "<cell>"
@@ -123,6 +126,8 @@ class Outbox:
         self._sent_threads: dict[int, str] = {}
         self._dropped: dict[str, int] = {}
         self.line_rows = 0
+        # Counts the turns of loops, if somebody asks.
+        self.turns: Turns | None = None
 
     def name_thread(self, tid: int, name: str) -> None:
         """Say what a thread is called; the last name wins."""
@@ -134,11 +139,18 @@ class Outbox:
         The lists are kept, and must not change. Lines are those of the code, without the offset.
         """
         count = len(times)
+        if self.turns is not None and tid == self.turns.tid:
+            self.turns.add(lines)
         if len(self._lines) >= MAX_CHUNKS:
             self._drop("line events", count)
             return
         self.line_rows += count
         self._lines.append(_Lines(tid, times, lines, tops))
+
+    def spoil_turns(self) -> None:
+        """Some lines of the cell's top level will be missing."""
+        if self.turns is not None:
+            self.turns.spoil()
 
     def add_scope(self, row: ScopeRow) -> None:
         """Take a finished scope."""

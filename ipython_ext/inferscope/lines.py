@@ -176,6 +176,10 @@ class MonitoredLines:
             for one in [one for one in self._paused if now >= one.until]:
                 self._switch_on(one, now)
 
+    def pending(self, tid: int) -> list[int]:
+        """The lines that a thread has executed since its last full chunk."""
+        return next((one.lines[: one.used] for one in list(self._states) if one.tid == tid), [])
+
     def cost_ns(self) -> int:
         """About how much time the events took, all threads together."""
         events = self._outbox.line_rows + self._gone_frames
@@ -382,6 +386,8 @@ class MonitoredLines:
         """
         if one.level == (1 if one.top else 2):
             return
+        if one.top:
+            self._outbox.spoil_turns()
         if now - one.on_since > CALM_NS:
             one.pause = FIRST_PAUSE_NS
         one.level += 1

@@ -8,29 +8,15 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 
 from . import threads
+from .progress import Pace, Progress, machine_parts
 
 _EVERY_S = 0.25
 # Below this the row is worth more than the line.
 _FEWEST_ROWS = 5
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What the line shows beside time and CPU.
-
-    Attributes:
-        events: What has been recorded so far.
-        gpu_busy: The share of the time that the busiest GPU was busy; negative when there is none to tell.
-    """
-
-    events: int
-    gpu_busy: float
 
 
 class LiveLine:
@@ -47,8 +33,7 @@ class LiveLine:
         self._end = threading.Event()
         self._rows = 0
         self._thread: threading.Thread | None = None
-        self._begin = self._last = time.monotonic()
-        self._cpu = time.process_time()
+        self._pace = Pace()
 
     def start(self) -> None:
         """Begin; returns at once."""
@@ -69,14 +54,7 @@ class LiveLine:
     def _run(self) -> None:
         while not self._end.wait(_EVERY_S):
             with suppress(Exception):  # a line that cannot be shown is no failure
-                self._show(text(*self._measured(), self._look()))
-
-    def _measured(self) -> tuple[float, float]:
-        """Seconds since the start, and the CPUs that the process used since the last call."""
-        now, cpu = time.monotonic(), time.process_time()
-        used = (cpu - self._cpu) / max(now - self._last, 1e-9)
-        self._last, self._cpu = now, cpu
-        return now - self._begin, used
+                self._show(text(*self._pace.measure(), self._look()))
 
     def _show(self, line: str) -> None:
         columns, rows = os.get_terminal_size(self._terminal)
@@ -101,14 +79,8 @@ class LiveLine:
 
 def text(seconds: float, cpus: float, progress: Progress | None) -> str:
     """The words of the line."""
-    minutes, rest = divmod(int(seconds), 60)
-    parts = [f"{minutes} min {rest:02} s" if minutes else f"{rest} s", f"CPU {cpus:.0%}"]
-    if progress is None:
-        parts.append("not collecting")
-    else:
-        parts.append(f"{progress.events:,} events")
-        if progress.gpu_busy >= 0:
-            parts.append(f"GPU {progress.gpu_busy:.0%}")
+    parts = machine_parts(seconds, cpus, progress)
+    parts.insert(2, "not collecting" if progress is None else f"{progress.events:,} events")
     return "inferscope: " + ", ".join(parts)
 
 

@@ -28,6 +28,8 @@ class CellOptions:
         functions: Record the calls of the user's own functions exactly.
         hz: Samples a second of each running thread.
         quiet: Show nothing; the result is still in `inferscope.last()`.
+        live: Show how the cell goes on while it runs.
+        changes: Say what changed since the cell's run before.
         multi_gpu: "reject" or "allow": what to do with a cell that uses several GPUs.
         gpu_budget: How much longer the capture of GPU work may make the cell, as a share.
         full: Capture all GPU work, whatever it costs.
@@ -41,6 +43,8 @@ class CellOptions:
     functions: bool = _settings.FUNCTIONS
     hz: int = _settings.HZ
     quiet: bool = _settings.QUIET
+    live: bool = _settings.LIVE
+    changes: bool = _settings.CHANGES
     multi_gpu: str = _settings.MULTI_GPU
     gpu_budget: float = _settings.GPU_BUDGET
     full: bool = _settings.FULL
@@ -56,6 +60,8 @@ class CellOptions:
             functions=options.functions,
             hz=options.sample_hz,
             quiet=options.quiet,
+            live=options.live,
+            changes=options.changes,
             multi_gpu=options.multi_gpu,
             gpu_budget=options.gpu_budget,
             full=options.full,

@@ -26,6 +26,8 @@ from .sampling import Sampler
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from .loops import Turns
+
 _TICK_S = 0.05
 # How long the end of a cell waits for a message that is being sent.
 _SEND_TIMEOUT_S = 2.0
@@ -66,6 +68,7 @@ class Recorder:
         options: The user's choices.
         need_samples: Sample the process's Python stacks from inside.
         line_offset: Added to each line of the cell's code to give the line the user sees.
+        turns: Counts the turns of loops; None for nobody who asks.
     """
 
     def __init__(  # noqa: PLR0917 - what a cell is, in the order it becomes known
@@ -76,12 +79,14 @@ class Recorder:
         options: _wire.Options,
         need_samples: bool,
         line_offset: int = 0,
+        turns: Turns | None = None,
     ) -> None:
         self._options = options
         self._need_samples = need_samples
         self._offset = line_offset
         self._hz = options.sample_hz if options.sample_hz > 0 else 199
         self._outbox = Outbox(cell_id, send, 1_000_000_000 // self._hz, line_offset)
+        self._outbox.turns = turns
         self._parts: list[_Part] = []
         self._lines: lines.MonitoredLines | statements.MarkedLines | None = None
         self._functions: Functions | None = None
@@ -141,6 +146,11 @@ class Recorder:
             if recording is not None:
                 self._losses += recording.losses
         return RecorderSummary(sum(part.cost_ns() for part in self._parts), [*self._losses, *self._outbox.dropped()])
+
+    def turns(self, line: int) -> int | None:
+        """How often the body of the loop on a line of the cell's code was begun; None when that is not known."""
+        turns, lines = self._outbox.turns, self._lines
+        return None if turns is None or lines is None else turns.of(line, lines.pending(turns.tid))
 
     def disarm(self) -> None:
         """In a forked child: take everything back and send nothing."""

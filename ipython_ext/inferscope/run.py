@@ -29,7 +29,8 @@ from .run_report import Voice
 
 if TYPE_CHECKING:
     from .collection import Collection
-    from .live import LiveLine, Progress
+    from .live import LiveLine
+    from .progress import Progress
     from .sidecar import Sidecar
 
 # How long the script waits for the sidecar to start, and the live line for its answer.
@@ -122,7 +123,7 @@ class Run:
         for number in _ENDING:
             if signal.getsignal(number) is signal.SIG_DFL:
                 signal.signal(number, self._on_ending)
-        if not self._quiet() and live.wanted(self._voice.descriptor):
+        if self._settings.live and not self._quiet() and live.wanted(self._voice.descriptor):
             self._live = live.LiveLine(self._voice.descriptor, self._progress)
             self._live.start()
 
@@ -156,7 +157,16 @@ class Run:
         assert self._code is not None and self._sidecar is not None
         options = self._options
         trace = options.trace and run_report.numbered(options.trace, self._stretches + 1)
-        collection = Collection(self._settings, self._text, options.program.name, kind=_wire.KIND_SCRIPT, trace=trace)
+        # What goes to a file is plain.
+        terminal = (0, False) if options.report is not None else self._voice.terminal()
+        collection = Collection(
+            self._settings,
+            self._text,
+            options.program.name,
+            kind=_wire.KIND_SCRIPT,
+            terminal=terminal,
+            trace=trace,
+        )
         with self._signals_wait():
             try:
                 collection.start(self._sidecar.connection(_CONNECT_TIMEOUT), self._code.co_filename, 0)
@@ -335,12 +345,12 @@ class Run:
 
     def _progress(self) -> Progress | None:
         from . import _wire
-        from .live import Progress
+        from .progress import of_status
 
         if not self._active or self._sidecar is None:
             return None
         status = self._sidecar.connection(_STATUS_TIMEOUT).request(_wire.StatusRequest(), _STATUS_TIMEOUT)
-        return Progress(status.events, status.gpu_busy)
+        return of_status(status)
 
 
 def _outcome(error: BaseException) -> str:

@@ -39,6 +39,17 @@ class Voice:
             while content and self.descriptor >= 0:
                 content = content[os.write(self.descriptor, content) :]
 
+    def terminal(self) -> tuple[int, bool]:
+        """How many columns a terminal has that listens, and whether it wants colours; (0, False) for no terminal."""
+        try:
+            columns = os.get_terminal_size(self.descriptor).columns
+        except OSError:
+            return 0, False
+        with suppress(ValueError):
+            columns = int(os.environ.get("COLUMNS", "")) or columns
+        colour = not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
+        return max(0, min(columns, 1000)), colour
+
     def close(self) -> None:
         """Let go of it; what is said afterwards is not heard."""
         descriptor, self.descriptor = self.descriptor, -1

@@ -269,6 +269,10 @@ class MarkedLines:
             self._pause = min(2 * self._pause, LONGEST_PAUSE_NS)
             setattr(builtins, MARKER, self._record)
 
+    def pending(self, tid: int) -> list[int]:
+        """The lines that a thread has executed since its last full chunk."""
+        return self._lines[: self._used] if tid == self._tid else []
+
     def cost_ns(self) -> int:
         """About how much time the markers took."""
         return self._outbox.line_rows * self._budget.event_ns
@@ -310,6 +314,7 @@ class MarkedLines:
         self._hand_over()
         if not self._budget.overspent(now):
             return False
+        self._outbox.spoil_turns()
         if now - self._on_since > CALM_NS:
             self._pause = FIRST_PAUSE_NS
         self._off_until = now + self._pause

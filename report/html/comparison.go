@@ -7,11 +7,7 @@ import (
 
 // Comparison writes a comparison as an HTML fragment of at most MaxBytes.
 func Comparison(c *result.Comparison) []byte {
-	for l := generous; ; l = l.halved() {
-		if out := comparison(c, l); len(out) <= MaxBytes || l == l.halved() {
-			return out
-		}
-	}
+	return fitted(func(l limits) []byte { return comparison(c, l) })
 }
 
 // ComparisonDocument writes a comparison as a page of its own, for a file.
@@ -26,12 +22,12 @@ func comparison(c *result.Comparison, limits limits) []byte {
 	p := &page{}
 	p.raw(frame)
 	accent := accentOf(c.Outcome)
-	p.raw(`<div style="border-left:5px solid `, accent, `;padding:2px 0 2px 14px;margin:4px 0 10px 0">`)
-	p.raw(`<h4 style="font-size:19px;font-weight:600;line-height:1.35;margin:0 0 6px 0">`)
+	p.raw(`<div style="border-left:5px solid `, accent, `;padding:2px 0 2px 14px;margin:4px 0 10px">`)
+	p.raw(`<h4 style="font-size:19px;font-weight:600;line-height:1.35;margin:0 0 6px">`)
 	p.text(report.Modules(c.Sentence), limits.sentence)
 	p.raw(`</h4><div>`, chip(accent, escaped(report.OutcomeWord(c.Outcome), 40)), ` <span>`, one(report.Duration(c.Wall.Before)), ` → `, one(report.Duration(c.Wall.After)), `</span></div>`)
 	walls(p, c)
-	p.raw(`<div style="margin:6px 0 0 0">Before: `)
+	p.raw(`<div style="margin-top:6px">Before: `)
 	p.text(report.SideWords(c.Before), limits.sentence)
 	p.raw(`<br>After: `)
 	p.text(report.SideWords(c.After), limits.sentence)
@@ -47,7 +43,7 @@ func comparison(c *result.Comparison, limits limits) []byte {
 		within = changes(p, t, limits) || within
 	}
 	if within {
-		p.raw(`<p style="margin:4px 0 0 0;font-size:12px;`, dimStyle, `">A change in brackets is within the noise.</p>`)
+		p.raw(`<p style="margin-top:4px;font-size:12px;`, dimStyle, `">A change in brackets is within the noise.</p>`)
 	}
 	changedFindings(p, "Gone", c.Gone, limits)
 	changedFindings(p, "New", c.New, limits)
@@ -62,7 +58,7 @@ func comparison(c *result.Comparison, limits limits) []byte {
 		}
 		p.raw(endList)
 	}
-	p.raw(`<p style="margin:10px 0 0 0;font-size:12px;`, dimStyle, `">InferScope `)
+	p.raw(`<p style="margin-top:10px;font-size:12px;`, dimStyle, `">InferScope `)
 	p.text(c.After.ToolVersion, 40)
 	p.raw(`</p></div>`)
 	return p.b.Bytes()
@@ -91,7 +87,7 @@ func walls(p *page, c *result.Comparison) {
 		before = append(before, segment{report.Share(k.Time.Before, most), colorOfCause(k.Kind)})
 		after = append(after, segment{report.Share(k.Time.After, most), colorOfCause(k.Kind)})
 	}
-	p.raw(bar("height:10px;margin:6px 0 2px 0", before...), bar("height:10px;margin:0 0 2px 0", after...))
+	p.raw(bar("height:10px;margin:6px 0 2px", before...), bar("height:10px;margin:0 0 2px", after...))
 }
 
 // changes writes one table and says whether a change in it is within the noise.

@@ -56,7 +56,7 @@ func threads(p *page, r *result.Result, limits limits) {
 		return
 	}
 	p.fold("Threads", one(report.Plural(int64(len(list)), "thread")), false)
-	p.table(column{title: "Thread"}, column{title: "States", width: "34%"}, column{title: "Running", numeric: true}, column{title: "Waiting for a CPU", numeric: true},
+	p.table(column{title: "Thread"}, column{title: "Mostly", width: "34%"}, column{title: "Running", numeric: true}, column{title: "Waiting for a CPU", numeric: true},
 		column{title: "Blocked", numeric: true}, column{title: "Switches", numeric: true})
 	rest, ran := 0, int64(0)
 	for i, t := range list {
@@ -90,19 +90,16 @@ func threads(p *page, r *result.Result, limits limits) {
 	p.raw(endFold)
 }
 
-// states is a bar of a thread's time by state, with the two largest waits in words.
+// states words the two states that a thread spent most time in; the picture has its bar.
 func states(p *page, s result.States, wall int64) {
-	var parts []segment
 	var first, second report.State
 	for _, st := range report.States(s) {
-		parts = append(parts, segment{report.Share(st.Ns, wall), sliceOf(st.Name).color})
 		if st.Ns > first.Ns {
 			first, second = st, first
 		} else if st.Ns > second.Ns {
 			second = st
 		}
 	}
-	p.raw(bar("height:9px;margin:4px 0 2px 0", parts...))
 	if first.Ns > 0 {
 		p.raw(`<small>`, one(first.Words), ` `, one(report.Percent(report.Share(first.Ns, wall))))
 		if second.Ns*20 > wall {
@@ -217,7 +214,7 @@ func notSeen(p *page, r *result.Result, limits limits) {
 	// It is open when it explains why little is certain.
 	p.fold("What was not seen", note, len(r.Losses) > 0 && (r.Verdict.Class == result.Unknown || r.Verdict.Confidence < 0.8))
 	if r.Host.Rung != "" {
-		p.raw(`<p style="margin:2px 0 6px 0">The scheduler was seen through `)
+		p.raw(`<p style="margin:2px 0 6px">The scheduler was seen through `)
 		p.text(report.Rung(r.Host.Rung), limits.name)
 		p.raw(`.</p>`)
 	}
@@ -284,7 +281,7 @@ func howToRead(p *page, subject markup, gpu bool) {
 		`<li>A saving is a range, from removing half of a cause to removing all of it. Savings may overlap, so do not add them up.</li>`,
 		`<li>In the picture a tall bar runs; a low or hatched one waits.</li>`)
 	if gpu {
-		p.raw(`<li>Every nanosecond in which the GPU had nothing to do has one cause too. To make a busy GPU’s `, subject, ` faster, look at its kernels; to make an idle one’s faster, look at the causes.</li>`)
+		p.raw(`<li>Every nanosecond in which the GPU had nothing to do has one cause too. If the GPU was busy, look at its kernels; if it was idle, at the causes.</li>`)
 	}
 	p.raw(`<li>Confidence falls when something was not seen. Below 0.5 there is no verdict.</li>`, endList, endFold)
 }

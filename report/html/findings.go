@@ -46,7 +46,7 @@ func findings(p *page, r *result.Result, limits limits) {
 }
 
 func finding(p *page, f result.Finding, limits limits) {
-	p.raw(`<li style="margin:0 0 12px 0"><strong>`)
+	p.raw(`<li style="margin:0 0 12px"><strong>`)
 	p.text(f.Title, limits.name)
 	p.raw(`</strong>`)
 	if f.Line.Number > 0 {
@@ -68,7 +68,7 @@ func finding(p *page, f result.Finding, limits limits) {
 		p.text(f.Advice, limits.sentence)
 	}
 	if f.Before != "" || f.After != "" {
-		p.raw(`<details style="margin:4px 0 0 0"><summary style="cursor:pointer">Before and after</summary>`)
+		p.raw(`<details style="margin-top:4px"><summary>Before and after</summary>`)
 		snippet(p, "Before", f.Before, limits)
 		snippet(p, "After", f.After, limits)
 		p.raw(`</details>`)

@@ -22,12 +22,12 @@ func gpu(p *page, r *result.Result, limits limits) {
 		p.raw(`<div style="margin:`, space, ` 0 2px 0"><strong>`, escaped(report.DeviceTitle(d), 0), `</strong> · `, one(report.Work(d)), `</div>`)
 		deviceBar(p, d)
 		if s, ok := strings.CutSuffix(report.Estimated(d), report.CaptureAll); ok {
-			p.raw(`<p style="margin:4px 0 0 0">`, escaped(s, 0))
+			p.raw(`<p style="margin-top:4px">`, escaped(s, 0))
 			p.code(report.CaptureAll, 0)
 			p.raw(`</p>`)
 		}
 		for _, s := range report.Carried(r, d) {
-			p.raw(`<p style="margin:4px 0 0 0">`, escaped(s, 0), `</p>`)
+			p.raw(`<p style="margin-top:4px">`, escaped(s, 0), `</p>`)
 		}
 	}
 	keyFacts(p, list)
@@ -77,7 +77,7 @@ func keyFacts(p *page, list []result.Device) {
 	if len(list) > 1 {
 		columns = append([]column{{title: "GPU", width: "44px"}}, columns...)
 	}
-	p.raw(`<div style="margin:8px 0 0 0">`)
+	p.raw(`<div style="margin-top:8px">`)
 	p.table(columns...)
 	for _, d := range list {
 		cells := make([]markup, len(at))
@@ -119,7 +119,7 @@ func idle(p *page, r *result.Result, limits limits) {
 		for _, c := range r.Idle.Causes[:min(len(r.Idle.Causes), limits.causes)] {
 			all = append(all, segment{report.Share(c.Ns, r.Idle.TotalNs), colorOfCause(c.Kind)})
 		}
-		p.raw(bar("height:14px;margin:2px 0 6px 0", all...))
+		p.raw(bar("height:14px;margin:2px 0 6px", all...))
 	}
 	p.table(column{title: "Cause", width: "34%"}, column{title: "GPU idle", numeric: true, width: "76px"}, column{title: "Share", numeric: true, width: "54px"}, column{title: "Line"})
 	shown, small, rest := 0, int64(0), 0
@@ -214,7 +214,7 @@ func kernels(p *page, r *result.Result, limits limits) {
 		p.raw(endTable)
 		p.more(limits.kernels, len(d.TopKernels), "kernel")
 	}
-	p.raw(`<p style="margin:4px 0 0 0;font-size:12px;`, dimStyle, `">Share is of all kernels’ time, overlap counted twice. A kernel that is half of it saves half of the wall time only if the cell waits for it.</p>`, endFold)
+	p.raw(`<p style="margin-top:4px;font-size:12px;`, dimStyle, `">Share is of all kernels’ time, overlap counted twice. A kernel that is half of it saves half of the wall time only if the cell waits for it.</p>`, endFold)
 }
 
 // kernelName shows the ends of a long name; all of it, within reason, is its title.
@@ -229,7 +229,7 @@ func kernelName(p *page, name string, limits limits) {
 
 func deviceName(p *page, r *result.Result, d result.Device) {
 	if len(r.Devices) > 1 {
-		p.raw(`<p style="margin:6px 0 2px 0"><strong>`, escaped(report.DeviceTitle(d), 0), `</strong></p>`)
+		p.raw(`<p style="margin:6px 0 2px"><strong>`, escaped(report.DeviceTitle(d), 0), `</strong></p>`)
 	}
 }
 

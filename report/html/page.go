@@ -40,7 +40,7 @@ func (p *page) code(s string, limit int) { p.raw(`<code>`, inText(s, limit), `</
 
 // source writes a line of source from outside, its indentation kept.
 func (p *page) source(s string, limit int) {
-	p.raw(`<code style="white-space:pre-wrap;background:none;padding:0">`, inText(s, limit), `</code>`)
+	p.raw(`<code style="white-space:pre-wrap;background:none">`, inText(s, limit), `</code>`)
 }
 
 // inText is s as text, never as an attribute's value: code has many quotes, which stay as they are.
@@ -85,10 +85,10 @@ func pct(share float64) markup {
 // and currentColor, so text takes the host's own colour and everything that has
 // a colour of its own also has its own background or is a shape.
 const (
-	tableStyle markup = "border-collapse:collapse;margin:0;width:100%;table-layout:fixed;font-size:13px"
+	tableStyle markup = "border-collapse:collapse;width:100%;table-layout:fixed;font-size:13px"
 	left       markup = "text-align:left"
-	preStyle   markup = "margin:4px 0;padding:8px;background-color:#8882;white-space:pre-wrap;overflow-wrap:break-word"
-	dimStyle   markup = "opacity:0.72"
+	preStyle   markup = "padding:8px;background-color:#8882;white-space:pre-wrap"
+	dimStyle   markup = "opacity:.72"
 )
 
 // frame opens what every fragment is in; the caller closes the div.
@@ -97,7 +97,7 @@ const frame markup = `<div style="font-family:system-ui,sans-serif;font-size:14p
 // heading starts a section. Sections are h5 below the verdict's h4: a notebook's
 // table of contents stops at the fourth level, so it lists the report once.
 func (p *page) heading(title markup) {
-	p.raw(`<h5 style="font-size:15px;font-weight:600;line-height:1.3;margin:20px 0 6px 0">`, title, `</h5>`)
+	p.raw(`<h5 style="font-size:15px;margin:20px 0 6px">`, title, `</h5>`)
 }
 
 // fold starts a folded section; the caller closes it with p.raw(endFold).
@@ -106,7 +106,7 @@ func (p *page) fold(title, note markup, open bool) {
 	if open {
 		p.raw(` open`)
 	}
-	p.raw(` style="margin:6px 0;border-top:1px solid #8884;padding:6px 0"><summary style="cursor:pointer"><h5 style="display:inline;font-size:14px;font-weight:600;margin:0">`,
+	p.raw(` style="border-top:1px solid #8884;padding:6px 0"><summary><h5 style="display:inline;font-size:14px;margin:0">`,
 		title, `</h5>`)
 	if note != "" {
 		p.raw(` <span style="`, dimStyle, `">`, note, `</span>`)
@@ -117,7 +117,7 @@ func (p *page) fold(title, note markup, open bool) {
 const endFold markup = `</details>`
 
 // list starts a list; the caller closes it with p.raw(endList).
-func (p *page) list() { p.raw(`<ul style="margin:4px 0;padding:0 0 0 20px">`) }
+func (p *page) list() { p.raw(`<ul style="margin:4px 0;padding-left:20px">`) }
 
 const endList markup = `</ul>`
 
@@ -198,7 +198,7 @@ func bar(style markup, segments ...segment) markup {
 
 // swatch is the colour's key.
 func swatch(color markup) markup {
-	return `<span style="border-left:10px solid ` + color + `;margin:0 6px 0 0"></span>`
+	return `<span style="background-color:` + color + `">` + "\u2003" + `</span> `
 }
 
 // more says how many rows were left out, if any.

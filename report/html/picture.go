@@ -1,7 +1,6 @@
 package html
 
 import (
-	"encoding/base64"
 	"fmt"
 	"math"
 	"slices"
@@ -28,7 +27,7 @@ const (
 const (
 	mostColumns  = result.PictureColumns
 	leastColumns = 240
-	mostRuns     = 800
+	mostRuns     = 320
 )
 
 // row is one lane as it is drawn: runs of one class, in columns.
@@ -53,8 +52,27 @@ func picture(r *result.Result, limits limits) (img markup, ok bool) {
 	if svg == "" {
 		return "", false
 	}
-	return `<img width="800" style="width:100%;height:auto;border-radius:4px;display:block" src="data:image/svg+xml;base64,` +
-		markup(base64.StdEncoding.EncodeToString([]byte(svg))) + `" alt="` + escaped(alt, 900) + `">`, true
+	return `<img width="800" style="width:100%;height:auto;border-radius:4px;display:block" src="data:image/svg+xml,` +
+		inURL(svg) + `" alt="` + escaped(alt, 900) + `">`, true
+}
+
+// inURL is a drawing of ours as the data of a URL, in an attribute: most of it is numbers,
+// which stay as they are, so that it is a quarter smaller than by base64. Double quotes,
+// which only stand around its attributes, become single ones.
+func inURL(svg string) markup {
+	const hex = "0123456789ABCDEF"
+	var b strings.Builder
+	for i := range len(svg) {
+		switch c := svg[i]; {
+		case c == '"':
+			b.WriteByte('\'')
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', strings.IndexByte("-._~!*();:@=+$,/?'", c) >= 0:
+			b.WriteByte(c)
+		default:
+			b.WriteString("%" + string(hex[c>>4]) + string(hex[c&15]))
+		}
+	}
+	return markup(b.String())
 }
 
 // drawing is the SVG of the timeline and its alternative text.
@@ -71,22 +89,22 @@ func drawing(r *result.Result, limits limits) (svg, alt string) {
 		return "", ""
 	}
 	var b page
-	legend, legendHeight := legendOf(rows)
+	words, samples, legendHeight := g.legendOf(rows)
 	height := 8 + len(rows)*laneHeight + 20 + legendHeight
 	b.raw(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 800 `, num(height), `" width="800" height="`, num(height),
 		`" font-family="system-ui,sans-serif" font-size="11" fill="#24292f"><rect width="800" height="`, num(height), `" fill="#f7f8fa"/>`)
 	g.axis(&b, r, len(rows))
-	b.raw(`<g text-anchor="end">`)
+	b.raw(`<g text-anchor="end" transform="translate(`, num(laneLeft-8), `)">`)
 	for i, row := range rows {
-		b.raw(`<text x="`, num(laneLeft-8), `" y="`, num(middleOf(i)+4), `">`, escaped(report.Fit(report.Visible(row.label, 60), 22), 0), `</text>`)
+		b.raw(`<text y="`, num(middleOf(i)+4), `">`, escaped(report.Fit(report.Visible(row.label, 60), 22), 0), `</text>`)
 	}
 	b.raw(`</g><g fill="none" transform="translate(`, num(laneLeft), `) scale(`, markup(strconv.FormatFloat(g.width(), 'f', 4, 64)), ` 1)">`)
-	drawRuns(&b, rows)
+	drawRuns(&b, rows, samples)
 	b.raw(`</g>`)
 	for i, row := range rows {
 		g.drawLabels(&b, row, middleOf(i))
 	}
-	b.raw(`<g transform="translate(0 `, num(8+len(rows)*laneHeight+20), `)">`, legend, `</g></svg>`)
+	b.raw(words, `</svg>`)
 	return b.b.String(), altOf(r, rows, left)
 }
 
@@ -243,9 +261,13 @@ func stroke(s sliceStyle) markup {
 	return m
 }
 
-// drawRuns writes one path a class for all rows: "m3 0h2" is a slice, six bytes, so that a full picture stays small.
-func drawRuns(b *page, rows []row) {
-	paths := map[string]*strings.Builder{}
+// drawRuns writes one path a class for all rows: "m3,0h2" is a slice. A row of a class that
+// is not hatched by its dashes is one line whose dashes are the slices, "3,2" each, where
+// there are many: a notebook keeps every byte of a picture.
+// Samples are what the legend draws of a class.
+func drawRuns(b *page, rows []row, samples map[string]string) {
+	const many = 12 // pays for a path of its own
+	paths := map[string]*drawnClass{}
 	var order []string
 	for i, row := range rows {
 		for _, class := range classesOf(row.runs) {
@@ -255,31 +277,60 @@ func drawRuns(b *page, rows []row) {
 			}
 			d := paths[key]
 			if d == nil {
-				d = &strings.Builder{}
+				d = &drawnClass{}
 				paths[key] = d
 				order = append(order, key)
 			}
-			last := -1
-			for _, run := range row.runs {
-				switch {
-				case run.class != class:
-					continue
-				case last < 0:
-					fmt.Fprintf(d, "M%d %d", run.from, middleOf(i))
-				default:
-					fmt.Fprintf(d, "m%d 0", run.from-last)
-				}
-				last = run.to
-				if row.marks {
-					last = run.from + 1
-				}
-				fmt.Fprintf(d, "h%d", last-run.from)
+			runs := slices.DeleteFunc(slices.Clone(row.runs), func(r run) bool { return r.class != class })
+			if len(runs) >= many && !row.marks && !sliceOf(class).hatch {
+				d.dashed(runs, middleOf(i))
+			} else {
+				d.slices(runs, middleOf(i), row.marks)
 			}
 		}
 	}
 	for _, class := range order {
-		b.raw(`<path`, stroke(sliceOf(class)), ` d="`, markup(paths[class].String()), `"/>`)
+		d := paths[class]
+		d.path.WriteString(samples[class])
+		b.raw(`<g`, stroke(sliceOf(class)), `>`, markup(d.rows.String()))
+		if d.path.Len() > 0 {
+			b.raw(`<path d="`, markup(d.path.String()), `"/>`)
+		}
+		b.raw(`</g>`)
 	}
+}
+
+// drawnClass is what is drawn of a class: one path, and rows of dashes.
+type drawnClass struct{ path, rows strings.Builder }
+
+func (d *drawnClass) slices(runs []run, y int, marks bool) {
+	last := -1
+	for _, run := range runs {
+		if last < 0 {
+			fmt.Fprintf(&d.path, "M%d,%d", run.from, y)
+		} else {
+			fmt.Fprintf(&d.path, "m%d,0", run.from-last)
+		}
+		last = run.to
+		if marks {
+			last = run.from + 1
+		}
+		fmt.Fprintf(&d.path, "h%d", last-run.from)
+	}
+}
+
+func (d *drawnClass) dashed(runs []run, y int) {
+	from, last := runs[0].from, runs[0].from
+	d.rows.WriteString(`<path stroke-dasharray="`)
+	for i, run := range runs {
+		if i > 0 {
+			fmt.Fprintf(&d.rows, "%d,", run.from-last)
+		}
+		fmt.Fprintf(&d.rows, "%d,", run.to-run.from)
+		last = run.to
+	}
+	// The gap after the last dash: the dashes would begin anew.
+	fmt.Fprintf(&d.rows, `%d" d="M%d,%dh%d"/>`, 1, from, y, last-from)
 }
 
 // drawLabels writes the names of scopes inside them and those of marks beside them, where there is room.
@@ -333,8 +384,9 @@ func (g grid) axis(b *page, r *result.Result, rows int) {
 	b.raw(`<path stroke="#d0d7de" d="`, ticks, `"/></g>`)
 }
 
-// legendOf names the classes in the picture, a line of them as wide as the picture.
-func legendOf(rows []row) (legend markup, height int) {
+// legendOf names the classes in the picture, a line of them as wide as the picture: the
+// words, and for each class what it is to draw beside its word, on the grid.
+func (g grid) legendOf(rows []row) (words markup, samples map[string]string, height int) {
 	var classes []string
 	for _, row := range rows {
 		if row.marks || row.lines {
@@ -347,27 +399,32 @@ func legendOf(rows []row) (legend markup, height int) {
 		}
 	}
 	if len(classes) == 0 {
-		return "", 4
+		return "", nil, 4
+	}
+	samples = map[string]string{}
+	top := 8 + len(rows)*laneHeight + 20
+	column := func(units int) string {
+		return strings.TrimSuffix(strconv.FormatFloat(float64(units)/g.width(), 'f', 1, 64), ".0")
 	}
 	x, y := laneLeft, 12
 	for _, c := range classes {
-		s := sliceOf(c)
-		words := report.Fit(report.Visible(report.StateWords(c), 60), 30)
-		width := 26 + report.Columns(words)*6 + 14
+		text := report.Fit(report.Visible(report.StateWords(c), 60), 30)
+		width := 26 + report.Columns(text)*6 + 14
 		if x+width > laneRight {
 			x, y = laneLeft, y+18
 		}
-		legend += `<path` + stroke(s) + ` d="M` + num(x) + ` ` + num(y) + `h20"/><text x="` + num(x+26) + `" y="` + num(y+4) + `">` + escaped(words, 0) + `</text>`
+		samples[c] = "M" + column(x-laneLeft) + "," + strconv.Itoa(top+y) + "h" + column(20)
+		words += `<text x="` + num(x+26) + `" y="` + num(top+y+4) + `">` + escaped(text, 0) + `</text>`
 		x += width
 	}
-	return legend, y + 14
+	return words, samples, y + 14
 }
 
 // altOf says what the picture shows to those who do not see it.
 func altOf(r *result.Result, rows []row, left int) string {
 	names := make([]string, 0, len(rows))
 	for _, row := range rows {
-		names = append(names, report.Visible(row.label, 40))
+		names = append(names, report.Fit(report.Visible(row.label, 40), 24))
 	}
 	s := "Timeline of " + report.Duration(r.Picture.Window.Ns()) + " with " + report.Plural(int64(len(rows)), "row") + ": " + strings.Join(names[:min(12, len(names))], "; ") + "."
 	if left > 0 {
@@ -385,6 +442,9 @@ func altOf(r *result.Result, rows []row, left int) string {
 	}
 	var states []string
 	for _, st := range report.States(r.Host.States) {
+		if st.Ns*100 < r.WallNs {
+			continue
+		}
 		states = append(states, st.Words+" "+report.Percent(report.Share(st.Ns, r.WallNs)))
 	}
 	if len(states) > 0 {

@@ -7,14 +7,20 @@
 package html
 
 import (
+	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/inferscope/inferscope/analysis/result"
 	"github.com/inferscope/inferscope/report"
 )
 
-// MaxBytes is the size that no report exceeds.
-const MaxBytes = 512 * 1024
+// MaxBytes is the size that no report exceeds, BaseBytes the size that one is cut to as
+// long as that leaves it readable: a notebook keeps every byte of its reports.
+const (
+	MaxBytes  = 512 * 1024
+	BaseBytes = 30 * 1024
+)
 
 // limits bounds what is shown of everything that may be large.
 type limits struct {
@@ -24,25 +30,52 @@ type limits struct {
 	sourceRows, sourceFolded, findings, snippet, threads, functions, scopes, marks, losses, notes, causes, lanes, devices, kernels, copies int
 }
 
-var generous = limits{name: 160, sentence: 900, source: 240, kernelName: 84, kernelTitle: 1000,
+var generous = limits{name: 160, sentence: 900, source: 240, kernelName: 84, kernelTitle: 300,
 	sourceRows: 160, sourceFolded: 1500, findings: 20, snippet: 24, threads: 12, functions: 15, scopes: 20, marks: 30, losses: 20, notes: 12, causes: 16, lanes: 7, devices: 8, kernels: 10, copies: 12}
+
+// tightest is how far a report is cut for BaseBytes: it must still be readable.
+var tightest = limits{name: 60, sentence: 300, source: 100, kernelName: 48, kernelTitle: 100,
+	sourceRows: 24, sourceFolded: 1, findings: 4, snippet: 8, threads: 3, functions: 4, scopes: 3, marks: 3, losses: 4, notes: 3, causes: 6, lanes: 2, devices: 2, kernels: 3, copies: 3}
+
+// tighter is the next try when a page is larger than BaseBytes.
+func (l limits) tighter() limits {
+	all, least := l.all(), tightest.all()
+	for i, n := range all {
+		*n = max(*least[i], *n*2/3)
+	}
+	return l
+}
 
 // halved is the next try when a page came out too large. Every limit stays above zero.
 func (l limits) halved() limits {
-	for _, n := range []*int{&l.name, &l.sentence, &l.source, &l.sourceRows, &l.sourceFolded, &l.findings, &l.snippet, &l.threads, &l.functions,
-		&l.scopes, &l.marks, &l.losses, &l.notes, &l.causes, &l.lanes, &l.kernelName, &l.kernelTitle, &l.devices, &l.kernels, &l.copies} {
+	for _, n := range l.all() {
 		*n = max(1, *n/2)
 	}
 	return l
 }
 
+// all are the limits, to change each in the same way.
+func (l *limits) all() []*int {
+	return []*int{&l.name, &l.sentence, &l.source, &l.sourceRows, &l.sourceFolded, &l.findings, &l.snippet, &l.threads, &l.functions,
+		&l.scopes, &l.marks, &l.losses, &l.notes, &l.causes, &l.lanes, &l.kernelName, &l.kernelTitle, &l.devices, &l.kernels, &l.copies}
+}
+
 // Render writes the report of r as an HTML fragment of at most MaxBytes.
 func Render(r *result.Result) []byte {
-	for l := generous; ; l = l.halved() {
-		if out := render(r, l); len(out) <= MaxBytes || l == l.halved() {
-			return out
-		}
+	return fitted(func(l limits) []byte { return render(r, l) })
+}
+
+// fitted makes a page within the first limits that make it small enough.
+func fitted(write func(limits) []byte) []byte {
+	l := generous
+	out := compact(write(l))
+	for ; len(out) > BaseBytes && l != l.tighter(); out = compact(write(l)) {
+		l = l.tighter()
 	}
+	for ; len(out) > MaxBytes && l != l.halved(); out = compact(write(l)) {
+		l = l.halved()
+	}
+	return out
 }
 
 func render(r *result.Result, limits limits) []byte {
@@ -71,6 +104,23 @@ func render(r *result.Result, limits limits) []byte {
 	return p.b.Bytes()
 }
 
+// compact leaves out the end tags and the quotes that HTML does not need: an eighth of the
+// page. The ends of a table's head, and of a cell before one that names its row, stay: the
+// parser of JupyterLab's sanitiser needs them.
+func compact(page []byte) []byte {
+	page = []byte(needless.Replace(string(page)))
+	return startTag.ReplaceAllFunc(page, func(tag []byte) []byte { return quoted.ReplaceAll(tag, []byte("=$1$2")) })
+}
+
+// Text from outside holds none of them: its angles are escaped.
+var needless = strings.NewReplacer("</td><th", "</td><th", "</td>", "", "</th>", "", "</tr>", "", "</tbody>", "", "</li>", "")
+
+var (
+	// Values of attributes hold no angles: they are escaped.
+	startTag = regexp.MustCompile(`<[a-z][^>]*>`)
+	quoted   = regexp.MustCompile(`="([A-Za-z0-9:;#.,%_-]+)"([ >])`)
+)
+
 // chip is a word on a colour of its own, readable on any page.
 func chip(background, word markup) markup {
 	return `<span style="padding:2px 8px;border-radius:10px;font-size:12px;font-weight:600;background-color:` + background + `;color:#fff">` + word + `</span>`
@@ -85,12 +135,12 @@ func verdict(p *page, r *result.Result, limits limits) {
 	case report.Calm(r):
 		accent = "#1b7a4b"
 	}
-	p.raw(`<div style="border-left:5px solid `, accent, `;padding:2px 0 2px 14px;margin:4px 0 10px 0">`)
-	p.raw(`<h4 style="font-size:19px;font-weight:600;line-height:1.35;margin:0 0 6px 0">`)
+	p.raw(`<div style="border-left:5px solid `, accent, `;padding:2px 0 2px 14px;margin:4px 0 10px">`)
+	p.raw(`<h4 style="font-size:19px;font-weight:600;line-height:1.35;margin:0 0 6px">`)
 	p.text(report.Modules(v.Sentence), limits.sentence)
 	p.raw(`</h4><div>`)
 	if r.WallNs > 0 {
-		p.raw(chip(accent, escaped(report.Class(v.Class), 40)), ` <span>`, one(report.Duration(r.WallNs)), ` wall time</span>`)
+		p.raw(chip(accent, escaped(report.Class(v.Class), 40)), ` `, one(report.Duration(r.WallNs)), ` wall time`)
 	}
 	if s := report.Outcome(r); s != "" {
 		p.raw(` · <strong>`)
@@ -98,6 +148,11 @@ func verdict(p *page, r *result.Result, limits limits) {
 		p.raw(`</strong>`)
 	}
 	p.raw(`</div>`)
+	if c := r.Since; c != nil {
+		p.raw(`<div style="margin:8px 0 4px">`, chip(accentOf(c.Outcome), escaped(report.OutcomeWord(c.Outcome), 40)), ` `)
+		p.text(c.Sentence, limits.sentence)
+		p.raw(`</div>`)
+	}
 	first(p, r, limits)
 	if r.WallNs > 0 {
 		confidence(p, v, limits)
@@ -111,7 +166,7 @@ func first(p *page, r *result.Result, limits limits) {
 		return
 	}
 	f := r.Findings[0]
-	p.raw(`<div style="margin:8px 0 4px 0"><strong>First thing to change:</strong> `)
+	p.raw(`<div style="margin:8px 0 4px"><strong>First thing to change:</strong> `)
 	p.text(f.Title, limits.name)
 	if f.Line.Number > 0 {
 		p.raw(`, line `, num(f.Line.Number))
@@ -128,7 +183,7 @@ func first(p *page, r *result.Result, limits limits) {
 
 // confidence is the number and, folded, the three that make it.
 func confidence(p *page, v result.Verdict, limits limits) {
-	p.raw(`<details style="margin:4px 0 0 0"><summary style="cursor:pointer">Confidence `, one(report.Confidence(v.Confidence)), ` (`, ratio(v.Confidence), `)</summary>`)
+	p.raw(`<details style="margin-top:4px"><summary>Confidence `, one(report.Confidence(v.Confidence)), ` (`, ratio(v.Confidence), `)</summary>`)
 	if v.Class == result.Unknown && v.Leaning != "" && v.Leaning != result.Unknown {
 		p.raw(`<p style="margin:6px 0">Too little is known for a verdict. It leans towards: `, escaped(report.Class(v.Leaning), 40), `.</p>`)
 	}
@@ -140,7 +195,7 @@ func confidence(p *page, v result.Verdict, limits limits) {
 		why   string
 	}{{"Evidence", v.Evidence, v.EvidenceWhy}, {"Margin", v.Margin, v.MarginWhy}, {"Quality", v.Quality, v.QualityWhy}} {
 		p.raw(`<li>`, part.name, ` `, ratio(part.value),
-			` <meter min="0" max="1" low="0.5" value="`, ratio(part.value), `" title="`, part.name, ` `, ratio(part.value), `"></meter> `)
+			` <meter value="`, ratio(part.value), `" title="`, part.name, ` `, ratio(part.value), `"></meter> `)
 		p.text(part.why, limits.sentence)
 		p.raw(`</li>`)
 	}
@@ -168,7 +223,7 @@ func breakdown(p *page, r *result.Result, limits limits) {
 	for _, c := range r.Host.ByKind {
 		all = append(all, segment{c.Share, colorOfCause(c.Kind)})
 	}
-	p.raw(bar("height:14px;margin:2px 0 6px 0", all...))
+	p.raw(bar("height:14px;margin:2px 0 6px", all...))
 	p.table(column{title: "Cause", width: "34%"}, column{title: "Time", numeric: true, width: "76px"}, column{title: "Share", numeric: true, width: "54px"}, column{title: "Mainly"})
 	shown, small, named := 0, int64(0), map[int32]bool{}
 	for _, c := range r.Host.ByKind {
@@ -238,7 +293,7 @@ func mainly(p *page, all []result.Cause, c result.Cause, named map[int32]bool, l
 }
 
 func footer(p *page, r *result.Result) {
-	p.raw(`<p style="margin:10px 0 0 0;font-size:12px;`, dimStyle, `">InferScope `)
+	p.raw(`<p style="margin-top:10px;font-size:12px;`, dimStyle, `">InferScope `)
 	p.text(r.Source.ToolVersion, 40)
 	p.raw(` · `)
 	p.text(r.Cell.Name, 80)

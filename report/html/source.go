@@ -83,7 +83,7 @@ func source(p *page, r *result.Result, limits limits) {
 	}
 	p.raw(endTable)
 	if t.most > 0 {
-		p.raw(`<p style="margin:4px 0 0 0;font-size:12px;`, dimStyle, `">Time is the main thread's, on the line itself. The longest bar is the slowest line; its colours are the causes above. × is how often the line ran.`)
+		p.raw(`<p style="margin-top:4px;font-size:12px;`, dimStyle, `">Time is the main thread's, on the line itself. The longest bar is the slowest line; its colours are the causes above. × is how often the line ran.`)
 		for _, s := range r.Host.Lines {
 			if !s.Exact && s.WallNs > 0 {
 				p.raw(` ~ marks times that come from samples in part.`)
@@ -172,8 +172,8 @@ func (t *sourceTable) row(p *page, n int, hot bool, limits limits) {
 
 // Cells of the source are tighter than a host's own, so that it reads as source.
 const (
-	cell    markup = `<td style="text-align:left;padding:2px 4px">`
-	numCell markup = `<td align="right" style="padding:2px 4px">`
+	cell    markup = `<td style="text-align:left;padding:2px">`
+	numCell markup = `<td align="right" style="padding:2px">`
 )
 
 // shortCount keeps a count within seven characters: "120,000", "3.1M", "12G".
@@ -243,7 +243,7 @@ func (t *sourceTable) fold(p *page, from, to, room int, limits limits) int {
 	} else if t.calls {
 		span = "6"
 	}
-	p.raw(`<tr><td colspan="`, span, `" style="text-align:left;padding:2px 4px"><details><summary style="cursor:pointer;`, dimStyle, `">`, num(from), `–`, num(to-1), `: `,
+	p.raw(`<tr><td colspan="`, span, `" style="text-align:left;padding:2px"><details><summary style="`, dimStyle, `">`, num(from), `–`, num(to-1), `: `,
 		one(report.Plural(int64(to-from), "line")))
 	if ns > 0 {
 		p.raw(` with `, one(report.Duration(ns)), ` in all`)

@@ -51,6 +51,9 @@ func head(b *bytes.Buffer, r *result.Result) {
 	if s := report.Outcome(r); s != "" {
 		fmt.Fprintf(b, "\n%s\n", opening(s, sentence))
 	}
+	if c := r.Since; c != nil {
+		fmt.Fprintf(b, "\n%s\n", opening(c.Sentence, sentence))
+	}
 }
 
 func causes(b *bytes.Buffer, r *result.Result) {
@@ -250,7 +253,7 @@ func opening(s string, limit int) string {
 	s = prose(s, limit)
 	if m := leading.FindString(s); m != "" {
 		last := len(m) - 1
-		return m[:last] + `\` + m[last:]
+		return m[:last] + `\` + s[last:]
 	}
 	return s
 }

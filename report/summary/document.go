@@ -19,6 +19,14 @@ type summaryDoc struct {
 	Losses      []lossDoc      `json:"losses"`
 	Collectors  []collectorDoc `json:"collectors"`
 	Overhead    overheadDoc    `json:"overhead"`
+	Since       *sinceDoc      `json:"since"`
+}
+
+// sinceDoc is what changed since the run before of the same cell.
+type sinceDoc struct {
+	Outcome      string `json:"outcome"`
+	Sentence     string `json:"sentence"`
+	WallBeforeNs int64  `json:"wall_before_ns"`
 }
 
 type sourceDoc struct {

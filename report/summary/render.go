@@ -77,7 +77,15 @@ func (c *cutter) document(r *result.Result) summaryDoc {
 			return collectorDoc{c.text(s.Name), s.Available, c.text(s.Detail), c.text(s.Enable)}
 		}),
 		Overhead: overheadDoc{r.Overhead.CollectorCPUNs, r.Overhead.InProcessNs, finite(r.Overhead.EstimatedSlowdown)},
+		Since:    c.sinceOf(r.Since),
 	}
+}
+
+func (c *cutter) sinceOf(change *result.Change) *sinceDoc {
+	if change == nil {
+		return nil
+	}
+	return &sinceDoc{c.text(string(change.Outcome)), c.text(change.Sentence), change.Wall.Before}
 }
 
 func (c *cutter) cellOf(l result.Cell) cellDoc {

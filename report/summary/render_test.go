@@ -70,7 +70,7 @@ func TestNoNullArrayAndNoUnwritableNumber(t *testing.T) {
 				walk(path+"/*", e)
 			}
 		case nil:
-			if !slices.Contains([]string{"line", "sensors", "gpm", "intervals"}, path[strings.LastIndex(path, "/")+1:]) {
+			if !slices.Contains([]string{"line", "sensors", "gpm", "intervals", "since"}, path[strings.LastIndex(path, "/")+1:]) {
 				t.Errorf("%s is null", path)
 			}
 		}

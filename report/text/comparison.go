@@ -1,7 +1,6 @@
 package text
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
 
@@ -13,9 +12,12 @@ import (
 const changesShown = 12
 
 // Comparison writes a comparison as text, no line of it wider than 80 columns.
-func Comparison(c *result.Comparison) []byte {
-	b := &bytes.Buffer{}
-	wrap(b, "", "", report.Visible(report.Modules(c.Sentence), sentence))
+func Comparison(c *result.Comparison) []byte { return Terminal{}.Comparison(c) }
+
+// Comparison writes a comparison for the terminal.
+func (t Terminal) Comparison(c *result.Comparison) []byte {
+	b := t.screen()
+	b.in(styleOf(c.Outcome), func() { wrap(b, "", "", report.Visible(report.Modules(c.Sentence), sentence)) })
 	b.WriteByte('\n')
 	wrap(b, "before: ", "        ", report.SideWords(c.Before))
 	wrap(b, "after:  ", "        ", report.SideWords(c.After))
@@ -23,7 +25,7 @@ func Comparison(c *result.Comparison) []byte {
 	wrap(b, "", "", report.SourceChange(c))
 	within := false
 	for _, t := range report.Changes(c, changesShown) {
-		fmt.Fprintf(b, "\n%s\n", strings.ToUpper(t.Title))
+		b.title(strings.ToUpper(t.Title))
 		row(b, fmt.Sprintf("%11s %9s %9s  %s", "change", "before", "after", strings.ToLower(t.Column)))
 		for _, r := range t.Rows {
 			change := r.Change
@@ -36,7 +38,7 @@ func Comparison(c *result.Comparison) []byte {
 			const indent = "                                 "
 			name, note := what(t, r)
 			line := fmt.Sprintf("%11s %9s %9s  %s", change, r.Before, r.After, name)
-			if note != "" && r.Code == "" && report.Columns(line+"; "+note) <= width {
+			if note != "" && r.Code == "" && report.Columns(line+"; "+note) <= b.width {
 				line, note = line+"; "+note, ""
 			}
 			row(b, line)
@@ -47,13 +49,13 @@ func Comparison(c *result.Comparison) []byte {
 		}
 	}
 	if within {
-		b.WriteString("\nA change in brackets is within the noise.\n")
+		b.title("A change in brackets is within the noise.")
 	}
 	changedFindings(b, "GONE", c.Gone)
 	changedFindings(b, "NEW", c.New)
 	changedFindings(b, "STILL TO CHANGE", c.Kept)
 	if len(c.Notes) > 0 {
-		b.WriteString("\nTO KEEP IN MIND\n")
+		b.title("TO KEEP IN MIND")
 	}
 	for _, n := range c.Notes[:min(len(c.Notes), lossesShown)] {
 		wrap(b, "  ", "    ", report.Visible(n, sentence))
@@ -74,11 +76,11 @@ func what(t report.ChangeTable, r report.ChangeRow) (name, note string) {
 	return fmt.Sprintf("%4s  %s", r.Name, report.Visible(r.Code, 200)), r.Note
 }
 
-func changedFindings(b *bytes.Buffer, title string, list []result.Finding) {
+func changedFindings(b *screen, title string, list []result.Finding) {
 	if len(list) == 0 {
 		return
 	}
-	fmt.Fprintf(b, "\n%s\n", title)
+	b.title(title)
 	for i, f := range list {
 		if i == findingsShown {
 			fmt.Fprintf(b, "  and %s\n", report.Plural(int64(len(list)-i), "more finding"))

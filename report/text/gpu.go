@@ -1,7 +1,6 @@
 package text
 
 import (
-	"bytes"
 	"fmt"
 	"strconv"
 	"strings"
@@ -18,11 +17,11 @@ const (
 )
 
 // gpu says what the devices did with the cell's time, and why they did not do more; nothing without a device.
-func gpu(b *bytes.Buffer, r *result.Result) {
+func gpu(b *screen, r *result.Result) {
 	if len(r.Devices) == 0 {
 		return
 	}
-	b.WriteString("\nTHE GPU\n")
+	b.title("THE GPU")
 	for i, d := range r.Devices {
 		if i == devicesShown {
 			fmt.Fprintf(b, "  and %s\n", report.Plural(int64(len(r.Devices)-i), "more GPU"))
@@ -43,7 +42,7 @@ func gpu(b *bytes.Buffer, r *result.Result) {
 	if intro == "" || len(r.Idle.Causes) == 0 {
 		return
 	}
-	fmt.Fprintf(b, "\nWHERE THE GPU'S IDLE TIME WENT (%s)\n", intro)
+	b.title("WHERE THE GPU'S IDLE TIME WENT (" + intro + ")")
 	for i, c := range r.Idle.Causes {
 		share := report.Share(c.Ns, r.Idle.TotalNs)
 		if i >= causesShown || i > 0 && share < 0.005 {
@@ -54,22 +53,22 @@ func gpu(b *bytes.Buffer, r *result.Result) {
 }
 
 // work lists the kernels and the copies that took longest.
-func work(b *bytes.Buffer, r *result.Result) {
+func work(b *screen, r *result.Result) {
 	for _, d := range r.Devices[:min(len(r.Devices), devicesShown)] {
 		of := ""
 		if len(r.Devices) > 1 {
 			of = ", GPU " + strconv.Itoa(int(d.Index))
 		}
 		if len(d.TopKernels) > 0 {
-			b.WriteString("\nTOP KERNELS" + of + "\n")
+			b.title("TOP KERNELS" + of)
 			for _, k := range d.TopKernels[:min(len(d.TopKernels), kernelsShown)] {
 				within := strings.TrimSpace(report.Within(k.Ns, k.NsRange, report.About))
 				row(b, fmt.Sprintf("%9s %5s %9s  %s", report.Duration(k.Ns), report.Percent(report.Share(k.Ns, d.KernelSumNs)), "×"+report.Count(k.Count),
-					strings.TrimSpace(within+"  "+report.Kernel(k.Name, 52-report.Columns(within)))))
+					strings.TrimSpace(within+"  "+report.Kernel(k.Name, b.width-28-report.Columns(within)))))
 			}
 		}
 		if len(d.Copies) > 0 {
-			b.WriteString("\nCOPIES" + of + "\n")
+			b.title("COPIES" + of)
 			for _, c := range d.Copies[:min(len(d.Copies), copiesShown)] {
 				row(b, fmt.Sprintf("%9s %9s %11s %7s  %s", report.Duration(c.Ns), report.Bytes(c.Bytes), report.Bandwidth(c.Bytes, c.Ns), "×"+report.Count(c.Count), report.CopyWords(c)))
 			}

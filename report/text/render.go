@@ -1,9 +1,8 @@
-// Package text renders a result for a terminal of 80 columns, without colours
-// or other escape sequences; those in the text from outside are shown, not sent.
+// Package text renders a result for a terminal: as plain text of 80 columns, or as wide as
+// the terminal is and with colours. Escape sequences in the text from outside are shown, not sent.
 package text
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
 
@@ -13,7 +12,6 @@ import (
 
 // What a screenful holds.
 const (
-	width         = 80
 	barWidth      = 6
 	causesShown   = 8
 	linesShown    = 40
@@ -26,8 +24,11 @@ const (
 
 // Render writes the report of r as text, no line of it wider than
 // 80 columns but commands to copy, which start with "$".
-func Render(r *result.Result) []byte {
-	b := &bytes.Buffer{}
+func Render(r *result.Result) []byte { return Terminal{}.Render(r) }
+
+// Render writes the report of r for the terminal.
+func (t Terminal) Render(r *result.Result) []byte {
+	b := t.screen()
 	head(b, r)
 	gpu(b, r)
 	causes(b, r)
@@ -37,13 +38,15 @@ func Render(r *result.Result) []byte {
 	work(b, r)
 	losses(b, r)
 	b.WriteByte('\n')
-	wrap(b, "", "", "InferScope "+report.Visible(r.Source.ToolVersion, 40)+", "+report.Visible(r.Cell.Name, 80)+". "+report.Overhead(r))
+	b.in(dim, func() {
+		wrap(b, "", "", "InferScope "+report.Visible(r.Source.ToolVersion, 40)+", "+report.Visible(r.Cell.Name, 80)+". "+report.Overhead(r))
+	})
 	return b.Bytes()
 }
 
-func head(b *bytes.Buffer, r *result.Result) {
+func head(b *screen, r *result.Result) {
 	v := r.Verdict
-	wrap(b, "", "", report.Visible(report.Modules(v.Sentence), sentence))
+	b.in(bold, func() { wrap(b, "", "", report.Visible(report.Modules(v.Sentence), sentence)) })
 	if r.WallNs > 0 {
 		wrap(b, "", "", fmt.Sprintf("%s, %s wall time, confidence %s (%.2f)", report.Visible(report.Class(v.Class), 40), report.Duration(r.WallNs),
 			report.Confidence(v.Confidence), v.Confidence))
@@ -51,16 +54,19 @@ func head(b *bytes.Buffer, r *result.Result) {
 	if s := report.Outcome(r); s != "" {
 		wrap(b, "", "", s)
 	}
+	if c := r.Since; c != nil {
+		b.in(styleOf(c.Outcome), func() { wrap(b, "", "", report.Visible(c.Sentence, sentence)) })
+	}
 }
 
-func causes(b *bytes.Buffer, r *result.Result) {
+func causes(b *screen, r *result.Result) {
 	if len(r.Host.ByKind) == 0 {
 		return
 	}
 	if len(r.Devices) > 0 {
-		b.WriteString("\nWHERE THE HOST'S TIME WENT\n")
+		b.title("WHERE THE HOST'S TIME WENT")
 	} else {
-		b.WriteString("\nWHERE THE TIME WENT\n")
+		b.title("WHERE THE TIME WENT")
 	}
 	for i, c := range r.Host.ByKind {
 		if i >= causesShown || i > 0 && c.Share < 0.001 {
@@ -71,7 +77,7 @@ func causes(b *bytes.Buffer, r *result.Result) {
 }
 
 // causeRow is a cause with its share, its line, thread and detail; all are the causes among which a sum's line is looked up.
-func causeRow(b *bytes.Buffer, c result.Cause, all []result.Cause, share float64) {
+func causeRow(b *screen, c result.Cause, all []result.Cause, share float64) {
 	mainly := ""
 	if l := report.LineOf(c, all); l.Number > 0 {
 		mainly = fmt.Sprintf("line %d", l.Number)
@@ -87,17 +93,23 @@ func causeRow(b *bytes.Buffer, c result.Cause, all []result.Cause, share float64
 	row(b, fmt.Sprintf("%9s %5s %s  %s  %s", report.Duration(c.Ns), report.Percent(share), bar(share, barWidth), fill(report.Visible(report.CauseShort(c.Kind), 60), 13), mainly))
 }
 
-func source(b *bytes.Buffer, r *result.Result) {
+func source(b *screen, r *result.Result) {
 	listing := report.Listing(r, linesShown)
 	if len(listing) == 0 {
 		return
 	}
-	b.WriteString("\nTHE " + strings.ToUpper(report.Subject(r)) + "\n")
+	b.title("THE " + strings.ToUpper(report.Subject(r)))
 	devices, calls := len(r.Devices) > 0, report.CallsOnly(r)
 	if devices {
 		row(b, fmt.Sprintf("%9s %8s %8s %8s line", "time", "gpu time", "launched", "gpu idle"))
 	} else if calls {
 		row(b, fmt.Sprintf("%9s %5s %s %8s line", "time", "share", fill("", barWidth), "launched"))
+	}
+	most := int64(0)
+	for _, l := range listing {
+		if !report.Magic(l.Text) {
+			most = max(most, l.Stat.WallNs)
+		}
 	}
 	for _, l := range listing {
 		if l.Number == 0 {
@@ -115,26 +127,33 @@ func source(b *bytes.Buffer, r *result.Result) {
 			s := report.Share(l.Stat.WallNs, r.WallNs)
 			time, share, drawn = report.Duration(l.Stat.WallNs), report.Percent(s), bar(s, barWidth)
 		}
+		look := plain
+		switch {
+		case l.Stat.WallNs == 0:
+			look = dim
+		case l.Stat.WallNs == most:
+			look = hot
+		}
 		if devices {
-			row(b, fmt.Sprintf("%9s %8s %8s %8s %4d  %s", time, positive(l.Stat.GPUNs, report.Duration), positive(l.Stat.Launches+l.Stat.Copies, report.Count),
+			b.styled(look, fmt.Sprintf("%9s %8s %8s %8s %4d  %s", time, positive(l.Stat.GPUNs, report.Duration), positive(l.Stat.Launches+l.Stat.Copies, report.Count),
 				positive(l.Stat.IdleCausedNs, report.Duration), l.Number, report.Visible(l.Text, 200)))
 			continue
 		}
 		if drawn = fill(drawn, barWidth); calls {
 			drawn += fmt.Sprintf(" %8s", positive(l.Stat.Launches+l.Stat.Copies, report.Count))
 		}
-		row(b, fmt.Sprintf("%9s %5s %s %4d  %s", time, share, drawn, l.Number, report.Visible(l.Text, 200)))
+		b.styled(look, fmt.Sprintf("%9s %5s %s %4d  %s", time, share, drawn, l.Number, report.Visible(l.Text, 200)))
 	}
 }
 
-func findings(b *bytes.Buffer, r *result.Result) {
+func findings(b *screen, r *result.Result) {
 	if len(r.Findings) == 0 {
 		if r.WallNs > 0 {
-			b.WriteString("\nNothing to change stands out.\n")
+			b.title("Nothing to change stands out.")
 		}
 		return
 	}
-	b.WriteString("\nWHAT TO CHANGE\n")
+	b.title("WHAT TO CHANGE")
 	for i, f := range r.Findings {
 		if i == findingsShown {
 			fmt.Fprintf(b, "  and %s\n", report.Plural(int64(len(r.Findings)-i), "more finding"))
@@ -147,30 +166,30 @@ func findings(b *bytes.Buffer, r *result.Result) {
 		if s := report.Saving(f.Saving.LowNs, f.Saving.HighNs); s != "" {
 			title += ": saves " + s
 		}
-		wrap(b, fmt.Sprintf("%2d. ", i+1), "    ", title)
+		b.in(bold, func() { wrap(b, fmt.Sprintf("%2d. ", i+1), "    ", title) })
 		wrap(b, "    ", "    ", report.Visible(report.Modules(f.Evidence), sentence))
 		if f.Advice != "" {
 			wrap(b, "    ", "    ", "Do: "+report.Visible(f.Advice, sentence))
 		}
-		snippet(b, "    - ", f.Before)
-		snippet(b, "    + ", f.After)
+		b.in(red, func() { snippet(b, "    - ", f.Before) })
+		b.in(green, func() { snippet(b, "    + ", f.After) })
 	}
 }
 
 // whatIf writes the predictions, or why there are none.
-func whatIf(b *bytes.Buffer, r *result.Result) {
+func whatIf(b *screen, r *result.Result) {
 	why := report.Unpredicted(r, sentence)
 	if len(r.WhatIf) == 0 && why == "" {
 		return
 	}
-	b.WriteString("\nWHAT IF\n")
+	b.title("WHAT IF")
 	for _, w := range r.WhatIf[:min(len(r.WhatIf), predictionsShown)] {
 		wrap(b, "  ", "    ", report.WhatIf(r, w, sentence))
 	}
 	wrap(b, "  ", "    ", why)
 }
 
-func snippet(b *bytes.Buffer, sign, s string) {
+func snippet(b *screen, sign, s string) {
 	if s == "" {
 		return
 	}
@@ -179,11 +198,11 @@ func snippet(b *bytes.Buffer, sign, s string) {
 	}
 }
 
-func losses(b *bytes.Buffer, r *result.Result) {
+func losses(b *screen, r *result.Result) {
 	if len(r.Losses) == 0 && len(r.Notes) == 0 {
 		return
 	}
-	b.WriteString("\nWHAT WAS NOT SEEN\n")
+	b.title("WHAT WAS NOT SEEN")
 	if r.Host.Rung != "" {
 		wrap(b, "  ", "  ", "Scheduler: "+report.Visible(report.Rung(r.Host.Rung), 120))
 	}
@@ -224,28 +243,4 @@ func bar(share float64, columns int) string {
 func fill(s string, columns int) string {
 	s = report.Fit(s, columns)
 	return s + strings.Repeat(" ", max(0, columns-report.Columns(s)))
-}
-
-// row writes one line, cut to the width.
-func row(b *bytes.Buffer, s string) {
-	b.WriteString(strings.TrimRight(report.Fit(s, width), " ") + "\n")
-}
-
-// wrap writes words in lines of at most the width: the first after first, the others after rest. A longer word is cut.
-func wrap(b *bytes.Buffer, first, rest, s string) {
-	line, words := first, 0
-	for _, word := range strings.Fields(s) {
-		if words > 0 && report.Columns(line)+1+report.Columns(word) > width {
-			row(b, line)
-			line, words = rest, 0
-		}
-		if words > 0 {
-			line += " "
-		}
-		line += word
-		words++
-	}
-	if words > 0 {
-		row(b, line)
-	}
 }

@@ -2,6 +2,7 @@ package text
 
 import (
 	"math"
+	"regexp"
 	"strings"
 	"testing"
 	"unicode"
@@ -27,7 +28,7 @@ func TestGolden(t *testing.T) {
 func fitsATerminal(t *testing.T, out string) {
 	t.Helper()
 	for _, line := range strings.Split(out, "\n") {
-		if report.Columns(line) > width && !strings.HasPrefix(line, "    $ ") {
+		if report.Columns(line) > usualColumns && !strings.HasPrefix(line, "    $ ") {
 			t.Errorf("%d columns: %s", report.Columns(line), line)
 		}
 		for _, c := range line {
@@ -52,5 +53,39 @@ func TestBar(t *testing.T) {
 func TestZeroResult(t *testing.T) {
 	if out := Render(&result.Result{}); len(out) == 0 {
 		t.Error("nothing was rendered")
+	}
+}
+
+var sequences = regexp.MustCompile(`\x1b\[[0-9;]*m`)
+
+// Colours are the only difference that they make, and a terminal's width is used.
+func TestTerminals(t *testing.T) {
+	for _, c := range fixtures.All() {
+		for _, columns := range []int{0, 40, 60, 100, 140, 500} {
+			without := string(Terminal{Columns: columns}.Render(c.Result))
+			with := string(Terminal{Columns: columns, Colour: true}.Render(c.Result))
+			if sequences.ReplaceAllString(with, "") != without {
+				t.Fatalf("%s: colours change the text of %d columns", c.Name, columns)
+			}
+			most := map[int]int{0: 80, 40: 60, 500: 140}[columns]
+			for _, line := range strings.Split(without, "\n") {
+				if report.Columns(line) > max(most, min(columns, 140)) && !strings.HasPrefix(line, "    $ ") {
+					t.Errorf("%s: %d of %d columns: %s", c.Name, report.Columns(line), columns, line)
+				}
+			}
+			for _, line := range strings.Split(with, "\n") {
+				if n := strings.Count(line, "\x1b"); n != 0 && (n != 2 || !strings.HasSuffix(line, reset)) {
+					t.Errorf("%s: a colour goes on after %q", c.Name, line)
+				}
+			}
+		}
+	}
+	typical := fixtures.Typical()
+	lines := func(t Terminal) int { return strings.Count(string(t.Render(typical)), "\n") }
+	if wide, narrow := lines(Terminal{Columns: 140}), lines(Terminal{Columns: 60}); wide >= narrow {
+		t.Errorf("140 columns take %d lines, 60 take %d", wide, narrow)
+	}
+	if out := string(Terminal{Colour: true}.Render(typical)); !strings.Contains(out, string(hot)+"   1.97 s") {
+		t.Error("the slowest line does not stand out")
 	}
 }

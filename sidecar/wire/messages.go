@@ -60,6 +60,8 @@ type Start struct {
 	// CellName is a title: "In [3]", "train.py".
 	CellName       string `msgpack:"cell_name"`
 	ExecutionCount int    `msgpack:"execution_count"`
+	// NotebookCell is what the front end calls the cell, the same whenever it runs; empty when it does not tell.
+	NotebookCell string `msgpack:"notebook_cell"`
 	// Calibration lets the kernel-side sampler walk Python frames; Valid is false
 	// when it could not be made.
 	Calibration Calibration `msgpack:"calibration"`
@@ -73,6 +75,10 @@ type Start struct {
 	// the configuration depends on, as NAME=value.
 	Directory string   `msgpack:"directory"`
 	Environ   []string `msgpack:"environ"`
+	// TextColumns is how wide the report's text may be, 0 for 80 columns; TextColour says that it
+	// goes to a terminal that shows colours.
+	TextColumns int  `msgpack:"text_columns"`
+	TextColour  bool `msgpack:"text_colour"`
 	// NoCUPTI says why CUPTI cannot be used in this cell, and what would change that, as a
 	// sentence's part; empty when it can, or when that shows only once CUDA is used. The
 	// sidecar then makes no ring, and sees the GPU's work by other means where it can.
@@ -98,6 +104,10 @@ type Options struct {
 	Functions bool `msgpack:"functions"`
 	// Quiet says that the report is not to be shown.
 	Quiet bool `msgpack:"quiet"`
+	// Live says that it is to be shown how the cell goes on while it runs.
+	Live bool `msgpack:"live"`
+	// Changes says that the report tells what changed since the cell's run before.
+	Changes bool `msgpack:"changes"`
 	// MultiGPU is "reject" or "allow": what to do with a cell that uses several GPUs.
 	MultiGPU string `msgpack:"multi_gpu"`
 	// GPUBudget is how much longer the capture of GPU work may make the cell, as a share.
@@ -312,7 +322,14 @@ type Status struct {
 	Events int64 `msgpack:"events"`
 	// GPUBusy is the share of the time that the busiest GPU last had something to do, by
 	// its driver; -1 when no cell is active, or no device tells.
-	GPUBusy    float64           `msgpack:"gpu_busy"`
+	GPUBusy float64 `msgpack:"gpu_busy"`
+	// GPUPowerW is what all GPUs last drew together, in watts; -1 when no cell is active, or no device tells.
+	GPUPowerW float64 `msgpack:"gpu_power_w"`
+	// KernelRate is how many kernels a second were recorded of late; -1 when no cell is active, or none are recorded.
+	KernelRate float64 `msgpack:"kernel_rate"`
+	// Waits is what the thread that runs the active cell waits for at the moment, as in "the
+	// network"; empty when it runs, or when that cannot be seen.
+	Waits      string            `msgpack:"waits"`
 	Collectors []CollectorStatus `msgpack:"collectors"`
 	// History says whether the traces of the last cells are kept, and where or why not.
 	History CollectorStatus `msgpack:"history"`

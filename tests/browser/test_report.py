@@ -12,6 +12,7 @@ from nbconvert import HTMLExporter
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 NAMES = [
+    "changed",
     "empty",
     "sleep",
     "gil",
@@ -88,7 +89,7 @@ def test_hostile_text_is_shown_and_not_run(show, samples, request, kind, name):
     assert page.evaluate("window.pwned") is None
     assert shown.dialogs == []
     if kind != "exported":  # the exported page loads its own scripts
-        assert [url for url in shown.requests if not url.startswith("data:image/svg+xml;base64,")] == []
+        assert [url for url in shown.requests if not url.startswith("data:image/svg+xml,")] == []
         assert shown.errors == []
         assert page.locator("main > #canary").count() == 1, "the report broke out of its place"
     root = "main" if kind != "exported" else ".jp-OutputArea-output"
@@ -186,13 +187,52 @@ def test_a_screen_reader_can_follow(show, samples, name):
 @pytest.mark.parametrize(
     "name", ["typical", "hostile", "no_ebpf", "gpu_sync", "gpu_two", "gpu_hostile", "compare_gpu", "compare_hostile"]
 )
-def test_axe(show, samples, modules, name):
-    page = show(read(samples, name)).page
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_axe(show, samples, modules, name, dark):
+    page = show(read(samples, name), dark=dark).page
     page.evaluate((modules / "axe-core" / "axe.min.js").read_text())
     tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
     found = page.evaluate("tags => axe.run(document, {runOnly: tags}).then(r => r.violations)", tags)
     problems = [f"{v['id']}: {v['help']}: {v['nodes'][0]['html'][:200]}" for v in found]
     assert problems == []
+
+
+# What GitHub leaves of a page: no styles, no classes, no pictures from data.
+STRIP = """() => {
+  for (const e of document.querySelectorAll('main *'))
+    for (const name of ['style', 'class', 'id', 'title']) e.removeAttribute(name);
+  document.querySelectorAll('main :is(script, style, img, meter)').forEach(e => e.remove());
+}"""
+
+
+@pytest.mark.parametrize("name", ["typical", "gpu_sync", "changed", "hostile", "compare_gpu"])
+def test_without_styles_it_says_the_same(show, samples, name):
+    page = show(read(samples, name)).page
+    before = page.locator("main").inner_text()
+    page.evaluate(STRIP)
+    after = page.locator("main").inner_text()
+    assert after.split() == before.split()
+    # The verdict is a heading, the parts are headings below it, and the numbers stand in tables with heads.
+    assert page.locator("h4").count() == 1
+    assert page.locator("table").evaluate_all("all => all.every(t => t.querySelector('thead th'))")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1000
+
+
+@pytest.mark.parametrize("styles", ["'unsafe-inline'", "'none'"])
+@pytest.mark.parametrize("name", ["typical", "gpu_sync"])
+def test_a_strict_host_has_nothing_to_refuse(show, samples, name, styles):
+    # A host of web views: no script, no network, no worker; a stricter one has no inline styles either.
+    policy = f"default-src 'none'; img-src data:; style-src {styles}"
+    head = f'<meta charset=utf-8><meta http-equiv="Content-Security-Policy" content="{policy}">'
+    page = show(
+        f"<!doctype html><html lang=en>{head}<title>N</title><body><main>{read(samples, name)}</main>",
+        whole=True,
+    ).page
+    assert page.evaluate("[...document.images].every(e => e.complete && e.naturalWidth > 0)")
+    assert page.locator("h4").is_visible()
+    heads = page.locator("h5").all_inner_texts()
+    assert "What to change" in heads
+    assert "The cell, line by line" in heads
 
 
 def test_the_answer_is_on_the_first_screen(show, samples):

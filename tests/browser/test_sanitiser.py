@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import subprocess
 from collections import Counter
@@ -41,7 +42,9 @@ class Content(HTMLParser):
     "name",
     [
         *("empty", "sleep", "gil", "typical", "calm", "hostile", "no_ebpf", "error", "interrupted", "huge"),
+        *("changed", "gpu_not_captured", "gpu_calls_only", "gpu_windows"),
         *("gpu_matmul", "gpu_sync", "gpu_pageable", "gpu_two", "gpu_carry_in", "gpu_no_ops", "gpu_hostile"),
+        *("compare_faster", "compare_repeated", "compare_gpu", "compare_failed", "compare_hostile", "compare_huge"),
     ],
 )
 def test_nothing_is_lost(sanitised: Path, name: str) -> None:
@@ -51,6 +54,32 @@ def test_nothing_is_lost(sanitised: Path, name: str) -> None:
     lost = Counter(before.elements) - Counter(after.elements)
     assert not lost, f"the sanitiser changed {list(lost)[:3]}"
     assert [tag for tag, _ in after.elements] == [tag for tag, _ in before.elements]
+
+
+# Every section that a report can have.
+SECTIONS = {
+    *(
+        "Where the time went",
+        "The cell, line by line",
+        "What to change",
+        "What if",
+        "Over time",
+        "Top kernels",
+        "Copies",
+    ),
+    *("The GPU", "Hot functions", "Threads", "Scopes and marks", "Memory and the kernel's counts"),
+    *("What was not seen", "How to read this"),
+    *("Where the host's time went", "Where the GPU's idle time went", "The GPU's sensors"),
+}
+
+
+def test_every_section_is_looked_at(sanitised: Path) -> None:
+    found: set[str] = set()
+    for name in ("typical", "gpu_sync", "gpu_windows"):
+        page = html.unescape((sanitised / f"{name}.sanitised.html").read_text())
+        titles = re.findall(r"<h5[^>]*>([^<]*)", page.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'"))
+        found |= {title.strip() for title in titles}
+    assert found == SECTIONS
 
 
 def test_it_is_a_sanitiser(sanitised: Path, tmp_path: Path) -> None:

@@ -182,3 +182,18 @@ def test_words() -> None:
     assert text(7.9, 1.234, Progress(12345, -1)) == "inferscope: 7 s, CPU 123%, 12,345 events"
     assert text(61, 0, Progress(1, 0.5)) == "inferscope: 1 min 01 s, CPU 0%, 1 events, GPU 50%"
     assert text(0, 0.5, None) == "inferscope: 0 s, CPU 50%, not collecting"
+
+
+@pytest.mark.parametrize(("variable", "coloured"), [("", True), ("1", False)])
+def test_a_report_on_a_terminal_has_its_colours(
+    folder: Folder, terminals: list[Terminal], monkeypatch: pytest.MonkeyPatch, variable: str, coloured: bool
+) -> None:
+    monkeypatch.setenv("NO_COLOR", variable)
+    monkeypatch.setenv("COLUMNS", "100")
+    folder.write("s.py", "sum(range(10_000))")
+    terminals.append(Terminal(folder, "--no-live", "s.py"))
+    written = terminals[0].finish()
+    assert ("\x1b[1m" in written) == coloured
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).rstrip("\r") for line in written.split("\n")]
+    assert 80 < max(map(len, lines)) <= 100
+    assert not re.search(LINE, written)

@@ -127,3 +127,29 @@ def test_too_few_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runs: str
         assert len(reply.said) == 1 and reply.said[0].startswith(f"InferScope: {said}"), reply.said
     finally:
         kernel.close()
+
+
+def test_a_cell_that_runs_again_says_what_changed(fresh):
+    slow = "%%inferscope{}\nimport time\nx = sum(range(1000))\ntime.sleep(0.8)"
+    fast = slow.replace("time.sleep(0.8)", "time.sleep(0.1)")
+
+    def said(code: str) -> str:
+        reply = fresh.run(code)
+        assert reply.status == "ok", reply.traceback
+        (report,) = reply.reports
+        sentences = {
+            "than the run before" in " ".join(report[kind].split())
+            for kind in ("text/html", "text/markdown", "text/plain")
+        }
+        assert len(sentences) == 1, "all renderings say the same"
+        return str(ast.literal_eval(fresh.value("(inferscope.last().summary['since'] or {}).get('sentence', '')")))
+
+    assert fresh.run("import inferscope").status == "ok"
+    assert said(slow.format("")) == ""
+    sentence = said(fast.format(""))
+    assert re.match(r"\d+(\.\d)? times faster than the run before: \d+ ms → \d+ ms; sleeping on line 4 ", sentence), (
+        sentence
+    )
+    assert said(slow.format(" --no-changes")) == ""
+    assert said("%%inferscope\nfor i in range(3):\n    print(i)") == ""
+    assert "times faster" in said(fast.format(""))

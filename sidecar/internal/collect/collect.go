@@ -63,6 +63,14 @@ type Counter interface{ Events() int64 }
 // tells. It may be called at any time, by any goroutine.
 type BusyMeter interface{ Busy() (float64, bool) }
 
+// PowerMeter is a Session that watches devices. Power is what they last drew together, in
+// watts; false when none tells. It may be called at any time, by any goroutine.
+type PowerMeter interface{ Power() (float64, bool) }
+
+// KernelMeter is a Session that records kernels. KernelRate is how many a second there were
+// while it recorded of late; false before that is known. It may be called at any time, by any goroutine.
+type KernelMeter interface{ KernelRate() (float64, bool) }
+
 // Session is one cell's collection by one source. It drains its own buffers in
 // the background, into the builder, so that memory stays bounded and nothing is
 // overwritten.

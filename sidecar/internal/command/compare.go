@@ -7,6 +7,7 @@ import (
 
 	"github.com/inferscope/inferscope/analysis/compare"
 	"github.com/inferscope/inferscope/analysis/result"
+	"github.com/inferscope/inferscope/report/text"
 	"github.com/inferscope/inferscope/sidecar/internal/comparison"
 )
 
@@ -46,7 +47,7 @@ func runCompare(ctx context.Context, env Env, args Args) error {
 	case err != nil:
 		return err
 	}
-	return writeRendering(env, args, "comparison", comparisonRenderings, c)
+	return writeRendering(env, args, "comparison", comparisonRenderings, text.Terminal.Comparison, c)
 }
 
 // compared compares the runs that the arguments name.

@@ -30,11 +30,12 @@ var reportFlags = []Flag{
 
 // writeReport writes a report where and how the flags say.
 func writeReport(env Env, args Args, r *result.Result) error {
-	return writeRendering(env, args, "report", renderings, r)
+	return writeRendering(env, args, "report", renderings, text.Terminal.Render, r)
 }
 
-// writeRendering writes what one of the renderings makes of a value; what is a word for it.
-func writeRendering[T any](env Env, args Args, what string, renderings map[string]func(T) []byte, value T) error {
+// writeRendering writes what one of the renderings makes of a value; what is a word for it,
+// and onTerminal its text where a person reads it at once.
+func writeRendering[T any](env Env, args Args, what string, renderings map[string]func(T) []byte, onTerminal func(text.Terminal, T) []byte, value T) error {
 	format, path := args.Value("format"), args.Value("output")
 	if format == "" {
 		format = formatOfExtension[strings.ToLower(filepath.Ext(path))]
@@ -44,6 +45,9 @@ func writeRendering[T any](env Env, args Args, what string, renderings map[strin
 	}
 	content := renderings[format](value)
 	if path == "" || path == "-" {
+		if format == "text" && env.Terminal {
+			content = onTerminal(terminalOf(env), value)
+		}
 		_, err := env.Stdout.Write(content)
 		return err
 	}
@@ -55,4 +59,12 @@ func writeRendering[T any](env Env, args Args, what string, renderings map[strin
 		return unwritten("the "+what, path, err)
 	}
 	return nil
+}
+
+// terminalOf is the terminal on standard output. NO_COLOR (no-color.org), with any value,
+// and a terminal that calls itself dumb go without colours.
+func terminalOf(env Env) text.Terminal {
+	no, _ := env.Lookup("NO_COLOR")
+	kind, _ := env.Lookup("TERM")
+	return text.Terminal{Columns: env.Width, Colour: no == "" && kind != "" && kind != "dumb"}
 }

@@ -24,6 +24,8 @@ type Settings struct {
 	GPU           bool
 	Functions     bool
 	Quiet         bool
+	Live          bool
+	Changes       bool
 	MultiGPU      string
 	GPUBudget     float64
 	Full          bool

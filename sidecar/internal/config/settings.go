@@ -51,6 +51,18 @@ var All = []Setting{
 		field: func(s *Settings) any { return &s.Quiet },
 	},
 	{
+		Name: "live", Default: "true", Applies: NextCell, Option: "live",
+		Help:  "show how a long cell goes on while it runs",
+		Doc:   "Show how a cell goes on while it runs: a line that appears after 1.5 s and is gone at the end. Where nobody watches, as in a notebook that is executed by a program, there is none unless `--live` is typed. For `inferscope run`, the line at the bottom of the terminal.",
+		field: func(s *Settings) any { return &s.Live },
+	},
+	{
+		Name: "changes", Default: "true", Applies: NextCell, Option: "changes",
+		Help:  "say what changed since the cell's run before",
+		Doc:   "Say below the verdict what changed since the run before, where the same cell was profiled before in this kernel and the change is beyond the noise.",
+		field: func(s *Settings) any { return &s.Changes },
+	},
+	{
 		Name: "multi_gpu", Default: "reject", Choices: []string{"reject", "allow"}, Applies: NextCell, Option: "multi-gpu",
 		Help:  "what to do with a cell that uses several GPUs",
 		Doc:   "What to do with a cell whose work touches more than one GPU: refuse it with the names of the devices, or give each device lanes and totals of its own. A machine that merely has several is no matter.",

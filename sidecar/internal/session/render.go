@@ -15,10 +15,10 @@ func renderComparison(c *result.Comparison) wire.Comparison {
 		Text: string(text.Comparison(c)), Summary: string(summary.Comparison(c))}
 }
 
-// render makes the answer to Stop from a result.
-func render(cellID string, r *result.Result) wire.Report {
+// render makes the answer to Stop from a result; t is what its text goes to.
+func render(cellID string, r *result.Result, t text.Terminal) wire.Report {
 	report := wire.Report{CellID: cellID, HTML: string(html.Render(r)), Markdown: string(markdown.Render(r)),
-		Text: string(text.Render(r)), Summary: string(summary.Render(r)), Losses: []wire.Loss{}}
+		Text: string(t.Render(r)), Summary: string(summary.Render(r)), Losses: []wire.Loss{}}
 	for _, l := range r.Losses {
 		report.Losses = append(report.Losses, wire.Loss{Source: l.Source, Reason: l.Reason, Count: l.Count, Enable: l.Enable})
 	}

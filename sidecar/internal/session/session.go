@@ -16,7 +16,9 @@ import (
 	"github.com/inferscope/inferscope/analysis"
 	"github.com/inferscope/inferscope/analysis/result"
 	"github.com/inferscope/inferscope/analysis/timeline"
+	"github.com/inferscope/inferscope/report/text"
 	"github.com/inferscope/inferscope/sidecar/internal/collect"
+	"github.com/inferscope/inferscope/sidecar/internal/collect/procfs"
 	"github.com/inferscope/inferscope/sidecar/internal/collect/python"
 	"github.com/inferscope/inferscope/sidecar/internal/config"
 	"github.com/inferscope/inferscope/sidecar/internal/server"
@@ -56,6 +58,7 @@ type Service struct {
 	profiled int
 	// settings are those of the last cell that began.
 	settings config.Settings
+	ran      ran    // the cells that ran before
 	save     func() // begins to write the last cell's trace; nil when that has begun
 }
 
@@ -70,8 +73,9 @@ type cell struct {
 	gpu      []wire.CollectorStatus
 	cpu      time.Duration // of this process when the cell began
 	peer     server.Peer
-	trace    *trace // nil when none is kept
-	keepMore string // how to have a trace kept where none is
+	trace    *trace          // nil when none is kept
+	keepMore string          // how to have a trace kept where none is
+	look     *procfs.Watcher // nil until somebody asks what the cell waits for
 }
 
 var _ server.Handler = (*Service)(nil)
@@ -289,7 +293,10 @@ func (s *Service) Stop(_ context.Context, m wire.Stop) (wire.Report, error) {
 	if kept.note != "" {
 		res.Notes = append(res.Notes, kept.note)
 	}
-	report := render(m.CellID, res)
+	if res.Source.Kind == wire.KindCell {
+		res.Since = s.ran.since(c.start.NotebookCell, res, c.settings.Changes)
+	}
+	report := render(m.CellID, res, text.Terminal{Columns: c.start.TextColumns, Colour: c.start.TextColour})
 	report.Trace = kept.path
 	if kept.path != "" {
 		s.save = func() { c.trace.save(built, s.meta(c, input, kept.until, report.Summary), kept.rows) }
@@ -334,32 +341,17 @@ func (s *Service) Status() wire.Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	status := wire.Status{SidecarVersion: s.config.Version, PID: s.config.PID,
-		UptimeNs: int64(time.Since(s.started)), CellsProfiled: s.profiled, GPUBusy: -1, Collectors: []wire.CollectorStatus{}}
+		UptimeNs: int64(time.Since(s.started)), CellsProfiled: s.profiled,
+		GPUBusy: -1, GPUPowerW: -1, KernelRate: -1, Collectors: []wire.CollectorStatus{}}
 	if s.cell != nil {
 		status.ActiveCell = s.cell.start.CellID
-		status.Events, status.GPUBusy = s.cell.progress()
+		s.cell.progress(&status)
 	}
 	for _, c := range s.config.Sources.all() {
 		status.Collectors = append(status.Collectors, c.Status())
 	}
 	status.History = s.keeper.status(historyOf(s.settings))
 	return status
-}
-
-// progress is what Status tells of a cell: its records so far, and how busy the busiest GPU is, -1 when no device tells.
-func (c *cell) progress() (events int64, busy float64) {
-	events, busy = c.python.Events(), -1
-	for _, one := range c.sessions {
-		if counter, ok := one.(collect.Counter); ok {
-			events += counter.Events()
-		}
-		if meter, ok := one.(collect.BusyMeter); ok {
-			if share, ok := meter.Busy(); ok {
-				busy = max(busy, share)
-			}
-		}
-	}
-	return events, busy
 }
 
 // kindOf is what the client says it profiles; an unknown word is a cell.

@@ -25,6 +25,8 @@ func options(s config.Settings) wire.Options {
 		SampleHz:      s.HZ,
 		Functions:     s.Functions,
 		Quiet:         s.Quiet,
+		Live:          s.Live,
+		Changes:       s.Changes,
 		MultiGPU:      s.MultiGPU,
 		GPUBudget:     s.GPUBudget,
 		Full:          s.Full,

@@ -120,6 +120,7 @@ func (c *Collector) Begin(_ context.Context, target collect.Target, b *timeline.
 	c.used = true
 	s := &Session{collector: c, ring: c.ring, decoder: newDecoder(int32(target.PID), b), b: b,
 		stop: make(chan struct{}), done: make(chan struct{})}
+	s.rate.begin(clock.Monotonic())
 	go s.run()
 	return s, nil
 }
@@ -134,6 +135,7 @@ type Session struct {
 	done      chan struct{}
 	corrupt   error
 	read      atomic.Int64
+	rate      rate
 }
 
 // RingPath is the file that the shim is to fill.
@@ -163,11 +165,15 @@ func (s *Session) drain() {
 			return s.decoder.record(record)
 		})
 		s.read.Add(read)
+		s.rate.observe(s.decoder)
 	}
 }
 
 // Events implements collect.Counter.
 func (s *Session) Events() int64 { return s.read.Load() }
+
+// KernelRate implements collect.KernelMeter.
+func (s *Session) KernelRate() (float64, bool) { return s.rate.get() }
 
 // end stops reading and gives the ring back to the collector.
 func (s *Session) end() counters {

@@ -74,6 +74,7 @@ type decoder struct {
 	invalid int64 // records with impossible times or devices
 	excess  int64 // records past maxRecords
 	records int64
+	kernels int64 // of records
 }
 
 // name is what a NAME record defined.
@@ -135,6 +136,7 @@ func (d *decoder) record(r []byte) error {
 	d.records++
 	switch kind {
 	case recordKernel:
+		d.kernels++
 		d.op(le.Uint32(r[24:]), timeline.Op{Start: start, End: end, Kind: timeline.OpKernel, Stream: le.Uint32(r[28:]),
 			Correlation: le.Uint32(r[32:]), Graph: le.Uint32(r[36:]), Name: d.name(r).id})
 	case recordMemcpy:

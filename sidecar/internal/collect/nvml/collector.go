@@ -188,6 +188,7 @@ func (c *Collector) Begin(_ context.Context, target collect.Target, b *timeline.
 		s.readings = append(s.readings, newReading(c.lib, d, uint32(target.PID)))
 	}
 	s.busy.Store(math.Float64bits(-1))
+	s.power.Store(math.Float64bits(-1))
 	go s.run()
 	return s, nil
 }
@@ -199,6 +200,8 @@ type session struct {
 	done     chan struct{}
 	// busy is the last utilisation of the busiest device, bits of a float64 from 0 to 1; -1 before there is one.
 	busy atomic.Uint64
+	// power is the last draw of all devices together, bits of a float64 in watts; -1 before there is one.
+	power atomic.Uint64
 }
 
 func (s *session) run() {
@@ -223,18 +226,28 @@ func (s *session) run() {
 
 // sample reads every device once.
 func (s *session) sample() {
-	busiest := -1.0
+	busiest, drawn := -1.0, -1.0
 	for _, r := range s.readings {
 		r.sample(monotonic())
 		busiest = max(busiest, r.util)
+		if r.watts >= 0 {
+			drawn = max(drawn, 0) + r.watts
+		}
 	}
 	s.busy.Store(math.Float64bits(busiest))
+	s.power.Store(math.Float64bits(drawn))
 }
 
 // Busy implements collect.BusyMeter.
 func (s *session) Busy() (float64, bool) {
 	busy := math.Float64frombits(s.busy.Load())
 	return busy, busy >= 0
+}
+
+// Power implements collect.PowerMeter.
+func (s *session) Power() (float64, bool) {
+	watts := math.Float64frombits(s.power.Load())
+	return watts, watts >= 0
 }
 
 func (s *session) Abort() {

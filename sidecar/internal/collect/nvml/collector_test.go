@@ -457,17 +457,24 @@ func TestReadingsCostOnePartInAHundred(t *testing.T) {
 	}
 }
 
-func TestBusyIsTheBusiestDevice(t *testing.T) {
+func TestBusyIsTheBusiestDeviceAndPowerThatOfAll(t *testing.T) {
 	idle, hard, mute := newCard(), newCard(), newCard()
+	idle.milliwatts, hard.milliwatts = 50_000, 200_000
 	idle.util, hard.util, mute.refuse = nvml.Utilization{Gpu: 3}, nvml.Utilization{Gpu: 75}, nvml.ERROR_NOT_SUPPORTED
 	s := &session{readings: []*reading{mute.reading(t), idle.reading(t), hard.reading(t)}}
 	s.sample()
 	if busy, ok := s.Busy(); !ok || !near(busy, 0.75) {
 		t.Errorf("busy %v, %v", busy, ok)
 	}
+	if watts, ok := s.Power(); !ok || !near(watts, 250) {
+		t.Errorf("they draw %v W together, %v", watts, ok)
+	}
 	s = &session{readings: []*reading{mute.reading(t)}}
 	s.sample()
 	if busy, ok := s.Busy(); ok {
 		t.Errorf("a device that does not tell is busy %v", busy)
+	}
+	if watts, ok := s.Power(); ok {
+		t.Errorf("a device that does not tell draws %v W", watts)
 	}
 }

@@ -47,6 +47,8 @@ type reading struct {
 
 	// util is the last utilisation, from 0 to 1; -1 before there is one.
 	util float64
+	// watts is the last draw; -1 before there is one.
+	watts float64
 }
 
 // counters are those that only grow.
@@ -59,7 +61,7 @@ type counters struct {
 }
 
 func newReading(lib nvml.Interface, d device, pid uint32) *reading {
-	return &reading{lib: lib, device: d, pid: pid, hits: map[string]int64{}, util: -1}
+	return &reading{lib: lib, device: d, pid: pid, hits: map[string]int64{}, util: -1, watts: -1}
 }
 
 func (r *reading) counters() counters {
@@ -136,7 +138,7 @@ func (r *reading) sample(now int64) {
 		r.n.util++
 	}
 	if w, ok := r.power(); ok {
-		power = w
+		power, r.watts = w, w
 		r.sums.power += w
 		r.n.power++
 		r.out.PowerMaxW = max(r.out.PowerMaxW, w)
