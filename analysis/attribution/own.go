@@ -15,7 +15,7 @@ var ownModules = map[string]bool{
 	"calibrate_frames.py": true, "calibrate_objects.py": true, "calibration_keys.py": true, "monitoring.py": true,
 	"cell.py": true, "client.py": true, "collection.py": true, "columns.py": true, "comparison.py": true, "display.py": true, "errors.py": true,
 	"_settings.py": true, "configuration.py": true, "functions.py": true, "gc_events.py": true, "gpu.py": true, "gpu_capture.py": true, "gpu_devices.py": true,
-	"line_state.py": true, "lines.py": true, "live.py": true, "binary.py": true, "magic.py": true, "program.py": true, "run.py": true, "run_forks.py": true, "run_options.py": true, "run_report.py": true,
+	"line_state.py": true, "lines.py": true, "live.py": true, "binary.py": true, "loops.py": true, "progress.py": true, "request.py": true, "strip.py": true, "magic.py": true, "program.py": true, "run.py": true, "run_forks.py": true, "run_options.py": true, "run_report.py": true,
 	"options.py": true, "recorder.py": true, "result.py": true, "sampling.py": true, "sidecar.py": true,
 	"statements.py": true, "threads.py": true, "trace.py": true, "transform.py": true,
 }
