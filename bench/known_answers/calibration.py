@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,8 +22,10 @@ class Claim:
     right: bool
 
 
-def claim(verdict: str, leaning: str, confidence: float, expected: Iterable[str]) -> Claim | None:
-    """What a report claims; None where it claims nothing."""
+def claim(verdict: str, leaning: str, confidence: float, expected: Collection[str]) -> Claim | None:
+    """What a report claims; None where it claims nothing, as a verdict that is rightly withheld does."""
+    if verdict == "unknown" and "unknown" in expected:
+        return None
     said = leaning if verdict == "unknown" else verdict
     return None if said in ("", "unknown") else Claim(confidence, said in expected)
 

@@ -21,8 +21,8 @@ is true: the verdict, the cause, the line, and what the repair would save. The c
 
 CALIBRATION = """\
 A verdict with a confidence of 0.9 should be right nine times out of ten. Bars: how often the verdicts of a tenth were
-right, and how many there were; points: their mean confidence. A verdict that is withheld below 0.5 counts for the class
-that it leans to.
+right, and how many there were; points: their mean confidence. A verdict that is withheld counts for the class that it
+leans to, unless nothing else is right.
 
 ![Confidence against truth](images/known-answers-calibration.svg)"""
 

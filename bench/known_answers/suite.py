@@ -393,4 +393,4 @@ def scratch() -> tempfile.TemporaryDirectory[str]:
 
 def _last_words(error: Exception) -> str:
     lines = [line for line in str(error).splitlines() if line.strip()]
-    return f"could not be run: {lines[-1] if lines else type(error).__name__}"
+    return f"could not be run: {lines[-1][:100] if lines else type(error).__name__}"

@@ -134,7 +134,8 @@ def test_the_calibration_error_is_the_mean_distance_of_confidence_and_truth() ->
 def test_a_verdict_that_is_withheld_claims_what_it_leans_to() -> None:
     assert claim("unknown", "gpu_bound", 0.3, ("gpu_bound",)) == Claim(0.3, True)
     assert claim("cpu_bound", "cpu_bound", 0.9, ("gpu_bound",)) == Claim(0.9, False)
-    assert claim("unknown", "unknown", 0.1, ("unknown",)) is None
+    assert claim("unknown", "unknown", 0.1, ("gpu_bound",)) is None
+    assert claim("unknown", "cpu_bound", 0.1, ("cpu_bound", "unknown")) is None
 
 
 def test_the_diagram_has_a_bar_for_each_bin_that_is_not_empty() -> None:
