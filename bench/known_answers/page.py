@@ -22,7 +22,7 @@ is true: the verdict, the cause, the line, and what the repair would save. The c
 CALIBRATION = """\
 A verdict with a confidence of 0.9 should be right nine times out of ten. Bars: how often the verdicts of a tenth were
 right, and how many there were; points: their mean confidence. A verdict that is withheld counts for the class that it
-leans to, unless nothing else is right.
+leans to, unless withholding it is right.
 
 ![Confidence against truth](images/known-answers-calibration.svg)"""
 
