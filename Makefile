@@ -41,8 +41,9 @@ lint: setup ## ruff, mypy, gofmt, vet, staticcheck, C warnings as errors
 	@.ci/lint
 
 .PHONY: generate
-generate: ## rebuild the committed generated files: the Python mirror of the messages, the BPF objects
+generate: ## rebuild the committed generated files: the Python mirror of the messages, the BPF objects, pages
 	$(GO) generate ./...
+	python3 bench/known_answers/publish.py
 
 .PHONY: check-generated
 check-generated: setup ## fail when a committed generated file differs from what its source generates

@@ -34,6 +34,7 @@ NEED_GPU = {
     "gpu_launch_cost",
     "gpu_models",
     "gpu_report_time",
+    "known_answers",
 }
 
 HEADER = """# Benchmarks

@@ -15,7 +15,7 @@ import pytest
 pytest_plugins = ["kernels", "unprivileged"]
 
 # Folders whose tests do not depend on the Python or IPython version: run in one environment of the matrix.
-SINGLE = {"browser", "cupti", "exports", "notebooks", "package"}
+SINGLE = {"browser", "cupti", "exports", "known_answers", "notebooks", "package"}
 
 # Inherited by every kernel and sidecar of this run, so that they can be told from those of others.
 RUN = uuid.uuid4().hex

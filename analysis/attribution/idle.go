@@ -232,7 +232,7 @@ func (s *idleSweep) idle(start, end int64, next int) {
 		if v != s.main && s.main.id != 0 {
 			s.main.at(t)
 			until = min(until, s.main.until)
-			if v.idleHand() {
+			if v.idleHand() || !v.t.Python && s.compiling() {
 				who, refilling = s.main, fromMain
 			}
 		}
@@ -272,6 +272,12 @@ func (s *idleSweep) idle(start, end int64, next int) {
 		}
 		t = until
 	}
+}
+
+// compiling says that the main thread waits in a compiler: the threads that have no Python work for it,
+// as those of XLA do, which try what they compiled on the device.
+func (s *idleSweep) compiling() bool {
+	return s.main.row.offCPU() && s.a.frames.role[s.main.row.stack] == roleCompile
 }
 
 // profiled says whether tracing held things up at t, and until when that answer holds.

@@ -153,6 +153,35 @@ off autograd 50us 850us 850us lock
 line m 800us 3
 kernel autograd 890us 895us 900us 1ms k`,
 			"sleep 2 700, unknown 3 90, framework 3 5, launch_latency 3 5"},
+		"a compiler's threads try what it made": {thread + `
+stack xla backend_compile_and_load@/env/jax/_src/compiler.py:1 <module>@<cell>:2
+thread pool known period=10us
+kernel m 0s 1us 0s 100us k
+line m 90us 2
+off m 100us 900us 900us lock stack=xla
+repeat 39 every 20us
+sample pool 105us native module=/env/jax_plugins/xla_cuda13/xla_cuda_plugin.so
+end
+kernel pool 890us 895us 900us 1ms k`,
+			"compile 2 800"},
+		"a wait whose stack was not read to its bottom": {thread + `
+stack next select@/usr/lib/python3.12/selectors.py:1 _next_data@/env/torch/utils/data/dataloader.py:8 <module>@<cell>:3
+stack cut select@/usr/lib/python3.12/selectors.py:1
+kernel m 0s 1us 0s 100us k
+line m 90us 3
+off m 100us 500us 500us poll stack=next
+off m 500us 890us 890us poll stack=cut
+kernel m 890us 895us 900us 1ms k`,
+			"data_loading 3 790, framework 3 5, launch_latency 3 5"},
+		"a whole stack of another kind keeps its cause": {thread + `
+stack next select@/usr/lib/python3.12/selectors.py:1 _next_data@/env/torch/utils/data/dataloader.py:8 <module>@<cell>:3
+stack loop select@/usr/lib/python3.12/selectors.py:1 run@/usr/lib/python3.12/asyncio/base_events.py:1 <module>@/env/a.py:1
+kernel m 0s 1us 0s 100us k
+line m 90us 3
+off m 100us 500us 500us poll stack=next
+off m 500us 890us 890us poll stack=loop
+kernel m 890us 895us 900us 1ms k`,
+			"data_loading 3 400, event_wait 3 390, framework 3 5, launch_latency 3 5"},
 		"work of an earlier cell, and none of this one": {thread + `
 carry 100us 400us k`,
 			"unknown 1 600, device_wait 0 100"},
@@ -175,6 +204,25 @@ kernel m 40us 50us 1100us 1200us k`,
 				t.Errorf("%s:\n got %v\nwant %v", name, got, want)
 				break
 			}
+		}
+	}
+}
+
+// The driver's own threads wait in it in every process that has used CUDA, whatever the cell does.
+func TestTheDriversThreadsAreNoUseOfTheGPU(t *testing.T) {
+	for name, want := range map[string]result.Class{
+		"cuda-EvtHandlr": result.CPUBound, "cuda00001400006": result.CPUBound, "cuda-loader": result.Unknown, "worker": result.Unknown,
+	} {
+		r := analyze(t, `
+window 0s 1s
+thread m main python known
+thread `+name+` known
+line m 0s 1
+off m 1ms 990ms 990ms sleep
+off `+name+` 1ms 990ms 990ms gpu_driver syscall=poll
+`)
+		if r.Verdict.Class != want {
+			t.Errorf("%s waits in the driver: %s, want %s: %s", name, r.Verdict.Class, want, r.Verdict.Sentence)
 		}
 	}
 }

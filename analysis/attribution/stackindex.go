@@ -2,6 +2,7 @@ package attribution
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/inferscope/inferscope/analysis/phrase"
@@ -79,7 +80,41 @@ func indexStacks(tl *timeline.Timeline, directive int32) *stackIndex {
 		x.role[id] = x.role[caller].with(roles[k])
 		x.deepest[id] = ids[k]
 	}
+	x.completeRoles(tl)
 	return x
+}
+
+// bottoms are the functions that a thread's whole stack begins with, beside the cell's own code.
+var bottoms = []string{"<module>", "_run_module_as_main", "_bootstrap", "Thread._bootstrap"}
+
+// completeRoles gives the stacks that were not read to their bottom the role that the whole ones
+// with the same deepest function have, where these agree: a wait is for what it is for however
+// much of its stack was read.
+func (x *stackIndex) completeRoles(tl *timeline.Timeline) {
+	n := timeline.StackID(tl.Stacks.Len())
+	const disagree = roleFramework + 1
+	of := make([]role, len(x.fns))
+	for id := timeline.StackID(1); id < n; id++ {
+		if x.cellLine[id] == 0 {
+			continue
+		}
+		switch fn := x.deepest[id]; of[fn] {
+		case roleNone:
+			of[fn] = x.role[id]
+		case x.role[id]:
+		default:
+			of[fn] = disagree
+		}
+	}
+	whole := make([]bool, n)
+	for id := timeline.StackID(1); id < n; id++ {
+		f, _ := tl.Stacks.Deepest(id)
+		caller := tl.Stacks.Caller(id)
+		whole[id] = x.cellLine[id] != 0 || whole[caller] || caller == 0 && slices.Contains(bottoms, tl.Names.String(f.Func))
+		if !whole[id] && x.role[id] == roleNone && of[x.deepest[id]] != disagree {
+			x.role[id] = of[x.deepest[id]]
+		}
+	}
 }
 
 // name is a function for a sentence: "load() of reader.py"; empty for what

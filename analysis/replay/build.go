@@ -165,13 +165,15 @@ func (b *builder) beganAfter(call int32, end int64) bool {
 	return nth >= 0 && int(nth) < len(list) && b.ops[list[nth]].call == call && b.ops[list[nth]].start >= end
 }
 
-// wakeups makes points where one thread of the process woke another.
+// wakeups makes points where one thread of the process woke another. Not where it only had
+// the GIL: the other would have had that at another time, and waited for somebody else or not at all.
 func (b *builder) wakeups() {
 	for id := 1; id < len(b.tl.Threads); id++ {
 		t := &b.tl.Threads[id]
 		s := &t.Sched
 		for row, waker := range s.Waker {
-			if waker == 0 || int(waker) == id || s.Wake[row]-s.Off[row] < wokenNs || b.tl.Threads[waker].PID != t.PID {
+			if waker == 0 || int(waker) == id || s.Reason[row] == timeline.ReasonGIL || s.Wake[row]-s.Off[row] < wokenNs ||
+				b.tl.Threads[waker].PID != t.PID {
 				continue
 			}
 			b.points = append(b.points, point{at: s.Wake[row], call: -1, thread: waker, kind: pointSignal},

@@ -149,7 +149,7 @@ func (b *builder) waits(p *point, since, own int64) int64 {
 		return b.queue(p, since, own)
 	case class == timeline.CallCopy:
 		// One that is done when its call returns was waited for, unless it was launched and done in between by chance.
-		if k := b.s.of[p.call]; k >= 0 && b.ops[k].end <= p.at+skewNs {
+		if k := b.s.of[p.call]; k >= 0 && (b.ops[k].end <= p.at+skewNs || b.staged(k, p.at)) {
 			return b.await(edgeWait, k, p, since, own, callNs)
 		}
 		return own
@@ -186,6 +186,14 @@ func (b *builder) waits(p *point, since, own int64) int64 {
 		}
 	}
 	return own
+}
+
+// staged says that a call moved pageable memory to the device through a buffer, and returned when
+// the last piece was on its way: it waited for all of the copy but that.
+func (b *builder) staged(k int32, returned int64) bool {
+	o := &b.ops[k]
+	return b.tl.Devices[o.device].Ops.Source[o.row] == timeline.MemoryPageable && o.end-returned <= promptNs &&
+		(returned-o.start)*10 >= (o.end-o.start)*9
 }
 
 // await adds the edge from the end of operation k to a moment. Where that moment is seen to

@@ -87,10 +87,11 @@ func (m *Model) changes(costs []Cost) []replay.Change {
 	idle, waits := false, false
 	for i := range costs {
 		c := &costs[i]
-		idle = idle || c.All || len(c.Idle) > 0
+		idle = idle || c.All || len(c.Idle) > 0 && !c.Pageable
 		waits = waits || c.Unawaited
 		if c.Pageable {
 			out[i].Transfers = m.pageable()
+			out[i].Removals = m.inside(out[i].Transfers)
 		}
 		if c.Kernels != nil {
 			out[i].Named = m.named(c.Kernels)
@@ -110,7 +111,7 @@ func (m *Model) changes(costs []Cost) []replay.Change {
 	m.a.IdlePieces(func(p attribution.IdlePiece) {
 		for i := range costs {
 			part := m.has(&costs[i], p)
-			if part <= 0 {
+			if part <= 0 || costs[i].Pageable {
 				continue
 			}
 			r := replay.Removal{Thread: p.Thread, Start: p.Start, End: p.End, Share: part}
@@ -132,6 +133,22 @@ func (m *Model) changes(costs []Cost) []replay.Change {
 			for k := range out[i].Removals {
 				out[i].Removals[k].Share = min(float64(costs[i].Ns)/float64(max(ns, 1)), 1)
 			}
+		}
+	}
+	return out
+}
+
+// inside is what threads do in some calls: of a copy with a pageable side the host moves the bytes itself,
+// to or from a buffer of the driver's, and all of that goes with it.
+func (m *Model) inside(of func(call int32) bool) []replay.Removal {
+	var out []replay.Removal
+	c := &m.tl.Calls
+	ends := make([]int64, len(m.tl.Threads))
+	for row, start := range c.Start {
+		t := c.Thread[row]
+		if start = max(start, ends[t]); of(int32(row)) && start < c.End[row] {
+			ends[t] = c.End[row]
+			out = append(out, replay.Removal{Thread: t, Start: start, End: c.End[row], Share: 1})
 		}
 	}
 	return out

@@ -123,6 +123,59 @@ end
 	}
 }
 
+// A thread that had the GIL when another wanted it is none that the other waits for: with less to do it goes on earlier.
+func TestTheGILIsNoWaitForWhoHadIt(t *testing.T) {
+	m, _ := model(t, `window 0s 1s
+source
+y = model(x)
+loop(y)
+end
+device 0 H100
+thread m main python known period=2ms
+thread timer python known period=2ms
+repeat 100 every 10ms
+line m 0s 1
+kernel m 1us 5us 10us 20us k
+line m 20us 2
+sample m 2ms python
+sample m 4ms python
+sample m 8ms python
+off timer 100us 5ms 5ms sleep
+off m 5ms 5100us 5100us gil waker=timer
+end
+`)
+	s := m.Savings([]whatif.Cost{{Idle: []result.CauseKind{result.CausePython}, Line: 2, Ns: 1000 * ms}})
+	if s[0].HighNs < 900*ms {
+		t.Errorf("%+v", s)
+	}
+}
+
+// The host moves what is not pinned itself, and its call returns when that is done, a little before the device's
+// record of it ends by its own clock: all of the call goes with the copy.
+func TestPageableCopiesTakeTheHostWithThem(t *testing.T) {
+	m, _ := model(t, `window 0s 1s
+source
+d = x.cuda()
+log(y)
+end
+device 0 H100
+thread m main python known period=2ms
+repeat 100 every 10ms
+line m 0s 1
+copy m 10us 8ms 100us 8005us HtoD pageable device 1000
+line m 8ms 2
+end
+`)
+	s := m.Savings([]whatif.Cost{{Idle: []result.CauseKind{result.CausePageableCopy}, Pageable: true, Ns: 1000 * ms}})
+	if s[0].HighNs < 790*ms || s[0].HighNs > 800*ms {
+		t.Errorf("%+v", s)
+	}
+	// That the call is the copy's own is no work of the host's, which would do as much without the copy.
+	if s := m.Sides(); s.Copies.Saving.HighNs < 780*ms || s.Host.Saving.HighNs > 220*ms {
+		t.Errorf("%+v", s)
+	}
+}
+
 // What the host does while the GPU works for it costs nothing.
 func TestHiddenWorkSavesNothing(t *testing.T) {
 	m, _ := model(t, strings.ReplaceAll(steps, "10us 4010us gemm", "10us 9990us gemm"))
