@@ -16,6 +16,7 @@ import (
 	"github.com/inferscope/inferscope/analysis/phrase"
 	"github.com/inferscope/inferscope/analysis/replay"
 	"github.com/inferscope/inferscope/analysis/result"
+	"github.com/inferscope/inferscope/analysis/scene"
 	"github.com/inferscope/inferscope/analysis/timeline"
 	"github.com/inferscope/inferscope/analysis/verdict"
 	"github.com/inferscope/inferscope/analysis/whatif"
@@ -48,6 +49,9 @@ func Analyze(tl *timeline.Timeline, in Input) *result.Result {
 	plan := coverage.Of(tl)
 	list := devices.Sum(tl, plan)
 	a.Devices(list, plan)
+	// It reads what has been found out, which nothing below changes.
+	staged := make(chan result.Scene, 1)
+	go func() { staged <- scene.Of(tl, in.Cell, a) }()
 	in.Overhead = withTracing(in.Overhead, a)
 	r := &result.Result{
 		Source:     in.Source,
@@ -85,6 +89,7 @@ func Analyze(tl *timeline.Timeline, in Input) *result.Result {
 	weigh.Sides = <-predicted
 	r.Verdict = verdict.Decide(weigh, trust, r.Findings)
 	r.WhatIf, r.Unpredicted = predictions(wall, r, model, weigh.Sides), model.Refused()
+	r.Scene = <-staged
 	r.Notes = notes(tl, r, a, plan, whole.End-tl.Window.End)
 	for i := range r.Host.Functions {
 		r.Host.Functions[i].File = phrase.File(r.Host.Functions[i].File)

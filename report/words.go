@@ -187,6 +187,10 @@ func States(s result.States) []State {
 	return list
 }
 
+// callWords are the classes of CUDA calls.
+var callWords = map[string]string{"call_launch": "launch calls", "call_copy": "copy calls", "call_sync": "waits for the GPU", "call_alloc": "allocation calls",
+	"call_module": "loading code", "call_event": "event calls", "call_init": "CUDA initialising", "call_other": "other CUDA calls"}
+
 // StateWords is what a slice's class is called: a state, reason or cause by name, or what a device did.
 func StateWords(class string) string {
 	switch class {
@@ -206,6 +210,11 @@ func StateWords(class string) string {
 		return "GPU memory sets"
 	case "unseen":
 		return "not captured"
+	case "other":
+		return "everything else"
+	}
+	if words, ok := callWords[class]; ok {
+		return words
 	}
 	for r, words := range reasonWords {
 		if timeline.Reason(r).String() == class {

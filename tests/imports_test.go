@@ -38,8 +38,8 @@ var importRules = []importRule{
 	{folder: "analysis", pure: true, own: []string{"analysis/..."}},
 	{folder: "report", pure: true, own: []string{"analysis/timeline", "analysis/result"}, tests: []string{"analysis/..."}},
 
-	// The comparisons among the samples are made by the analysis, so that their parts sum as they do for a user.
-	{folder: "report/internal/fixtures", pure: true, own: []string{"analysis/timeline", "analysis/result", "analysis/compare"}},
+	// The comparisons and the timelines among the samples are made by the analysis, so that they sum as they do for a user.
+	{folder: "report/internal/fixtures", pure: true, own: []string{"analysis", "analysis/timeline", "analysis/result", "analysis/compare"}},
 	// Reads and writes golden files for the tests of the renderers, and no other code.
 	{folder: "report/internal/golden"},
 

@@ -30,6 +30,8 @@ type Result struct {
 	// Notes are sentences about the measurement that fit nowhere else.
 	Notes   []string
 	Picture Picture
+	// Scene is the same for where a script may draw it.
+	Scene Scene
 	// Repetition is the cell's loop, for comparisons with other runs.
 	Repetition Repetition
 	// Since is what changed since the run before of the same cell; nil where there is none, or nothing beyond the noise.

@@ -7,7 +7,7 @@ import (
 
 // Comparison writes a comparison as an HTML fragment of at most MaxBytes.
 func Comparison(c *result.Comparison) []byte {
-	return fitted(func(l limits) []byte { return comparison(c, l) })
+	return fitted(MaxBytes, func(l limits) []byte { return comparison(c, l) })
 }
 
 // ComparisonDocument writes a comparison as a page of its own, for a file.

@@ -70,6 +70,15 @@ var sliceStyles = map[string]sliceStyle{
 	"copy":       {partColor["copies"], 10, true},
 	"set":        {partColor["sets"], 7, true},
 	"unseen":     {"#c6ccd3", 14, true},
+
+	"call_launch": {causeColor[result.CauseFramework], 14, false},
+	"call_copy":   {partColor["copies"], 14, false},
+	"call_sync":   {causeColor[result.CauseSyncRefill], 10, true},
+	"call_alloc":  {causeColor[result.CauseAllocator], 14, false},
+	"call_module": {causeColor[result.CauseCompile], 14, false},
+	"call_event":  {causeColor[result.CauseStreamDependency], 14, false},
+	"call_init":   {causeColor[result.CauseWarmUp], 14, false},
+	"call_other":  {unknownColor, 14, false},
 }
 
 func colorOfCause(k result.CauseKind) markup {

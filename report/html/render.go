@@ -7,6 +7,7 @@
 package html
 
 import (
+	"bytes"
 	"regexp"
 	"strconv"
 	"strings"
@@ -60,24 +61,37 @@ func (l *limits) all() []*int {
 		&l.scopes, &l.marks, &l.losses, &l.notes, &l.causes, &l.lanes, &l.kernelName, &l.kernelTitle, &l.devices, &l.kernels, &l.copies}
 }
 
-// Render writes the report of r as an HTML fragment of at most MaxBytes.
+// timelinePlace is where the script stands, right after the picture. It comes in last: the page is
+// made compact before, as no script can be.
+const timelinePlace markup = `<!--timeline-->`
+
+// Render writes the report of r as an HTML fragment of at most MaxBytes. Where scripts
+// run, the picture in it becomes an interactive timeline; without them, and after any
+// host's cleaning, the page is the same but for the two script elements.
 func Render(r *result.Result) []byte {
-	return fitted(func(l limits) []byte { return render(r, l) })
+	script := interactive(r)
+	out := fitted(MaxBytes-len(script), func(l limits) []byte { return render(r, l) })
+	if len(out)+len(script) > MaxBytes {
+		script = ""
+	}
+	return bytes.Replace(out, []byte(timelinePlace), []byte(script), 1)
 }
 
-// fitted makes a page within the first limits that make it small enough.
-func fitted(write func(limits) []byte) []byte {
+// fitted makes a page within the first limits that make it small enough: for BaseBytes as
+// long as it stays readable, for most bytes in any case.
+func fitted(most int, write func(limits) []byte) []byte {
 	l := generous
 	out := compact(write(l))
 	for ; len(out) > BaseBytes && l != l.tighter(); out = compact(write(l)) {
 		l = l.tighter()
 	}
-	for ; len(out) > MaxBytes && l != l.halved(); out = compact(write(l)) {
+	for ; len(out) > most && l != l.halved(); out = compact(write(l)) {
 		l = l.halved()
 	}
 	return out
 }
 
+// render is the page within limits.
 func render(r *result.Result, limits limits) []byte {
 	p := &page{}
 	p.raw(frame)
@@ -88,7 +102,7 @@ func render(r *result.Result, limits limits) []byte {
 	findings(p, r, limits)
 	if img, ok := picture(r, limits); ok {
 		p.heading("Over time")
-		p.raw(`<div>`, img, `</div>`)
+		p.raw(`<div>`, img, `</div>`, timelinePlace)
 	}
 	kernels(p, r, limits)
 	copies(p, r, limits)

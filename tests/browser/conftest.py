@@ -66,13 +66,24 @@ def browser() -> Iterator[playwright_api.Browser]:
 
 @pytest.fixture(scope="session")
 def modules() -> Path:
-    """``node_modules`` as package-lock.json says."""
-    folder = HERE / "node_modules"
+    """``node_modules`` of the tests."""
+    return installed(HERE)
+
+
+@pytest.fixture(scope="session")
+def tools() -> Path:
+    """The folder of the timeline's source, with what builds and checks it."""
+    return installed(ROOT / "report" / "web").parent
+
+
+def installed(project: Path) -> Path:
+    """``node_modules`` as the package-lock.json of a folder says."""
+    folder = project / "node_modules"
     if shutil.which("node") is None or shutil.which("npm") is None:
         pytest.skip("no Node.js on PATH")
-    lock, installed = HERE / "package-lock.json", folder / ".inferscope-lock"
+    lock, installed = project / "package-lock.json", folder / ".inferscope-lock"
     if not installed.exists() or installed.read_bytes() != lock.read_bytes():
-        done = subprocess.run(["npm", "ci"], cwd=HERE, capture_output=True, text=True, timeout=SECONDS, check=False)
+        done = subprocess.run(["npm", "ci"], cwd=project, capture_output=True, text=True, timeout=SECONDS, check=False)
         if done.returncode != 0:
             tail = "\n".join(done.stderr.splitlines()[-5:])
             if os.environ.get("CI") == "true":

@@ -39,6 +39,11 @@ func write(dir string) error {
 			return err
 		}
 	}
+	for _, c := range fixtures.Timelines() {
+		if err := writeAll(dir, c.Name, map[string][]byte{"html": html.Render(c.Result), "page.html": html.Document(c.Result)}); err != nil {
+			return err
+		}
+	}
 	for _, c := range fixtures.Comparisons() {
 		if err := writeAll(dir, c.Name, map[string][]byte{"html": html.Comparison(c.Comparison), "md": markdown.Comparison(c.Comparison),
 			"txt": text.Comparison(c.Comparison), "json": summary.Comparison(c.Comparison)}); err != nil {

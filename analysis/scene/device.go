@@ -1,0 +1,243 @@
+package scene
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/inferscope/inferscope/analysis/attribution"
+	"github.com/inferscope/inferscope/analysis/coverage"
+	"github.com/inferscope/inferscope/analysis/result"
+	"github.com/inferscope/inferscope/analysis/timeline"
+)
+
+// callClasses are the classes of keys by class of call.
+var callClasses = [timeline.NumCallClasses]string{timeline.CallOther: "call_other", timeline.CallLaunch: "call_launch", timeline.CallCopy: "call_copy",
+	timeline.CallSync: "call_sync", timeline.CallAlloc: "call_alloc", timeline.CallModule: "call_module", timeline.CallEvent: "call_event", timeline.CallInit: "call_init"}
+
+// opClasses are those by kind of operation.
+var opClasses = [timeline.NumOpKinds]string{timeline.OpKernel: "kernel", timeline.OpMemcpy: "copy", timeline.OpMemset: "set"}
+
+// streamKey names a stream of a device by the device's row.
+type streamKey struct {
+	device int
+	stream uint32
+}
+
+// devices are the calls, the idle time by cause, and the streams.
+func (s *stage) devices(a *attribution.Attribution) {
+	s.calls()
+	s.idle(a)
+	var line []int32
+	if len(s.tl.Devices) > 0 {
+		line = a.CallLines()
+	}
+	s.streams(line)
+}
+
+// calls has a lane for each of the threads that spent most time in calls.
+func (s *stage) calls() {
+	c := &s.tl.Calls
+	took, byThread := weights{}, make([]int64, len(s.tl.Threads))
+	for i := range c.Start {
+		took[name{class: callClasses[c.Class[i]], id: c.Name[i]}] += c.End[i] - c.Start[i]
+		byThread[c.Thread[i]] += c.End[i] - c.Start[i] + 1
+	}
+	key := s.keys.admit(s.tl, took, mostNames, "other calls")
+	var callers []timeline.ThreadID
+	for id, ns := range byThread {
+		if ns > 0 {
+			callers = append(callers, timeline.ThreadID(id))
+		}
+	}
+	slices.SortStableFunc(callers, func(x, y timeline.ThreadID) int { return cmp.Compare(byThread[y], byThread[x]) })
+	drafts := map[timeline.ThreadID]*draft{}
+	for _, id := range callers[:min(len(callers), mostCallers)] {
+		title := "CUDA calls"
+		if !s.tl.Threads[id].Main && id > 0 {
+			title += ", " + threadName(&s.tl.Threads[id])
+		}
+		drafts[id] = s.open(result.LaneCalls, cut(title), 2)
+		drafts[id].Thread = id
+	}
+	for i := range c.Start {
+		if d := drafts[c.Thread[i]]; d != nil {
+			s.add(d, c.Start[i], c.End[i], key(name{class: callClasses[c.Class[i]], id: c.Name[i]}))
+		}
+	}
+	s.callLanes = map[timeline.ThreadID]int32{}
+	for _, id := range callers[:min(len(callers), mostCallers)] {
+		s.callLanes[id] = s.keep(drafts[id])
+	}
+}
+
+// idle is the busiest device's idle time by cause and line.
+func (s *stage) idle(a *attribution.Attribution) {
+	if a.GPU == nil {
+		return
+	}
+	took := weights{}
+	a.IdlePieces(func(p attribution.IdlePiece) { took[name{class: string(p.Kind), line: p.Line}] += p.End - p.Start })
+	for _, n := range took.largest(mostLines) {
+		s.keys.of(n, "")
+	}
+	d := s.open(result.LaneIdle, "GPU idle", 3)
+	d.Device = a.GPU.Index
+	unseen := s.unseen()
+	a.IdlePieces(func(p attribution.IdlePiece) {
+		unseen.until(p.Start, func(g timeline.Interval, key int32) { s.add(d, g.Start, g.End, key) })
+		key, ok := s.keys.number[name{class: string(p.Kind), line: p.Line}]
+		if !ok {
+			key = s.keys.of(name{class: string(p.Kind)}, "")
+		}
+		s.add(d, p.Start, p.End, key)
+	})
+	unseen.until(s.tl.Extent.End, func(g timeline.Interval, key int32) { s.add(d, g.Start, g.End, key) })
+	s.keep(d)
+}
+
+// gaps are the stretches in which devices were not captured.
+type gaps struct {
+	list []timeline.Interval
+	key  int32
+}
+
+func (s *stage) unseen() *gaps {
+	list := coverage.Unseen(s.tl)
+	if len(list) == 0 {
+		return &gaps{}
+	}
+	if last := &list[len(list)-1]; last.End == s.tl.Window.End {
+		last.End = s.tl.Extent.End // nothing that follows the cell was seen either
+	}
+	return &gaps{list, s.keys.of(name{class: "unseen"}, "")}
+}
+
+// until gives the stretches that begin before a time, each once.
+func (g *gaps) until(t int64, each func(timeline.Interval, int32)) {
+	for len(g.list) > 0 && g.list[0].Start <= t {
+		each(g.list[0], g.key)
+		g.list = g.list[1:]
+	}
+}
+
+// streams are the busiest of each device, by number. line is that of each row of the calls.
+func (s *stage) streams(line []int32) {
+	s.opLanes = map[streamKey]int32{}
+	took := weights{}
+	of := func(ops *timeline.Ops, row int) name {
+		n := name{class: opClasses[ops.Kind[row]], id: ops.Name[row]}
+		if ops.Kind[row] != timeline.OpKernel {
+			n.id = timeline.NameID(ops.Copy[row])<<16 | timeline.NameID(ops.Source[row])<<8 | timeline.NameID(ops.Target[row])
+		}
+		if call := ops.Call[row]; call >= 0 {
+			n.line = line[call]
+		}
+		return n
+	}
+	shown := s.tl.Devices[:min(len(s.tl.Devices), mostDevices)]
+	for i := range shown {
+		ops := &shown[i].Ops
+		for row := range ops.Start {
+			took[of(ops, row)] += ops.End[row] - ops.Start[row]
+		}
+	}
+	for _, n := range took.largest(mostKernels) {
+		text := ""
+		switch n.class {
+		case "kernel":
+			text = label(s.tl, n.id)
+		case "copy":
+			text = fmt.Sprintf("%s, %s to %s", timeline.CopyKind(n.id>>16), timeline.MemoryKind(n.id>>8), timeline.MemoryKind(n.id))
+		case "set":
+			text = "set of memory"
+		}
+		s.keys.of(n, text)
+	}
+	rest := [timeline.NumOpKinds]string{"other kernels", "other copies", "other sets"}
+	for i := range shown {
+		d := &shown[i]
+		busiest := busiestStreams(&d.Ops)
+		drafts := make(map[uint32]*draft, len(busiest))
+		missing := make(map[uint32]*gaps, len(busiest))
+		for _, stream := range busiest {
+			title := fmt.Sprintf("stream %d", stream)
+			if len(s.tl.Devices) > 1 {
+				title = fmt.Sprintf("GPU %d, stream %d", d.Index, stream)
+			}
+			drafts[stream], missing[stream] = s.open(result.LaneStream, title, 4), s.unseen()
+			drafts[stream].Device, drafts[stream].Stream = d.Index, stream
+		}
+		for row := range d.Ops.Start {
+			to := drafts[d.Ops.Stream[row]]
+			if to == nil {
+				continue
+			}
+			start := d.Ops.Start[row]
+			missing[d.Ops.Stream[row]].until(start, func(g timeline.Interval, key int32) { s.add(to, g.Start, g.End, key) })
+			n := of(&d.Ops, row)
+			key, ok := s.keys.number[n]
+			if !ok {
+				key = s.keys.of(name{class: n.class, id: restID}, rest[d.Ops.Kind[row]])
+			}
+			s.add(to, start, d.Ops.End[row], key)
+		}
+		for _, stream := range busiest {
+			missing[stream].until(s.tl.Extent.End, func(g timeline.Interval, key int32) { s.add(drafts[stream], g.Start, g.End, key) })
+			s.opLanes[streamKey{i, stream}] = s.keep(drafts[stream])
+		}
+	}
+}
+
+// busiestStreams are the streams with the most time, by number.
+func busiestStreams(ops *timeline.Ops) []uint32 {
+	sums := map[uint32]int64{}
+	for row, stream := range ops.Stream {
+		sums[stream] += ops.End[row] - ops.Start[row]
+	}
+	out := make([]uint32, 0, len(sums))
+	for stream := range sums {
+		out = append(out, stream)
+	}
+	slices.SortFunc(out, func(x, y uint32) int { return cmp.Or(cmp.Compare(sums[y], sums[x]), cmp.Compare(x, y)) })
+	out = out[:min(len(out), mostStreams)]
+	slices.Sort(out)
+	return out
+}
+
+// arrows lead to the longest operation of each of many equal pieces of the window.
+func (s *stage) arrows() []result.SceneArrow {
+	type best struct {
+		ns  int64
+		row int
+		of  int
+	}
+	longest := make([]best, mostArrows)
+	w := s.tl.Extent
+	for i := range s.tl.Devices[:min(len(s.tl.Devices), mostDevices)] {
+		ops := &s.tl.Devices[i].Ops
+		for row, start := range ops.Start {
+			if ops.Call[row] < 0 || start < w.Start || start >= w.End {
+				continue
+			}
+			piece := int(float64(start-w.Start) / float64(s.window) * mostArrows)
+			if b := &longest[min(piece, mostArrows-1)]; ops.End[row]-start+1 > b.ns {
+				*b = best{ops.End[row] - start + 1, row, i}
+			}
+		}
+	}
+	out := []result.SceneArrow{}
+	for _, b := range longest {
+		if b.ns == 0 {
+			continue
+		}
+		ops := &s.tl.Devices[b.of].Ops
+		call := ops.Call[b.row]
+		to, ok := s.opLanes[streamKey{b.of, ops.Stream[b.row]}]
+		from, known := s.callLanes[s.tl.Calls.Thread[call]]
+		if ok && known && to >= 0 && from >= 0 {
+			out = append(out, result.SceneArrow{FromLane: from, ToLane: to, From: max(0, s.tl.Calls.Start[call]-w.Start), To: ops.Start[b.row] - w.Start})
+		}
+	}
+	return out
+}

@@ -1,0 +1,189 @@
+package scene
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/inferscope/inferscope/analysis/attribution"
+	"github.com/inferscope/inferscope/analysis/phrase"
+	"github.com/inferscope/inferscope/analysis/result"
+	"github.com/inferscope/inferscope/analysis/timeline"
+)
+
+// lines is what the cell's thread executed.
+func (s *stage) lines(cell result.Cell) {
+	if s.tl.Main() == 0 {
+		return
+	}
+	rows := &s.tl.Threads[s.tl.Main()].Lines
+	directive := attribution.DirectiveLine(cell.Lines)
+	end := func(i int) int64 {
+		if i+1 < rows.Len() {
+			return rows.Time[i+1]
+		}
+		return s.tl.Window.End
+	}
+	took := weights{}
+	for i, line := range rows.Line {
+		if line > 0 && line != directive {
+			took[name{class: "line", line: line}] += end(i) - rows.Time[i]
+		}
+	}
+	for _, n := range took.largest(mostLines) {
+		text := ""
+		if int(n.line) <= len(cell.Lines) {
+			text = phrase.Code(cell.Lines[n.line-1])
+		}
+		s.keys.of(n, text)
+	}
+	d := s.open(result.LaneLines, "lines", 4)
+	for i, line := range rows.Line {
+		if line <= 0 || line == directive {
+			continue
+		}
+		key, ok := s.keys.number[name{class: "line", line: line}]
+		if !ok {
+			key = s.keys.of(name{class: "line", id: restID}, "other lines")
+		}
+		s.add(d, rows.Time[i], end(i), key)
+	}
+	s.keep(d)
+}
+
+// span is an interval with a key, for what comes from several threads.
+type span struct {
+	start, end int64
+	key        int32
+}
+
+// gather puts what n tracks hold, each sorted, into a lane in order of time.
+func (s *stage) gather(d *draft, list []span) {
+	slices.SortStableFunc(list, func(a, b span) int { return cmp.Compare(a.start, b.start) })
+	for _, x := range list {
+		s.add(d, x.start, x.end, x.key)
+	}
+	s.keep(d)
+}
+
+// scopes has a lane for each depth, of all threads together.
+func (s *stage) scopes() {
+	took := weights{}
+	for id := 1; id < len(s.tl.Threads); id++ {
+		t := &s.tl.Threads[id].Scopes
+		for i := range t.Start {
+			took[name{class: "scope", id: t.Name[i]}] += t.End[i] - t.Start[i]
+		}
+	}
+	key := s.keys.admit(s.tl, took, mostNames, "other scopes")
+	for depth := range uint16(mostScopes) {
+		title := "scopes"
+		if depth > 0 {
+			title = fmt.Sprintf("scopes, depth %d", depth+1)
+		}
+		var list []span
+		for id := 1; id < len(s.tl.Threads); id++ {
+			t := &s.tl.Threads[id].Scopes
+			for i := range t.Start {
+				if t.Depth[i] == depth {
+					list = append(list, span{t.Start[i], t.End[i], key(name{class: "scope", id: t.Name[i]})})
+				}
+			}
+		}
+		s.gather(s.open(result.LaneScopes, title, 2), list)
+	}
+}
+
+// marks are instants: intervals without length.
+func (s *stage) marks() {
+	seen := weights{}
+	for id := 1; id < len(s.tl.Threads); id++ {
+		for _, n := range s.tl.Threads[id].Marks.Name {
+			seen[name{class: "mark", id: n}]++
+		}
+	}
+	key := s.keys.admit(s.tl, seen, mostNames, "other marks")
+	var list []span
+	for id := 1; id < len(s.tl.Threads); id++ {
+		m := &s.tl.Threads[id].Marks
+		for i, at := range m.Time {
+			list = append(list, span{at, at, key(name{class: "mark", id: m.Name[i]})})
+		}
+	}
+	s.gather(s.open(result.LaneMarks, "marks", 1), list)
+}
+
+// collections are the garbage collector's runs.
+func (s *stage) collections() {
+	var list []span
+	for id := 1; id < len(s.tl.Threads); id++ {
+		gc := &s.tl.Threads[id].GC
+		for i := range gc.Start {
+			generation := timeline.NameID(gc.Generation[i])
+			list = append(list, span{gc.Start[i], gc.End[i], s.keys.of(name{class: "gc", id: generation}, "generation "+strconv.Itoa(int(generation)))})
+		}
+	}
+	s.gather(s.open(result.LaneGC, "garbage collection", 1), list)
+}
+
+// threads are the main thread and the busiest others, with what the scheduler says of them.
+func (s *stage) threads() {
+	type busy struct {
+		id timeline.ThreadID
+		ns int64
+	}
+	var list []busy
+	own := attribution.OwnThreads(s.tl)
+	for id := 1; id < len(s.tl.Threads); id++ {
+		sched := &s.tl.Threads[id].Sched
+		ran := sched.Known.Ns()
+		if own[id] || ran <= 0 {
+			continue
+		}
+		for i := range sched.Off {
+			ran -= sched.On[i] - sched.Off[i]
+		}
+		if s.tl.Threads[id].Main {
+			ran = s.window + 1 // the first
+		}
+		list = append(list, busy{timeline.ThreadID(id), ran})
+	}
+	slices.SortStableFunc(list, func(x, y busy) int { return cmp.Compare(y.ns, x.ns) })
+	running, runnable := s.keys.of(name{class: "running"}, ""), s.keys.of(name{class: "runnable"}, "")
+	var blocked [timeline.NumReasons]int32
+	for r := range blocked {
+		blocked[r] = s.keys.of(name{class: timeline.Reason(r).String()}, "")
+	}
+	for i, b := range list[:min(len(list), mostThreads)] {
+		t := &s.tl.Threads[b.id]
+		share := 1
+		if i == 0 {
+			share = 4
+		}
+		d := s.open(result.LaneThread, threadName(t), share)
+		d.Thread = b.id
+		at := t.Sched.Known.Start
+		put := func(start, end int64, key int32) {
+			if end > start {
+				s.add(d, start, end, key)
+			}
+		}
+		for i := range t.Sched.Off {
+			put(at, t.Sched.Off[i], running)
+			put(t.Sched.Off[i], t.Sched.Wake[i], blocked[t.Sched.Reason[i]])
+			put(t.Sched.Wake[i], t.Sched.On[i], runnable)
+			at = t.Sched.On[i]
+		}
+		put(at, t.Sched.Known.End, running)
+		s.keep(d)
+	}
+}
+
+// threadName is a thread's name as a lane's.
+func threadName(t *timeline.Thread) string {
+	if n := phrase.Code(t.Name); n != "" {
+		return n
+	}
+	return fmt.Sprintf("thread %d", t.TID)
+}

@@ -1,0 +1,124 @@
+// The report around the timeline: its findings and its lines light up their evidence.
+
+import type { Timeline } from "./timeline.ts";
+import { duration, plural } from "./format.ts";
+import { element } from "./panel.ts";
+
+/** What a thing of the page that is clicked leads to. */
+interface Source {
+  /** The element that takes the button. */
+  at: HTMLElement;
+  what: string;
+  line: number;
+  spans: [number, number][];
+}
+
+/**
+ * Puts a button on each finding and each line of `report` of which there is something to see. The base has no
+ * attributes for this, for the hosts that clean it drop them: findings are the first ordered list, lines are
+ * the rows of the table after its heading.
+ */
+export function link(t: Timeline, report: Element): () => void {
+  const buttons: HTMLButtonElement[] = [];
+  let lit: HTMLButtonElement | null = null;
+  const off = () => {
+    lit?.setAttribute("aria-pressed", "false");
+    if (lit) lit.style.fontWeight = "";
+    lit = null;
+  };
+  for (const source of [...findings(t, report), ...lines(t, report)]) {
+    const evidence = evidenceOf(t, source);
+    if (!evidence) continue;
+    const button = element("button", "", "▸ show");
+    button.setAttribute("aria-label", `Show ${source.what} on the timeline`);
+    button.setAttribute("aria-pressed", "false");
+    button.title = button.getAttribute("aria-label") ?? "";
+    button.style.cssText = "font:inherit;font-size:12px;color:inherit;background:none;border:1px solid #8888;border-radius:4px;padding:0 6px;margin:0 0 0 6px;cursor:pointer;min-height:24px";
+    button.onclick = () => {
+      const again = lit === button;
+      off();
+      if (again) return t.light([], null, "Evidence cleared");
+      lit = button;
+      button.setAttribute("aria-pressed", "true");
+      button.style.fontWeight = "600";
+      show(t, source.what, evidence);
+    };
+    source.at.append(button);
+    buttons.push(button);
+  }
+  t.host.addEventListener("cleared", off);
+  return () => {
+    t.host.removeEventListener("cleared", off);
+    for (const b of buttons) b.remove();
+  };
+}
+
+interface Evidence {
+  spans: [number, number][];
+  bright: Uint8Array;
+  row: number;
+}
+
+/** Where on the timeline a source is: its spans, and whatever belongs to its line. */
+function evidenceOf(t: Timeline, source: Source): Evidence | null {
+  const bright = new Uint8Array(t.scene.keys.length);
+  let any = source.spans.length > 0;
+  t.scene.keys.forEach((k, i) => {
+    if (source.line > 0 && k.line === source.line) {
+      bright[i] = 1;
+      any = true;
+    }
+  });
+  if (!any) return null;
+  return { spans: source.spans, bright, row: t.rows.findIndex((r) => r.line > 0 && r.line === source.line) };
+}
+
+function show(t: Timeline, what: string, evidence: Evidence): void {
+  const { spans, bright, row } = evidence;
+  if (row >= 0) t.over.row = row;
+  t.over.item = -1;
+  if (spans.length) {
+    const from = Math.min(...spans.map((s) => s[0]));
+    const to = Math.max(...spans.map((s) => s[1]));
+    const margin = (to - from) * 0.08;
+    t.view.show(from - margin, to + margin);
+  } else t.view.fit();
+  const some = bright.some((b) => b > 0);
+  const ns = spans.reduce((n, s) => n + s[1] - s[0], 0);
+  t.light(spans, some ? bright : null, `${what} is lit up${spans.length ? ` in ${plural(spans.length, "place")} of ${duration(ns)}` : ""}`);
+  const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  t.host.scrollIntoView({ block: "nearest", behavior: still ? "auto" : "smooth" });
+}
+
+function findings(t: Timeline, report: Element): Source[] {
+  const out: Source[] = [];
+  report.querySelectorAll<HTMLElement>(":scope > ol > li").forEach((li, i) => {
+    const f = t.config.findings[i];
+    const title = li.querySelector("strong");
+    if (!f || !title) return;
+    const spans = (f.spans ?? []).map(([, from, to]): [number, number] => [from, to]);
+    out.push({ at: title.parentElement === li ? wrap(title) : li, what: `the evidence of “${title.textContent ?? ""}”`, line: f.line, spans });
+  });
+  return out;
+}
+
+/** A place for a button right after an element. */
+function wrap(after: Element): HTMLElement {
+  const span = element("span");
+  after.after(span);
+  return span;
+}
+
+function lines(t: Timeline, report: Element): Source[] {
+  const out: Source[] = [];
+  const heading = [...report.querySelectorAll(":scope > h5")].find((h) => h.textContent?.endsWith("line by line"));
+  const table = heading?.nextElementSibling;
+  const most = new Set(t.rows.map((r) => r.line).filter((n) => n > 0));
+  table?.querySelectorAll<HTMLTableRowElement>(":scope > tbody > tr").forEach((tr) => {
+    const n = Number(tr.cells[0]?.textContent);
+    const cell = tr.cells[3];
+    if (!(n > 0) || !cell || !most.has(n)) return;
+    out.push({ at: cell, what: `line ${n}`, line: n, spans: [] });
+  });
+  return out;
+}
