@@ -38,12 +38,16 @@ func (s *stage) devices(a *attribution.Attribution) {
 // calls has a lane for each of the threads that spent most time in calls.
 func (s *stage) calls() {
 	c := &s.tl.Calls
+	var class [timeline.NumCallClasses]class
+	for i := range class {
+		class[i] = s.keys.class(callClasses[i])
+	}
 	took, byThread := weights{}, make([]int64, len(s.tl.Threads))
 	for i := range c.Start {
-		took[name{class: callClasses[c.Class[i]], id: c.Name[i]}] += c.End[i] - c.Start[i]
+		took[name{class: class[c.Class[i]], id: c.Name[i]}] += c.End[i] - c.Start[i]
 		byThread[c.Thread[i]] += c.End[i] - c.Start[i] + 1
 	}
-	key := s.keys.admit(s.tl, took, mostNames, "other calls")
+	s.keys.admit(took, mostNames, s.label)
 	var callers []timeline.ThreadID
 	for id, ns := range byThread {
 		if ns > 0 {
@@ -62,7 +66,7 @@ func (s *stage) calls() {
 	}
 	for i := range c.Start {
 		if d := drafts[c.Thread[i]]; d != nil {
-			s.add(d, c.Start[i], c.End[i], key(name{class: callClasses[c.Class[i]], id: c.Name[i]}))
+			s.add(d, c.Start[i], c.End[i], s.keys.find(name{class: class[c.Class[i]], id: c.Name[i]}))
 		}
 	}
 	s.callLanes = map[timeline.ThreadID]int32{}
@@ -76,21 +80,15 @@ func (s *stage) idle(a *attribution.Attribution) {
 	if a.GPU == nil {
 		return
 	}
-	took := weights{}
-	a.IdlePieces(func(p attribution.IdlePiece) { took[name{class: string(p.Kind), line: p.Line}] += p.End - p.Start })
-	for _, n := range took.largest(mostLines) {
-		s.keys.of(n, "")
+	for _, c := range a.GPU.Idle.Causes[:min(len(a.GPU.Idle.Causes), mostLines)] {
+		s.keys.of(name{class: s.keys.class(string(c.Kind)), line: c.Line.Number}, "")
 	}
 	d := s.open(result.LaneIdle, "GPU idle", 3)
 	d.Device = a.GPU.Index
 	unseen := s.unseen()
 	a.IdlePieces(func(p attribution.IdlePiece) {
 		unseen.until(p.Start, func(g timeline.Interval, key int32) { s.add(d, g.Start, g.End, key) })
-		key, ok := s.keys.number[name{class: string(p.Kind), line: p.Line}]
-		if !ok {
-			key = s.keys.of(name{class: string(p.Kind)}, "")
-		}
-		s.add(d, p.Start, p.End, key)
+		s.add(d, p.Start, p.End, s.keys.find(name{class: s.keys.class(string(p.Kind)), line: p.Line}))
 	})
 	unseen.until(s.tl.Extent.End, func(g timeline.Interval, key int32) { s.add(d, g.Start, g.End, key) })
 	s.keep(d)
@@ -110,7 +108,7 @@ func (s *stage) unseen() *gaps {
 	if last := &list[len(list)-1]; last.End == s.tl.Window.End {
 		last.End = s.tl.Extent.End // nothing that follows the cell was seen either
 	}
-	return &gaps{list, s.keys.of(name{class: "unseen"}, "")}
+	return &gaps{list, s.keys.of(name{class: s.keys.class("unseen")}, "")}
 }
 
 // until gives the stretches that begin before a time, each once.
@@ -125,8 +123,12 @@ func (g *gaps) until(t int64, each func(timeline.Interval, int32)) {
 func (s *stage) streams(line []int32) {
 	s.opLanes = map[streamKey]int32{}
 	took := weights{}
+	var class [timeline.NumOpKinds]class
+	for i := range class {
+		class[i] = s.keys.class(opClasses[i])
+	}
 	of := func(ops *timeline.Ops, row int) name {
-		n := name{class: opClasses[ops.Kind[row]], id: ops.Name[row]}
+		n := name{class: class[ops.Kind[row]], id: ops.Name[row]}
 		if ops.Kind[row] != timeline.OpKernel {
 			n.id = timeline.NameID(ops.Copy[row])<<16 | timeline.NameID(ops.Source[row])<<8 | timeline.NameID(ops.Target[row])
 		}
@@ -142,19 +144,15 @@ func (s *stage) streams(line []int32) {
 			took[of(ops, row)] += ops.End[row] - ops.Start[row]
 		}
 	}
-	for _, n := range took.largest(mostKernels) {
-		text := ""
+	s.keys.admit(took, mostKernels, func(n name) string {
 		switch n.class {
-		case "kernel":
-			text = label(s.tl, n.id)
-		case "copy":
-			text = fmt.Sprintf("%s, %s to %s", timeline.CopyKind(n.id>>16), timeline.MemoryKind(n.id>>8), timeline.MemoryKind(n.id))
-		case "set":
-			text = "set of memory"
+		case class[timeline.OpKernel]:
+			return s.label(n)
+		case class[timeline.OpMemcpy]:
+			return fmt.Sprintf("%s, %s to %s", timeline.CopyKind(n.id>>16), timeline.MemoryKind(n.id>>8), timeline.MemoryKind(n.id))
 		}
-		s.keys.of(n, text)
-	}
-	rest := [timeline.NumOpKinds]string{"other kernels", "other copies", "other sets"}
+		return "memory sets"
+	})
 	for i := range shown {
 		d := &shown[i]
 		busiest := busiestStreams(&d.Ops)
@@ -175,12 +173,7 @@ func (s *stage) streams(line []int32) {
 			}
 			start := d.Ops.Start[row]
 			missing[d.Ops.Stream[row]].until(start, func(g timeline.Interval, key int32) { s.add(to, g.Start, g.End, key) })
-			n := of(&d.Ops, row)
-			key, ok := s.keys.number[n]
-			if !ok {
-				key = s.keys.of(name{class: n.class, id: restID}, rest[d.Ops.Kind[row]])
-			}
-			s.add(to, start, d.Ops.End[row], key)
+			s.add(to, start, d.Ops.End[row], s.keys.find(of(&d.Ops, row)))
 		}
 		for _, stream := range busiest {
 			missing[stream].until(s.tl.Extent.End, func(g timeline.Interval, key int32) { s.add(drafts[stream], g.Start, g.End, key) })

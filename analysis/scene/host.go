@@ -25,29 +25,23 @@ func (s *stage) lines(cell result.Cell) {
 		}
 		return s.tl.Window.End
 	}
-	took := weights{}
+	took, of := weights{}, s.keys.class("line")
 	for i, line := range rows.Line {
 		if line > 0 && line != directive {
-			took[name{class: "line", line: line}] += end(i) - rows.Time[i]
+			took[name{class: of, line: line}] += end(i) - rows.Time[i]
 		}
 	}
-	for _, n := range took.largest(mostLines) {
-		text := ""
-		if int(n.line) <= len(cell.Lines) {
-			text = phrase.Code(cell.Lines[n.line-1])
+	s.keys.admit(took, mostLines, func(n name) string {
+		if int(n.line) > len(cell.Lines) {
+			return ""
 		}
-		s.keys.of(n, text)
-	}
+		return phrase.Code(cell.Lines[n.line-1])
+	})
 	d := s.open(result.LaneLines, "lines", 4)
 	for i, line := range rows.Line {
-		if line <= 0 || line == directive {
-			continue
+		if line > 0 && line != directive {
+			s.add(d, rows.Time[i], end(i), s.keys.find(name{class: of, line: line}))
 		}
-		key, ok := s.keys.number[name{class: "line", line: line}]
-		if !ok {
-			key = s.keys.of(name{class: "line", id: restID}, "other lines")
-		}
-		s.add(d, rows.Time[i], end(i), key)
 	}
 	s.keep(d)
 }
@@ -69,14 +63,14 @@ func (s *stage) gather(d *draft, list []span) {
 
 // scopes has a lane for each depth, of all threads together.
 func (s *stage) scopes() {
-	took := weights{}
+	took, of := weights{}, s.keys.class("scope")
 	for id := 1; id < len(s.tl.Threads); id++ {
 		t := &s.tl.Threads[id].Scopes
 		for i := range t.Start {
-			took[name{class: "scope", id: t.Name[i]}] += t.End[i] - t.Start[i]
+			took[name{class: of, id: t.Name[i]}] += t.End[i] - t.Start[i]
 		}
 	}
-	key := s.keys.admit(s.tl, took, mostNames, "other scopes")
+	s.keys.admit(took, mostNames, s.label)
 	for depth := range uint16(mostScopes) {
 		title := "scopes"
 		if depth > 0 {
@@ -87,7 +81,7 @@ func (s *stage) scopes() {
 			t := &s.tl.Threads[id].Scopes
 			for i := range t.Start {
 				if t.Depth[i] == depth {
-					list = append(list, span{t.Start[i], t.End[i], key(name{class: "scope", id: t.Name[i]})})
+					list = append(list, span{t.Start[i], t.End[i], s.keys.find(name{class: of, id: t.Name[i]})})
 				}
 			}
 		}
@@ -97,18 +91,18 @@ func (s *stage) scopes() {
 
 // marks are instants: intervals without length.
 func (s *stage) marks() {
-	seen := weights{}
+	seen, of := weights{}, s.keys.class("mark")
 	for id := 1; id < len(s.tl.Threads); id++ {
 		for _, n := range s.tl.Threads[id].Marks.Name {
-			seen[name{class: "mark", id: n}]++
+			seen[name{class: of, id: n}]++
 		}
 	}
-	key := s.keys.admit(s.tl, seen, mostNames, "other marks")
+	s.keys.admit(seen, mostNames, s.label)
 	var list []span
 	for id := 1; id < len(s.tl.Threads); id++ {
 		m := &s.tl.Threads[id].Marks
 		for i, at := range m.Time {
-			list = append(list, span{at, at, key(name{class: "mark", id: m.Name[i]})})
+			list = append(list, span{at, at, s.keys.find(name{class: of, id: m.Name[i]})})
 		}
 	}
 	s.gather(s.open(result.LaneMarks, "marks", 1), list)
@@ -117,11 +111,12 @@ func (s *stage) marks() {
 // collections are the garbage collector's runs.
 func (s *stage) collections() {
 	var list []span
+	class := s.keys.class("gc")
 	for id := 1; id < len(s.tl.Threads); id++ {
 		gc := &s.tl.Threads[id].GC
 		for i := range gc.Start {
-			generation := timeline.NameID(gc.Generation[i])
-			list = append(list, span{gc.Start[i], gc.End[i], s.keys.of(name{class: "gc", id: generation}, "generation "+strconv.Itoa(int(generation)))})
+			of := name{class: class, id: timeline.NameID(gc.Generation[i]) + 1}
+			list = append(list, span{gc.Start[i], gc.End[i], s.keys.of(of, "generation "+strconv.Itoa(int(gc.Generation[i])))})
 		}
 	}
 	s.gather(s.open(result.LaneGC, "garbage collection", 1), list)
@@ -150,10 +145,10 @@ func (s *stage) threads() {
 		list = append(list, busy{timeline.ThreadID(id), ran})
 	}
 	slices.SortStableFunc(list, func(x, y busy) int { return cmp.Compare(y.ns, x.ns) })
-	running, runnable := s.keys.of(name{class: "running"}, ""), s.keys.of(name{class: "runnable"}, "")
+	running, runnable := s.keys.of(name{class: s.keys.class("running")}, ""), s.keys.of(name{class: s.keys.class("runnable")}, "")
 	var blocked [timeline.NumReasons]int32
 	for r := range blocked {
-		blocked[r] = s.keys.of(name{class: timeline.Reason(r).String()}, "")
+		blocked[r] = s.keys.of(name{class: s.keys.class(timeline.Reason(r).String())}, "")
 	}
 	for i, b := range list[:min(len(list), mostThreads)] {
 		t := &s.tl.Threads[b.id]

@@ -17,22 +17,42 @@ const (
 	mostLines   = 200 // of the cell's lines, and of causes of idle time
 )
 
-// name is a key before it has a number. The class tells what the other two mean.
+// name is a key before it has a number. The class tells what the other two mean; with
+// neither, it is the rest of its class: all that has no key of its own.
 type name struct {
-	class string
+	class class
 	id    timeline.NameID
 	line  int32
 }
 
+// class is an index into keys.classes: names are looked up once an interval, and text is slow to hash.
+type class uint32
+
+// restLabels are what the rest of a class is called, where the class alone would not say it.
+var restLabels = map[string]string{"line": "other lines", "scope": "other scopes", "mark": "other marks",
+	"kernel": "other kernels", "copy": "other copies", "set": "memory sets"}
+
 // keys numbers names in the order in which they are asked for.
 type keys struct {
-	list   []result.SceneKey
-	number map[name]int32
-	bytes  int // of the labels
+	list    []result.SceneKey
+	number  map[name]int32
+	rest    []int32 // by key, that of the rest of its class
+	bytes   int     // of the labels
+	classes []string
 }
 
 func newKeys() *keys {
-	return &keys{list: []result.SceneKey{{Class: "other"}}, number: map[name]int32{}}
+	return &keys{list: []result.SceneKey{{Class: "other"}}, number: map[name]int32{}, rest: []int32{otherKey}}
+}
+
+// class is the number of a class. There are few: those of this package, states and causes.
+func (k *keys) class(text string) class {
+	at := slices.Index(k.classes, text)
+	if at < 0 {
+		at = len(k.classes)
+		k.classes = append(k.classes, text)
+	}
+	return class(at)
 }
 
 // of is the number of a name, made with that label when it is new.
@@ -40,14 +60,29 @@ func (k *keys) of(n name, label string) int32 {
 	if at, ok := k.number[n]; ok {
 		return at
 	}
+	rest := name{class: n.class}
+	if n != rest {
+		k.of(rest, "")
+	} else if label == "" {
+		label = restLabels[k.classes[n.class]]
+	}
 	at := int32(len(k.list))
 	k.number[n] = at
 	if r := []rune(label); k.bytes > mostBytes && len(r) > fewLetters {
 		label = string(r[:fewLetters]) + "…"
 	}
 	k.bytes += len(label)
-	k.list = append(k.list, result.SceneKey{Class: n.class, Label: label, Line: n.line})
+	k.list = append(k.list, result.SceneKey{Class: k.classes[n.class], Label: label, Line: n.line})
+	k.rest = append(k.rest, k.number[rest])
 	return at
+}
+
+// find is the number of a name that has one, else of the rest of its class.
+func (k *keys) find(n name) int32 {
+	if at, ok := k.number[n]; ok {
+		return at
+	}
+	return k.of(name{class: n.class}, "")
 }
 
 // weights counts how much there is of each name, and gives the largest their keys.
@@ -65,31 +100,21 @@ func (w weights) largest(n int) []name {
 	return out[:min(len(out), n)]
 }
 
-// admit gives keys to the n largest of w, and returns the key of any name: its own,
-// or the one that all the others of its class share.
-func (k *keys) admit(tl *timeline.Timeline, w weights, n int, rest string) func(name) int32 {
+// admit gives keys to the n largest of w, with what label says of each.
+func (k *keys) admit(w weights, n int, label func(name) string) {
 	for _, of := range w.largest(n) {
-		k.of(of, label(tl, of.id))
-	}
-	return func(of name) int32 {
-		if at, ok := k.number[of]; ok {
-			return at
-		}
-		return k.of(name{class: of.class, id: restID}, rest)
+		k.of(of, label(of))
 	}
 }
 
-// restID is no name of a timeline: the key of names without one has it.
-const restID = ^timeline.NameID(0)
-
 // label is a name as a report may hold it.
-func label(tl *timeline.Timeline, id timeline.NameID) string { return cut(tl.Names.String(id)) }
+func (s *stage) label(n name) string { return cut(s.tl.Names.String(n.id)) }
 
 // mostLabel is the length of a label in characters. Once all of them have
 // mostBytes, others have few letters.
 const (
 	mostLabel  = 96
-	mostBytes  = 40_000
+	mostBytes  = 24_000
 	fewLetters = 12
 )
 

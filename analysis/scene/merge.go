@@ -8,7 +8,7 @@ import (
 	"github.com/inferscope/inferscope/analysis/result"
 )
 
-// mostParts is how many keys an item tells apart; the rest of it goes to otherKey.
+// mostParts is how many keys an item tells apart.
 const mostParts = 6
 
 // otherKey is the key of what found no room for its own.
@@ -24,10 +24,13 @@ const finest = 1 << 20
 // item. When the limit is reached, cells double and what was kept is merged again.
 type lane struct {
 	window int64 // length in ns
+	keys   *keys
 	limit  int   // of weight
 	cell   int64 // 0 while nothing is merged
 	items  []item
+	// weight is that of all items but the last, which may still grow; last is the cell that that begins in.
 	weight int
+	last   int64
 }
 
 // item is a SceneItem while it may still grow.
@@ -38,15 +41,23 @@ type item struct {
 	merged     bool
 }
 
-func newLane(window int64, limit int) *lane { return &lane{window: max(window, 1), limit: limit} }
+func newLane(window int64, limit int, k *keys) *lane {
+	return &lane{window: max(window, 1), limit: limit, keys: k}
+}
 
 // add takes an interval of [0, window], whose start must not be before that of the one before it.
 func (l *lane) add(start, end int64, key int32) {
 	start = min(max(start, 0), l.window)
 	end = min(max(end, start), l.window)
-	var x item
-	x.start, x.end, x.n = start, end, 1
-	x.parts[0] = result.ScenePart{Key: key, Ns: end - start, Count: 1}
+	part := result.ScenePart{Key: key, Ns: end - start, Count: 1}
+	if n := len(l.items); n > 0 && end-start < l.cell && start/l.cell == l.last && l.short(&l.items[n-1]) {
+		x := &l.items[n-1]
+		x.end, x.merged = max(x.end, end), true
+		x.put(part, l.keys)
+		return
+	}
+	x := item{start: start, end: end, n: 1}
+	x.parts[0] = part
 	l.push(x)
 	for l.weight > l.limit && l.coarsen() {
 	}
@@ -54,20 +65,29 @@ func (l *lane) add(start, end int64, key int32) {
 
 // push puts an item at the end, merged with the last one where the cells say so.
 func (l *lane) push(x item) {
-	if n := len(l.items); n > 0 && l.cell > 0 {
+	if n := len(l.items); n > 0 {
 		last := &l.items[n-1]
-		if l.short(last) && l.short(&x) && last.start/l.cell == x.start/l.cell {
-			l.weight -= last.weight()
-			last.absorb(&x)
-			l.weight += last.weight()
+		if l.cell > 0 && l.short(last) && l.short(&x) && x.start/l.cell == l.last {
+			last.absorb(&x, l.keys)
 			return
 		}
+		l.weight += last.weight()
 	}
 	l.items = append(l.items, x)
-	l.weight += x.weight()
+	if l.cell > 0 {
+		l.last = x.start / l.cell
+	}
 }
 
 func (l *lane) short(x *item) bool { return x.merged || x.end-x.start < l.cell }
+
+// heavy is the weight of all items.
+func (l *lane) heavy() int {
+	if len(l.items) == 0 {
+		return 0
+	}
+	return l.weight + l.items[len(l.items)-1].weight()
+}
 
 // coarsen doubles the cells and merges what is there; false when one cell holds everything already.
 func (l *lane) coarsen() bool {
@@ -81,56 +101,72 @@ func (l *lane) coarsen() bool {
 	}
 	old := l.items
 	l.items, l.weight = l.items[:0], 0
-	for _, x := range old { // never behind what is written
-		l.push(x)
+	for i := range old { // never behind what is written
+		l.push(old[i])
 	}
 	return true
 }
 
 // absorb adds what x holds to i.
-func (i *item) absorb(x *item) {
+func (i *item) absorb(x *item, k *keys) {
 	i.end = max(i.end, x.end)
 	i.merged = true
 	for _, p := range x.parts[:x.n] {
-		i.put(p)
+		i.put(p, k)
 	}
 }
 
-func (i *item) put(p result.ScenePart) {
-	for k := range i.parts[:i.n] {
-		if i.parts[k].Key == p.Key {
-			i.parts[k].Ns += p.Ns
-			i.parts[k].Count += p.Count
-			return
-		}
+// put adds a part. Where there is no room for another key, the smallest that has a name of its
+// own goes to the rest of its class, so that the largest keep theirs, and classes their sums.
+func (i *item) put(p result.ScenePart, k *keys) {
+	if i.join(p) {
+		return
 	}
 	if int(i.n) < mostParts {
 		i.parts[i.n] = p
 		i.n++
 		return
 	}
-	// From here on one part is the rest, and the others are the largest that came.
-	rest := i.smallest(func(k int32) bool { return k == otherKey })
-	if rest < 0 {
-		rest = i.smallest(func(int32) bool { return true })
-		i.parts[rest].Key = otherKey
+	if least := i.smallest(k); least >= 0 && (k.rest[p.Key] == p.Key || i.parts[least].Ns < p.Ns) {
+		i.parts[least], p = p, i.parts[least]
 	}
-	if q := &i.parts[i.smallest(func(k int32) bool { return k != otherKey })]; p.Key != otherKey && q.Ns < p.Ns {
-		*q, p = p, *q
+	if p.Key = k.rest[p.Key]; i.join(p) {
+		return
 	}
-	i.parts[rest].Ns += p.Ns
-	i.parts[rest].Count += p.Count
+	if least := i.smallest(k); least >= 0 {
+		i.parts[least], p = p, i.parts[least]
+		if p.Key = k.rest[p.Key]; i.join(p) {
+			return
+		}
+	}
+	// More classes than room.
+	if p.Key = otherKey; !i.join(p) {
+		q := &i.parts[mostParts-1]
+		q.Key, q.Ns, q.Count = otherKey, q.Ns+p.Ns, q.Count+p.Count
+	}
 }
 
-// smallest is the part with the least time among those whose key is of, -1 when there is none.
-func (i *item) smallest(of func(key int32) bool) int {
+// smallest is the part with the least time among those with a name of their own, -1 when there is none.
+func (i *item) smallest(k *keys) int {
 	least := -1
-	for k := range i.parts[:i.n] {
-		if of(i.parts[k].Key) && (least < 0 || i.parts[k].Ns < i.parts[least].Ns) {
-			least = k
+	for j := range i.parts[:i.n] {
+		if k.rest[i.parts[j].Key] != i.parts[j].Key && (least < 0 || i.parts[j].Ns < i.parts[least].Ns) {
+			least = j
 		}
 	}
 	return least
+}
+
+// join adds a part to the one with its key; false when there is none.
+func (i *item) join(p result.ScenePart) bool {
+	for j := range i.parts[:i.n] {
+		if i.parts[j].Key == p.Key {
+			i.parts[j].Ns += p.Ns
+			i.parts[j].Count += p.Count
+			return true
+		}
+	}
+	return false
 }
 
 // weight is how many bytes an item takes in variable-length numbers, about.

@@ -16,8 +16,8 @@ import (
 // Limits on the weight of a scene, in bytes of variable-length numbers. Deflated and
 // in base 64 that is rarely more, and never much more, than the same number of bytes.
 const (
-	mostWeight = 160_000 // of all lanes
-	mostOfLane = 60_000  // of one while it is filled
+	mostWeight = 200_000 // of all lanes
+	mostOfLane = 80_000  // of one while it is filled
 )
 
 // Limits on the numbers of lanes, and of what else there is.
@@ -76,7 +76,7 @@ type draft struct {
 
 // open begins a lane.
 func (s *stage) open(kind result.LaneKind, name string, share int) *draft {
-	return &draft{result.SceneLane{Kind: kind, Name: name, Device: -1}, newLane(s.window, mostOfLane), share}
+	return &draft{result.SceneLane{Kind: kind, Name: name, Device: -1}, newLane(s.window, mostOfLane, s.keys), share}
 }
 
 // keep adds a lane that has something in it, and says where; -1 when it has nothing.
@@ -97,20 +97,20 @@ func (s *stage) add(d *draft, start, end int64, key int32) {
 func (s *stage) fit() {
 	total := 0
 	for _, d := range s.drafts {
-		total += d.lane.weight
+		total += d.lane.heavy()
 	}
 	for total > mostWeight {
 		var worst *draft
 		for _, d := range s.drafts {
-			if d.lane.cell <= s.window && (worst == nil || d.lane.weight*worst.share > worst.lane.weight*d.share) {
+			if d.lane.cell <= s.window && (worst == nil || d.lane.heavy()*worst.share > worst.lane.heavy()*d.share) {
 				worst = d
 			}
 		}
 		if worst == nil {
 			return
 		}
-		total -= worst.lane.weight
+		total -= worst.lane.heavy()
 		worst.lane.coarsen()
-		total += worst.lane.weight
+		total += worst.lane.heavy()
 	}
 }

@@ -275,3 +275,21 @@ func kernels(b *timeline.Builder, m *timeline.ThreadBuilder, n int, label func(i
 		d.Append(timeline.Op{Start: at + step/4, End: at + step/4 + 1 + int64(i)%(step/2), Stream: 7, Name: b.Name(label(i)), Correlation: uint32(i + 1)})
 	}
 }
+
+// BenchmarkOf is the cost of a scene beside that of the attribution, which comes before it.
+func BenchmarkOf(b *testing.B) {
+	for _, n := range []int{100_000, 1_000_000} {
+		builder := timeline.NewBuilder()
+		m := builder.Thread(1, 1)
+		m.SetMain()
+		m.SetKnown(timeline.Interval{Start: 0, End: 1_000_000_000})
+		kernels(builder, m, n, func(i int) string { return fmt.Sprintf("kernel%d", i%40) })
+		tl := builder.Build(timeline.Interval{Start: 0, End: 1_000_000_000})
+		_, a := sceneOf(tl, nil)
+		b.Run(fmt.Sprint(n, " kernels"), func(b *testing.B) {
+			for b.Loop() {
+				scene.Of(tl, result.Cell{}, a)
+			}
+		})
+	}
+}

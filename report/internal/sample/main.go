@@ -1,6 +1,6 @@
 // Command sample writes every sample result and comparison in every rendering, to look at them:
 //
-//	go run ./report/internal/sample -out DIR
+//	go run ./report/internal/sample -out DIR [-large]
 package main
 
 import (
@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/inferscope/inferscope/report/html"
 	"github.com/inferscope/inferscope/report/internal/fixtures"
@@ -18,18 +19,19 @@ import (
 
 func main() {
 	out := flag.String("out", "", "the folder to write to")
+	large := flag.Bool("large", false, "also the report on a million kernels, timeline_million")
 	flag.Parse()
 	if *out == "" {
 		fmt.Fprintln(os.Stderr, "sample: name a folder with -out")
 		os.Exit(2)
 	}
-	if err := write(*out); err != nil {
+	if err := write(*out, *large); err != nil {
 		fmt.Fprintln(os.Stderr, "sample:", err)
 		os.Exit(1)
 	}
 }
 
-func write(dir string) error {
+func write(dir string, large bool) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -39,7 +41,11 @@ func write(dir string) error {
 			return err
 		}
 	}
-	for _, c := range fixtures.Timelines() {
+	timelines := fixtures.Timelines()
+	if large {
+		timelines = append(slices.Clip(timelines), fixtures.Case{Name: "timeline_million", Result: fixtures.Million()})
+	}
+	for _, c := range timelines {
 		if err := writeAll(dir, c.Name, map[string][]byte{"html": html.Render(c.Result), "page.html": html.Document(c.Result)}); err != nil {
 			return err
 		}

@@ -17,10 +17,21 @@ export interface ClassLook {
   words: string;
 }
 
-/** Where a finding is to be seen: on a line, and in spans of [kind, start, end] in ns. */
+/** Where a finding is to be seen: on a line, and in stretches of time. */
 export interface Evidence {
   line: number;
-  spans?: [kind: string, start: number, end: number][];
+  spans?: Span[];
+}
+
+/** A stretch of evidence, in ns: a "gap" of a device, a "call" or what a "thread" did, a "kernel" or a "copy". */
+export interface Span {
+  kind: string;
+  start: number;
+  end: number;
+  /** Of a gap, a kernel or a copy. */
+  device: number;
+  /** Of a call and of what a thread did, as in Lane. */
+  thread: number;
 }
 
 /** What time is about. */

@@ -1,5 +1,8 @@
 // The report around the timeline: its findings and its lines light up their evidence.
 
+import { firstAfter, type Span } from "./data.ts";
+import type { LitSpan } from "./paint.ts";
+import type { Row } from "./rows.ts";
 import type { Timeline } from "./timeline.ts";
 import { duration, plural } from "./format.ts";
 import { element } from "./panel.ts";
@@ -10,7 +13,7 @@ interface Source {
   at: HTMLElement;
   what: string;
   line: number;
-  spans: [number, number][];
+  spans: Span[];
 }
 
 /**
@@ -27,13 +30,13 @@ export function link(t: Timeline, report: Element): () => void {
     lit = null;
   };
   for (const source of [...findings(t, report), ...lines(t, report)]) {
-    const evidence = evidenceOf(t, source);
-    if (!evidence) continue;
-    const button = element("button", "", "▸ show");
+    const place = placeOf(t, source);
+    if (!place) continue;
+    const button = element("button", "", source.line > 0 && !source.spans.length ? "▸" : "▸ show");
     button.setAttribute("aria-label", `Show ${source.what} on the timeline`);
     button.setAttribute("aria-pressed", "false");
     button.title = button.getAttribute("aria-label") ?? "";
-    button.style.cssText = "font:inherit;font-size:12px;color:inherit;background:none;border:1px solid #8888;border-radius:4px;padding:0 6px;margin:0 0 0 6px;cursor:pointer;min-height:24px";
+    button.style.cssText = "font:inherit;font-size:12px;color:inherit;background:none;border:1px solid #8886;border-radius:4px;padding:0 6px;margin:0 0 0 6px;cursor:pointer;min-height:24px;min-width:24px";
     button.onclick = () => {
       const again = lit === button;
       off();
@@ -41,7 +44,7 @@ export function link(t: Timeline, report: Element): () => void {
       lit = button;
       button.setAttribute("aria-pressed", "true");
       button.style.fontWeight = "600";
-      show(t, source.what, evidence);
+      show(t, source.what, place);
     };
     source.at.append(button);
     buttons.push(button);
@@ -53,14 +56,15 @@ export function link(t: Timeline, report: Element): () => void {
   };
 }
 
-interface Evidence {
-  spans: [number, number][];
+/** Where that is on the timeline. */
+interface Place {
+  spans: LitSpan[];
   bright: Uint8Array;
   row: number;
 }
 
 /** Where on the timeline a source is: its spans, and whatever belongs to its line. */
-function evidenceOf(t: Timeline, source: Source): Evidence | null {
+function placeOf(t: Timeline, source: Source): Place | null {
   const bright = new Uint8Array(t.scene.keys.length);
   let any = source.spans.length > 0;
   t.scene.keys.forEach((k, i) => {
@@ -70,21 +74,34 @@ function evidenceOf(t: Timeline, source: Source): Evidence | null {
     }
   });
   if (!any) return null;
-  return { spans: source.spans, bright, row: t.rows.findIndex((r) => r.line > 0 && r.line === source.line) };
+  const spans = source.spans.map((s) => ({ from: s.start, to: s.end, on: rowsOfSpan(s) }));
+  return { spans, bright, row: t.rows.findIndex((r) => r.line > 0 && r.line === source.line) };
 }
 
-function show(t: Timeline, what: string, evidence: Evidence): void {
-  const { spans, bright, row } = evidence;
+/** Whether a row is what a span is about. */
+function rowsOfSpan(s: Span): (row: Row) => boolean {
+  const kinds: Record<string, string> = { gap: "idle", call: "calls", kernel: "stream", copy: "stream", thread: "thread" };
+  const hosted = s.kind === "call" || s.kind === "thread";
+  return ({ lane }) => {
+    if (!lane || lane.kind !== kinds[s.kind] || (hosted ? lane.thread !== s.thread : lane.device !== s.device)) return false;
+    if (s.kind !== "kernel" && s.kind !== "copy") return true;
+    const i = firstAfter(lane, s.start); // which of the device's streams it was in
+    return i < lane.start.length && lane.start[i] <= s.start;
+  };
+}
+
+function show(t: Timeline, what: string, place: Place): void {
+  const { spans, bright, row } = place;
   if (row >= 0) t.over.row = row;
   t.over.item = -1;
   if (spans.length) {
-    const from = Math.min(...spans.map((s) => s[0]));
-    const to = Math.max(...spans.map((s) => s[1]));
+    const from = Math.min(...spans.map((s) => s.from));
+    const to = Math.max(...spans.map((s) => s.to));
     const margin = (to - from) * 0.08;
     t.view.show(from - margin, to + margin);
   } else t.view.fit();
   const some = bright.some((b) => b > 0);
-  const ns = spans.reduce((n, s) => n + s[1] - s[0], 0);
+  const ns = spans.reduce((n, s) => n + s.to - s.from, 0);
   t.light(spans, some ? bright : null, `${what} is lit up${spans.length ? ` in ${plural(spans.length, "place")} of ${duration(ns)}` : ""}`);
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
   t.host.scrollIntoView({ block: "nearest", behavior: still ? "auto" : "smooth" });
@@ -96,8 +113,7 @@ function findings(t: Timeline, report: Element): Source[] {
     const f = t.config.findings[i];
     const title = li.querySelector("strong");
     if (!f || !title) return;
-    const spans = (f.spans ?? []).map(([, from, to]): [number, number] => [from, to]);
-    out.push({ at: title.parentElement === li ? wrap(title) : li, what: `the evidence of “${title.textContent ?? ""}”`, line: f.line, spans });
+    out.push({ at: wrap(title), what: `the evidence of “${title.textContent ?? ""}”`, line: f.line, spans: f.spans ?? [] });
   });
   return out;
 }

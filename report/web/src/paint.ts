@@ -14,11 +14,18 @@ export const minimapHeight = 36;
 const font = "11px system-ui, sans-serif";
 const letter = 6.1; // the width of a letter in it, about
 
+/** A stretch that is evidence, and which rows it is about. */
+export interface LitSpan {
+  from: number;
+  to: number;
+  on: (row: Row) => boolean;
+}
+
 /** What lies over the rows. */
 export interface Overlay {
   selection: [number, number] | null;
-  /** Stretches that are lit up; everything else is then veiled. */
-  lit: [number, number][];
+  /** Stretches that are lit up. */
+  lit: LitSpan[];
   /** Keys that stay bright while something is lit up or searched for; null for all. */
   bright: Uint8Array | null;
   /** The row with the keyboard's focus, and the item of it that is chosen, -1 for none. */
@@ -156,31 +163,27 @@ export class Painter {
   }
 
   private stack(ctx: CanvasRenderingContext2D, bins: Float32Array, low: number, high: number, n: number, classes: number[], left: number, y: number, height: number): void {
-    // Neighbouring pixels that look the same are one rectangle.
     for (let dull = 0; dull < 2; dull++) {
       for (let px = low; px <= high; px++) {
-        let base = 0;
         const row = (px * 2 + dull) * n;
-        for (let c = 0; c < n; c++) {
+        let base = 0;
+        for (let c = 0; c < n && base < height; c++) {
           const v = bins[row + c];
           if (!v) continue;
-          const h = Math.max(1.5, Math.min(1, v) * height * this.looks[classes[c]].height);
-          if (base >= height) break;
-          const top = Math.max(0, height - base - h);
-          let run = 1;
-          if (base === 0 && h >= height - 0.01) {
-            while (px + run <= high && bins[((px + run) * 2 + dull) * n + c] >= 0.999) run++;
-          }
-          this.rects[classes[c]].push(left + px, y + top, run, Math.min(h, height - base));
+          const h = Math.max(1, Math.min(height - base, Math.round(Math.min(1, v) * height * this.looks[classes[c]].height)));
+          this.strip(this.rects[classes[c]], left + px, y + height - base - h, h);
           base += h;
-          if (run > 1) {
-            px += run - 1;
-            break;
-          }
         }
       }
       this.flush(ctx, dull ? this.pale : this.fills);
     }
+  }
+
+  /** One pixel's part of a class; together with the one before it where both look the same, for each rectangle costs. */
+  private strip(list: number[], x: number, y: number, h: number): void {
+    const last = list.length - 4;
+    if (last >= 0 && list[last] + list[last + 2] === x && list[last + 1] === y && list[last + 3] === h) list[last + 2]++;
+    else list.push(x, y, 1, h);
   }
 
   private bars(ctx: CanvasRenderingContext2D, bars: number[], left: number, y: number, height: number): void {
@@ -260,7 +263,7 @@ export class Painter {
       ctx.fillRect(x0, rulerHeight, 1, box.height);
       ctx.fillRect(x1 - 1, rulerHeight, 1, box.height);
     };
-    for (const [from, to] of over.lit) veil(from, to, t.mark);
+    for (const span of over.lit) this.lit(ctx, span, across, rows, t);
     if (over.selection) veil(over.selection[0], over.selection[1], t.accent);
     const y = (index: number) => {
       const row = rows.find((r) => r.index === index);
@@ -277,6 +280,20 @@ export class Painter {
       ctx.strokeStyle = t.text;
       ctx.lineWidth = 2;
       ctx.strokeRect(x0 - 1, rulerHeight + row.top + 1, Math.max(3, x1 - x0 + 2), row.height - 2);
+    }
+  }
+
+  /** A stretch that is evidence: a faint mark over all rows, a frame in those that it is about. */
+  private lit(ctx: CanvasRenderingContext2D, span: LitSpan, across: (at: number) => number, rows: Row[], t: Theme): void {
+    const x0 = across(span.from);
+    const x1 = Math.max(across(span.to), x0 + 1);
+    const last = rows[rows.length - 1];
+    ctx.fillStyle = t.glow;
+    ctx.fillRect(x0, rulerHeight, x1 - x0, last.top + last.height);
+    ctx.strokeStyle = t.mark;
+    ctx.lineWidth = 1.5;
+    for (const row of rows) {
+      if (span.on(row)) ctx.strokeRect(x0 - 1, rulerHeight + row.top + 1, Math.max(3, x1 - x0 + 2), row.height - 1);
     }
   }
 

@@ -24,12 +24,15 @@ i.hatch{background-image:repeating-linear-gradient(135deg,transparent 0 2px,var(
 .panel{border-top:1px solid var(--grid);padding:8px}
 .panel h6{font-size:13px;margin:0 0 6px;display:inline-block}
 .panel button{margin-left:8px}
-.tables{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(310px,100%),1fr));gap:10px 20px}
+.tables{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(420px,100%),1fr));gap:10px 20px}
 table{border-collapse:collapse;width:100%;font-size:12px;table-layout:fixed}
 caption{text-align:left;font-weight:600;padding:4px 0}
-th{text-align:left;font-weight:400;overflow-wrap:anywhere}
+th{text-align:left;font-weight:400}
 thead th{color:var(--dim)}
-th:first-child{width:52%}
+th{white-space:nowrap;overflow:hidden;text-overflow:ellipsis}
+th:nth-child(n+2){width:68px}
+th:nth-child(3){width:52px}
+td{white-space:nowrap}
 td,th:not(:first-child){text-align:right;padding:1px 4px;vertical-align:top}
 .dim{color:var(--dim);margin:2px 0;font-size:12px}
 .help{padding:8px 12px;border-top:1px solid var(--grid);font-size:12px}

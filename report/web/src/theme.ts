@@ -9,9 +9,10 @@ export interface Theme {
   dim: string;
   grid: string;
   accent: string;
-  /** What is selected, and what is evidence. */
+  /** What is selected; then the frame and the inside of what is evidence. */
   veil: string;
   mark: string;
+  glow: string;
 }
 
 const light: Theme = {
@@ -24,6 +25,7 @@ const light: Theme = {
   accent: "#1f63b5",
   veil: "rgba(31,99,181,0.12)",
   mark: "#b3261e",
+  glow: "rgba(179,38,30,0.10)",
 };
 
 const dark: Theme = {
@@ -36,6 +38,7 @@ const dark: Theme = {
   accent: "#7fb4f5",
   veil: "rgba(127,180,245,0.16)",
   mark: "#ff9d8a",
+  glow: "rgba(255,157,138,0.16)",
 };
 
 /**

@@ -3,7 +3,7 @@
 import type { Arrow, Config, Scene } from "./data.ts";
 import { firstAfter } from "./data.ts";
 import { duration, exactly, plural, tick } from "./format.ts";
-import { groupHeight, minimapHeight, Painter, rulerHeight, type Box, type Overlay } from "./paint.ts";
+import { groupHeight, minimapHeight, Painter, rulerHeight, type Box, type LitSpan, type Overlay } from "./paint.ts";
 import { describe, element, nameOf, reading, tables } from "./panel.ts";
 import { layout, rowsOf, type Row } from "./rows.ts";
 import { style } from "./style.ts";
@@ -291,7 +291,7 @@ export class Timeline {
   }
 
   /** Lights up stretches and keys; nothing when both are empty. */
-  light(spans: [number, number][], bright: Uint8Array | null, words: string): void {
+  light(spans: LitSpan[], bright: Uint8Array | null, words: string): void {
     this.over.lit = spans;
     this.over.bright = bright;
     if (words) this.say(words);
