@@ -27,15 +27,20 @@ type SceneKey struct {
 	Line int32
 }
 
-// LaneCalls is a thread's CUDA calls: a lane of a Scene alone.
-const LaneCalls LaneKind = "calls"
+// The kinds of lane of a Scene alone.
+const (
+	// LaneCalls is a thread's CUDA calls.
+	LaneCalls LaneKind = "calls"
+	// LaneRanges is the code that was active in a thread, of one depth, as a trace marks it.
+	LaneRanges LaneKind = "ranges"
+)
 
 // SceneLane is one row of the timeline.
 type SceneLane struct {
 	Kind LaneKind
 	// Name is a thread's name, a stream's, or of what kind the lane is. Hostile text, cut.
 	Name string
-	// Thread is the row in Timeline.Threads of a thread's lane and of its calls, 0 for others.
+	// Thread is the row in Timeline.Threads of a thread's lane, of its calls and ranges, 0 for others.
 	Thread timeline.ThreadID
 	// Device and Stream are those of a stream's lane; Device is that of the idle lane too, -1 for others.
 	Device int32

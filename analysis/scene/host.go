@@ -89,6 +89,65 @@ func (s *stage) scopes() {
 	}
 }
 
+// rangeClasses are the causes that ranges stand for.
+var rangeClasses = [timeline.NumRangeKinds]result.CauseKind{timeline.RangeOperator: result.CauseFramework,
+	timeline.RangePython: result.CausePython, timeline.RangeLoader: result.CauseDataLoading}
+
+// ranges has a lane for each depth of the code that a trace marks, for the threads that have most
+// of it. Python functions are left out beside operators: the outermost of them never change.
+func (s *stage) ranges() {
+	var class [timeline.NumRangeKinds]class
+	for i := range class {
+		class[i] = s.keys.class(string(rangeClasses[i]))
+	}
+	operators := slices.ContainsFunc(s.tl.Threads, func(t timeline.Thread) bool {
+		return slices.ContainsFunc(t.Ranges.Kind, func(k timeline.RangeKind) bool { return k != timeline.RangePython })
+	})
+	skipped := func(k timeline.RangeKind) bool { return operators && k == timeline.RangePython }
+	took, ids, rows := weights{}, []timeline.ThreadID{}, make([]int, len(s.tl.Threads))
+	for id := 1; id < len(s.tl.Threads); id++ {
+		r := &s.tl.Threads[id].Ranges
+		for i, k := range r.Kind {
+			if !skipped(k) {
+				took[name{class: class[k], id: r.Name[i]}] += r.End[i] - r.Start[i]
+				rows[id]++
+			}
+		}
+		if rows[id] > 0 {
+			ids = append(ids, timeline.ThreadID(id))
+		}
+	}
+	s.keys.admit(took, mostKernels, s.label)
+	slices.SortStableFunc(ids, func(x, y timeline.ThreadID) int { return cmp.Compare(rows[y], rows[x]) })
+	for _, id := range ids[:min(len(ids), mostCallers)] {
+		t := &s.tl.Threads[id]
+		var drafts [mostRanges]*draft
+		for depth := range drafts {
+			drafts[depth] = s.open(result.LaneRanges, threadName(t), 2)
+			if depth > 0 {
+				drafts[depth].Name = ""
+			}
+			drafts[depth].Thread = id
+		}
+		var ends []int64 // of the ranges that are open
+		for i, start := range t.Ranges.Start {
+			if skipped(t.Ranges.Kind[i]) {
+				continue
+			}
+			for len(ends) > 0 && ends[len(ends)-1] <= start {
+				ends = ends[:len(ends)-1]
+			}
+			if len(ends) < mostRanges {
+				s.add(drafts[len(ends)], start, t.Ranges.End[i], s.keys.find(name{class: class[t.Ranges.Kind[i]], id: t.Ranges.Name[i]}))
+			}
+			ends = append(ends, t.Ranges.End[i])
+		}
+		for _, d := range drafts {
+			s.keep(d)
+		}
+	}
+}
+
 // marks are instants: intervals without length.
 func (s *stage) marks() {
 	seen, of := weights{}, s.keys.class("mark")

@@ -23,6 +23,7 @@ const (
 // Limits on the numbers of lanes, and of what else there is.
 const (
 	mostScopes  = 4 // nested ones
+	mostRanges  = 3 // nested ones, of each of mostCallers threads
 	mostThreads = 10
 	mostCallers = 3
 	mostStreams = 6 // of a device
@@ -44,6 +45,7 @@ func Of(tl *timeline.Timeline, cell result.Cell, a *attribution.Attribution) res
 	s.lines(cell)
 	s.scopes()
 	s.marks()
+	s.ranges()
 	s.devices(a)
 	s.threads()
 	s.collections()

@@ -134,6 +134,32 @@ func TestUnseenStretches(t *testing.T) {
 	}
 }
 
+// Ranges are lanes by depth, and each keeps its place below what encloses it.
+func TestRanges(t *testing.T) {
+	f := parse(t, `window 0ms 100ms
+nocell
+thread m tid=1 main
+range m 0ms 50ms operator aten::linear
+range m 5ms 20ms operator aten::addmm
+range m 6ms 9ms python a.py(3):~f
+range m 7ms 8ms operator deeper
+range m 30ms 40ms loader next
+range m 60ms 61ms operator aten::relu`)
+	s, _ := sceneOf(f.Timeline, nil)
+	var got []string
+	for _, l := range s.Lanes {
+		for _, x := range l.Items {
+			key := s.Keys[x.Parts[0].Key]
+			got = append(got, fmt.Sprint(l.Kind, " ", l.Name, " ", x.Start/1_000_000, " ", key.Class, " ", key.Label))
+		}
+	}
+	want := []string{"ranges m 0 framework aten::linear", "ranges m 60 framework aten::relu", "ranges  5 framework aten::addmm",
+		"ranges  30 data_loading next", "ranges  7 framework deeper"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+}
+
 func TestCountersAreThinned(t *testing.T) {
 	b := timeline.NewBuilder()
 	c := b.Counter("gpu0 power", "W")

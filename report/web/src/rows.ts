@@ -25,8 +25,8 @@ export interface Row {
 }
 
 const linesShown = 6;
-const order = ["lines", "scopes", "marks", "idle", "stream", "calls", "thread", "gc"];
-const groups: Record<string, string> = { idle: "GPU", stream: "GPU", calls: "CPU", thread: "CPU", gc: "CPU" };
+const order = ["lines", "scopes", "marks", "idle", "stream", "calls", "ranges", "thread", "gc"];
+const groups: Record<string, string> = { idle: "GPU", stream: "GPU", calls: "CPU", ranges: "CPU", thread: "CPU", gc: "CPU" };
 
 /** The rows of a scene. Lines that a finding speaks of have a row of their own, then those that took longest. */
 export function rowsOf(scene: Scene, findings: Evidence[]): Row[] {

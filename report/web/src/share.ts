@@ -24,7 +24,7 @@ export function shareButtons(t: Timeline): HTMLElement[] {
 export function traceOf(t: Pick<Timeline, "scene" | "config">): string {
   const { scene, config } = t;
   const events: object[] = [];
-  const processes: Record<string, [number, string]> = { stream: [2, "GPU"], idle: [2, "GPU"], thread: [1, "Threads"], calls: [1, "Threads"], gc: [1, "Threads"] };
+  const processes: Record<string, [number, string]> = { stream: [2, "GPU"], idle: [2, "GPU"], thread: [1, "Threads"], calls: [1, "Threads"], ranges: [1, "Threads"], gc: [1, "Threads"] };
   const place = (l: Lane): [number, string] => processes[l.kind] ?? [0, "Code"];
   for (const [pid, name] of [[0, "Code"], [1, "Threads"], [2, "GPU"]]) events.push({ ph: "M", name: "process_name", pid, args: { name } });
   scene.lanes.forEach((l, tid) => {

@@ -11,8 +11,9 @@ import { themeOf, watchTheme, type Theme } from "./theme.ts";
 import { controls } from "./controls.ts";
 import { View } from "./view.ts";
 
-/** Rows below this height are drawn; more of them scroll inside of the component. */
-const mostArrows = 40;
+/** More arrows than these are drawn only of what is chosen, and never more than some. */
+const fewArrows = 16;
+const mostArrows = 60;
 
 /** An interactive timeline inside of `host`. It draws when something changed, and never else. */
 export class Timeline {
@@ -188,7 +189,7 @@ export class Timeline {
       const own = seen.filter((a) => (a.toLane === row.index && a.to >= start && a.to < end) || (a.fromLane === row.index && a.from >= start && a.from < end));
       if (own.length) return own.slice(0, mostArrows);
     }
-    return seen.length <= mostArrows ? seen : [];
+    return seen.length <= fewArrows ? seen : [];
   }
 
   /** The time below a place on the canvas. */

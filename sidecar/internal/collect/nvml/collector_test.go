@@ -262,7 +262,7 @@ func TestSumsAndAverages(t *testing.T) {
 	for _, counter := range tl.Counters {
 		counted[counter.Name] = len(counter.Value)
 	}
-	if want := map[string]int{"gpu0 power": 4, "gpu0 utilisation": 4, "gpu0 memory": 4}; !maps.Equal(counted, want) {
+	if want := map[string]int{"gpu0 power": 4, "gpu0 utilisation": 4, "gpu0 memory": 4, "gpu0 SM clock": 4}; !maps.Equal(counted, want) {
 		t.Errorf("counters %v", counted)
 	}
 }

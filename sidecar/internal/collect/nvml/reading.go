@@ -41,6 +41,7 @@ type reading struct {
 	powers []float64
 	utils  []float64
 	mems   []float64
+	clocks []float64
 
 	gpmStart nvml.GpmSample
 	gpmAt    int64
@@ -129,7 +130,7 @@ func (r *reading) throttle() {
 }
 
 func (r *reading) sample(now int64) {
-	power, util, mem := -1.0, -1.0, int64(-1)
+	power, util, mhz, mem := -1.0, -1.0, -1.0, int64(-1)
 	if u, ret := r.handle.GetUtilizationRates(); ret == nvml.SUCCESS {
 		util = float64(u.Gpu) / 100
 		r.util = util
@@ -144,7 +145,7 @@ func (r *reading) sample(now int64) {
 		r.out.PowerMaxW = max(r.out.PowerMaxW, w)
 	}
 	if clock, ret := r.handle.GetClockInfo(nvml.CLOCK_SM); ret == nvml.SUCCESS {
-		mhz := float64(clock)
+		mhz = float64(clock)
 		r.sums.clock += mhz
 		r.n.clock++
 		r.out.SMClockMaxMHz = max(r.out.SMClockMaxMHz, mhz)
@@ -158,7 +159,7 @@ func (r *reading) sample(now int64) {
 	}
 	r.memory(&mem)
 	r.times = append(r.times, now)
-	r.powers, r.utils, r.mems = append(r.powers, power), append(r.utils, util), append(r.mems, float64(mem))
+	r.powers, r.utils, r.mems, r.clocks = append(r.powers, power), append(r.utils, util), append(r.mems, float64(mem)), append(r.clocks, mhz)
 }
 
 // end reads the counters again and gives what the cell cost.
@@ -195,7 +196,7 @@ func (r *reading) end(b *timeline.Builder) timeline.Sensors {
 	for _, column := range []struct {
 		name, unit string
 		values     []float64
-	}{{"power", "W", r.powers}, {"utilisation", "share", r.utils}, {"memory", "bytes", r.mems}} {
+	}{{"power", "W", r.powers}, {"utilisation", "share", r.utils}, {"memory", "bytes", r.mems}, {"SM clock", "MHz", r.clocks}} {
 		counter := b.Counter(fmt.Sprintf("gpu%d %s", r.index, column.name), column.unit)
 		for i, v := range column.values {
 			if v >= 0 {
