@@ -28,6 +28,18 @@ def read(samples: Path, name: str) -> str:
     return (samples / f"{name}.html").read_text()
 
 
+# How many pixels the canvas has of each colour.
+COLOURS = """() => {
+  const c = document.querySelector("[data-inferscope=timeline] + div").shadowRoot.querySelector("canvas.main");
+  const d = c.getContext("2d").getImageData(0, 0, c.width, c.height).data, seen = {};
+  for (let i = 0; i < d.length; i += 4) {
+    const k = [d[i], d[i+1], d[i+2]].join();
+    seen[k] = (seen[k] || 0) + 1;
+  }
+  return seen;
+}"""
+
+
 class Timeline:
     """The timeline of a page, driven as a user does."""
 
@@ -43,6 +55,11 @@ class Timeline:
         """What it says that it shows, once that is drawn."""
         self.page.evaluate("() => new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))")
         return self.host.locator(".note").inner_text()
+
+    def colours(self) -> dict[str, int]:
+        """How many pixels of each colour there are, once all is drawn."""
+        assert self.range
+        return self.page.evaluate(COLOURS)
 
     @property
     def said(self) -> str:
@@ -94,16 +111,7 @@ def test_it_stands_in_the_place_of_the_picture(gpu):
     assert gpu.shown.errors == []
     assert [url for url in gpu.shown.requests if not url.startswith("data:")] == []
     # Not blank: each of the kinds of row left its colour.
-    colours = gpu.page.evaluate(
-        """() => { const c = document.querySelector("[data-inferscope=timeline] + div")
-             .shadowRoot.querySelector("canvas.main");
-           const d = c.getContext("2d").getImageData(0, 0, c.width, c.height).data, seen = {};
-           for (let i = 0; i < d.length; i += 4) {
-             const k = [d[i], d[i+1], d[i+2]].join();
-             seen[k] = (seen[k] || 0) + 1;
-           }
-           return seen; }"""
-    )
+    colours = gpu.colours()
     for what, colour in {"lines": "91,127,168", "kernels": "108,168,15", "running": "59,125,216"}.items():
         assert colours.get(colour, 0) > 100, f"no {what} drawn"
 
@@ -248,6 +256,58 @@ def test_a_finding_lights_up_its_evidence(gpu):
     assert line.get_attribute("aria-pressed") == "true"
     line.click()
     assert line.get_attribute("aria-pressed") == "false"
+
+
+def test_what_is_no_evidence_turns_grey(cpu):
+    running, waiting, sleeping = "59,125,216", "217,84,30", "141,123,201"
+    before = cpu.colours()
+    assert min(before.get(c, 0) for c in (running, waiting, sleeping)) > 50
+    cpu.page.get_by_role("button", name="Show line 6 on the timeline").click()
+    assert "in 1 place of 400 ms" in cpu.said
+    cpu.press("0")
+    after = cpu.colours()
+    # The sleep lies in the stretch of its line, below a glow; the other threads ran before.
+    assert after.get(waiting, 0) == 0
+    assert after.get(running, 0) < before[running] / 10
+    glowing = [c for c in after if c not in before and after[c] > 200]
+    assert glowing
+    cpu.press("Escape")
+    again = cpu.colours()
+    assert [again[c] for c in (running, waiting, sleeping)] == [before[c] for c in (running, waiting, sleeping)]
+
+
+def test_fingers(browser, samples):
+    context = browser.new_context(has_touch=True, viewport={"width": 800, "height": 800})
+    page = context.new_page()
+    page.goto((samples / "timeline_gpu.page.html").as_uri())
+    canvas = page.locator(f"{HOST} canvas.main")
+    canvas.wait_for()
+    canvas.scroll_into_view_if_needed()
+    note = page.locator(f"{HOST} .note")
+    box = canvas.bounding_box()
+    assert box is not None
+    touch = context.new_cdp_session(page)
+    y = box["y"] + 150
+
+    def fingers(kind: str, *xs: float) -> None:
+        points = [{"x": x, "y": y, "id": i} for i, x in enumerate(xs)]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    fingers("touchStart", 400, 500)
+    for spread in range(10, 110, 10):
+        fingers("touchMove", 400 - spread, 500 + spread)
+    fingers("touchEnd")
+    page.wait_for_function("e => e.textContent.includes(' to ')", arg=note.element_handle())
+    start, end = seconds(note.inner_text())
+    assert end - start == pytest.approx(2 / 3, rel=0.1)
+    fingers("touchStart", 500)
+    for x in range(490, 390, -10):
+        fingers("touchMove", x)
+    fingers("touchEnd")
+    page.evaluate("() => new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))")
+    assert seconds(note.inner_text())[0] > start
+    assert page.locator(f"{HOST} .panel").is_hidden()
+    context.close()
 
 
 @pytest.mark.parametrize(

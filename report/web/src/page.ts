@@ -7,6 +7,9 @@ import type { Timeline } from "./timeline.ts";
 import { duration, plural } from "./format.ts";
 import { element } from "./panel.ts";
 
+/** A line that ran more often is lit up by its row alone. */
+const mostRuns = 300;
+
 /** What a thing of the page that is clicked leads to. */
 interface Source {
   /** The element that takes the button. */
@@ -74,8 +77,37 @@ function placeOf(t: Timeline, source: Source): Place | null {
     }
   });
   if (!any) return null;
-  const spans = source.spans.map((s) => ({ from: s.start, to: s.end, on: rowsOfSpan(s) }));
+  const spans = source.spans.length ? joined(source.spans.map((s) => ({ from: s.start, to: s.end, on: rowsOfSpan(s) }))) : runs(t, bright);
   return { spans, bright, row: t.rows.findIndex((r) => r.line > 0 && r.line === source.line) };
+}
+
+/** When a line was executing, as far as that is not too often to be seen. */
+function runs(t: Timeline, bright: Uint8Array): LitSpan[] {
+  const out: LitSpan[] = [];
+  for (const l of t.scene.lanes) {
+    if (l.kind !== "lines") continue;
+    for (let i = 0; i < l.start.length; i++) {
+      if (bright[l.key[l.first[i]]]) out.push({ from: l.start[i], to: l.end[i], on: () => false });
+    }
+  }
+  const list = joined(out);
+  return list.length <= mostRuns ? list : [];
+}
+
+/** Stretches in order, those that touch as one. */
+function joined(spans: LitSpan[]): LitSpan[] {
+  const out: LitSpan[] = [];
+  for (const s of [...spans].sort((a, b) => a.from - b.from)) {
+    const last = out[out.length - 1];
+    if (!last || s.from > last.to) {
+      out.push({ ...s });
+      continue;
+    }
+    const { on } = last;
+    last.to = Math.max(last.to, s.to);
+    last.on = (row) => on(row) || s.on(row);
+  }
+  return out;
 }
 
 /** Whether a row is what a span is about. */

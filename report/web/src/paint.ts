@@ -24,9 +24,12 @@ export interface LitSpan {
 /** What lies over the rows. */
 export interface Overlay {
   selection: [number, number] | null;
-  /** Stretches that are lit up. */
+  /** Stretches that are lit up, sorted and apart. */
   lit: LitSpan[];
-  /** Keys that stay bright while something is lit up or searched for; null for all. */
+  /**
+   * Keys that stay bright while something is lit up or searched for; null for all. So does, of a key that
+   * belongs to no line, what lies in a stretch that is lit up.
+   */
   bright: Uint8Array | null;
   /** The row with the keyboard's focus, and the item of it that is chosen, -1 for none. */
   row: number;
@@ -87,7 +90,7 @@ export class Painter {
     ctx.clip();
     for (const row of rows) {
       const y = rulerHeight + row.top + 2;
-      if (row.lane) this.lane(ctx, row.lane, row.only, view, box.left, box.width, y, row.height - 3, over.bright, true);
+      if (row.lane) this.lane(ctx, row.lane, row.only, view, box.left, box.width, y, row.height - 3, over);
       else if (row.series) this.series(ctx, row.series, view, box.left, box.width, y, row.height - 4, t);
     }
     this.overlay(ctx, box, view, rows, over, t);
@@ -118,8 +121,9 @@ export class Painter {
    * One lane. What is at least a pixel wide is a bar, as high as the class is, or, of merged items, a
    * stack of bars as high as their shares; what is narrower is added up by pixel and stacked likewise.
    */
-  lane(ctx: CanvasRenderingContext2D, l: Lane, only: Uint8Array | null, view: View, left: number, width: number, y: number, height: number, bright: Uint8Array | null, words: boolean): void {
+  lane(ctx: CanvasRenderingContext2D, l: Lane, only: Uint8Array | null, view: View, left: number, width: number, y: number, height: number, over: Overlay | null): void {
     const { keys } = this.scene;
+    const bright = over?.bright;
     const scale = width / view.length;
     const n = l.classes.length;
     const place = new Int16Array(this.looks.length);
@@ -132,7 +136,7 @@ export class Painter {
     let low = pixels;
     let high = -1;
     const bars: number[] = [];
-    const labels: [number, number, number][] = [];
+    const labels: Label[] = [];
     for (let i = firstAfter(l, view.from); i < l.start.length && l.start[i] < view.to; i++) {
       const x0 = Math.max(0, (l.start[i] - view.from) * scale);
       const x1 = Math.min(width, (l.end[i] - view.from) * scale);
@@ -143,11 +147,11 @@ export class Painter {
         const key = l.key[p];
         if (only && !only[key]) continue;
         const of = keys[key].class;
-        const dull = bright && !bright[key] ? 1 : 0;
+        const dull = bright && !bright[key] && (keys[key].line || !touches(over.lit, l.start[i], l.end[i])) ? 1 : 0;
         if (wide) {
           const share = Math.min(1, l.ns[p] / length);
           bars.push(of, dull, x0, x1, base, share);
-          if (base === 0 && x1 - x0 > 34) labels.push([x0, x1, key]);
+          if (base === 0 && x1 - x0 > 34) labels.push([x0, x1, key, dull]);
           base += share;
         } else {
           const px = Math.min(pixels - 1, Math.floor(x0));
@@ -159,7 +163,7 @@ export class Painter {
     }
     this.stack(ctx, bins, low, high, n, l.classes, left, y, height);
     this.bars(ctx, bars, left, y, height);
-    if (words) this.words(ctx, labels, left, y, height);
+    if (over) this.words(ctx, labels, left, y, height);
   }
 
   private stack(ctx: CanvasRenderingContext2D, bins: Float32Array, low: number, high: number, n: number, classes: number[], left: number, y: number, height: number): void {
@@ -209,21 +213,21 @@ export class Painter {
     });
   }
 
-  private words(ctx: CanvasRenderingContext2D, labels: [number, number, number][], left: number, y: number, height: number): void {
+  private words(ctx: CanvasRenderingContext2D, labels: Label[], left: number, y: number, height: number): void {
     if (!this.theme) return;
     ctx.textAlign = "left";
-    for (const [x0, x1, key] of labels) {
+    for (const [x0, x1, key, dull] of labels) {
       const k = this.scene.keys[key];
       const look = this.looks[k.class];
       if (look.height < 0.7) continue; // a low bar has no room for words
       const middle = y + height * (1 - look.height / 2);
       const text = fit(k.label || look.words, Math.floor((x1 - x0 - 8) / letter));
       if (text.length < 3) continue;
-      ctx.fillStyle = look.hatch ? this.theme.text : needsWhite(look.color) ? "#ffffff" : "#10151a";
+      ctx.fillStyle = dull ? this.theme.dim : needsWhite(look.color) ? "#ffffff" : "#10151a";
       if (look.hatch) {
         ctx.fillStyle = this.theme.back;
         ctx.fillRect(left + x0 + 2, middle - 6, text.length * letter + 4, 12);
-        ctx.fillStyle = this.theme.text;
+        ctx.fillStyle = dull ? this.theme.dim : this.theme.text;
       }
       ctx.fillText(text, left + x0 + 4, middle + 0.5);
     }
@@ -334,8 +338,23 @@ export class Painter {
     ctx.fillStyle = t.band;
     ctx.fillRect(0, 0, box.width, box.height);
     const each = (box.height - 4) / lanes.length;
-    lanes.forEach((l, i) => this.lane(ctx, l, null, whole, 0, box.width, 2 + i * each, each - 1, null, false));
+    lanes.forEach((l, i) => this.lane(ctx, l, null, whole, 0, box.width, 2 + i * each, each - 1, null));
   }
+}
+
+/** The words in a bar: where it is, its key, and 1 when it is not bright. */
+type Label = [x0: number, x1: number, key: number, dull: number];
+
+/** Whether [from, to) has a part in one of some sorted stretches. */
+function touches(spans: LitSpan[], from: number, to: number): boolean {
+  let low = 0;
+  let high = spans.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (spans[middle].to > from) high = middle;
+    else low = middle + 1;
+  }
+  return low < spans.length && spans[low].from < Math.max(to, from + 1);
 }
 
 /** Lines of a colour on the background: waiting is told from working without regard to colour. */
