@@ -18,7 +18,7 @@ const { outputFiles } = await build({
   minify: true,
   charset: "ascii",
   format: "iife",
-  target: "es2020",
+  target: "es2021",
   legalComments: "none",
   write: false,
 });

@@ -186,6 +186,8 @@ def test_keys(gpu):
     gpu.page.evaluate("window.heard = []; document.addEventListener('keydown', e => heard.push(e.key))")
     gpu.press("a", "d", "F9")
     assert gpu.page.evaluate("heard") == ["F9"]
+    # JupyterLab hears them first, and heeds this.
+    assert gpu.host.get_attribute("data-lm-suppress-shortcuts") == "true"
 
 
 def test_a_selection_has_its_tables(gpu):
@@ -428,9 +430,30 @@ def test_two_reports_and_one_shown_again(show, samples):
     again = Timeline(shown, 0)
     assert again.range == WHOLE
     assert page.locator("canvas.main").count() == 2
+    # A notebook may take an output out of the page for a while, and put it back.
+    page.evaluate(
+        "() => { const d = document.querySelector('#second'); const p = d.parentNode; d.remove(); p.append(d); }"
+    )
     two.press("-", "+", "+")
     assert two.range != WHOLE
     assert shown.errors == []
+
+
+def test_an_output_that_is_thrown_away_is_forgotten(browser, samples):
+    page = browser.new_page()
+    page.set_content("<div id=first></div>")
+    page.evaluate(REDISPLAY, ["#first", read(samples, "timeline_cpu")])
+    page.locator(f"{HOST} canvas.main").wait_for()
+    page.evaluate(
+        f"""() => {{ window.was = new WeakRef(document.querySelector("{HOST}"));
+        document.querySelector("#first").replaceChildren(); }}"""
+    )
+    session = page.context.new_cdp_session(page)
+    for _ in range(10):  # what observers hold is let go with the next frames
+        session.send("HeapProfiler.collectGarbage")
+        page.evaluate("() => new Promise(r => requestAnimationFrame(r))")
+    assert page.evaluate("was.deref() === undefined")
+    page.close()
 
 
 def test_narrow(show, samples):

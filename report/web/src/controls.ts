@@ -19,20 +19,19 @@ const keysHelp: [string, string][] = [
   ["Drag", "select a stretch; drag the ruler, or with Shift, to move"],
 ];
 
-/** Makes a timeline react; returns what ends that. */
-export function controls(t: Timeline): () => void {
+/** Makes a timeline react. */
+export function controls(t: Timeline): void {
   toolbar(t);
   wheel(t);
   pointer(t);
   minimap(t);
-  const keys = (e: KeyboardEvent) => {
+  t.root.addEventListener("keydown", (event) => {
+    const e = event as KeyboardEvent;
     if (key(t, e)) {
       e.preventDefault();
       e.stopPropagation(); // a notebook has keys of its own
     } else if (e.target !== t.canvas) e.stopPropagation();
-  };
-  t.root.addEventListener("keydown", keys as EventListener);
-  return () => t.root.removeEventListener("keydown", keys as EventListener);
+  });
 }
 
 function toolbar(t: Timeline): void {

@@ -20,15 +20,7 @@ async function mount(script: HTMLOrSVGScriptElement | null): Promise<void> {
   picture.after(host);
   const timeline = new Timeline(host, scene, config, image?.alt ?? "Timeline.");
   picture.hidden = true; // only now: whatever fails before leaves it in its place
-  const unlink = link(timeline, report);
-  // The host throws outputs away without a word.
-  const gone = new MutationObserver(() => {
-    if (host.isConnected) return;
-    gone.disconnect();
-    unlink();
-    timeline.end();
-  });
-  gone.observe(document.body, { childList: true, subtree: true });
+  link(timeline, report);
 }
 
 mount(document.currentScript).catch((e: unknown) => console.warn("InferScope's timeline stays a picture:", e));

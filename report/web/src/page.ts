@@ -24,8 +24,7 @@ interface Source {
  * attributes for this, for the hosts that clean it drop them: findings are the first ordered list, lines are
  * the rows of the table after its heading.
  */
-export function link(t: Timeline, report: Element): () => void {
-  const buttons: HTMLButtonElement[] = [];
+export function link(t: Timeline, report: Element): void {
   let lit: HTMLButtonElement | null = null;
   const off = () => {
     lit?.setAttribute("aria-pressed", "false");
@@ -50,13 +49,8 @@ export function link(t: Timeline, report: Element): () => void {
       show(t, source.what, place);
     };
     source.at.append(button);
-    buttons.push(button);
   }
   t.host.addEventListener("cleared", off);
-  return () => {
-    t.host.removeEventListener("cleared", off);
-    for (const b of buttons) b.remove();
-  };
 }
 
 /** Where that is on the timeline. */

@@ -65,18 +65,24 @@ function isDark(host: Element): boolean {
   return getComputedStyle(root).colorScheme.includes("dark") && matchMedia("(prefers-color-scheme: dark)").matches;
 }
 
-/** Calls back when the host may have changed its theme; returns what ends that. */
-export function watchTheme(changed: () => void): () => void {
+/**
+ * Has `shown` dress when the page may have changed its theme. A host throws outputs away without a word, or takes
+ * them out for a while: so that this keeps none of them in memory, it refers to `shown` weakly.
+ */
+export function watchTheme(shown: { dress(): void }): void {
+  const weak = new WeakRef(shown);
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const changed = () => {
+    const timeline = weak.deref();
+    if (timeline) return timeline.dress();
+    attributes.disconnect();
+    system.removeEventListener("change", changed);
+  };
   const attributes = new MutationObserver(changed);
   for (const e of [document.documentElement, document.body]) {
     attributes.observe(e, { attributes: true, attributeFilter: ["class", "style", "theme", "data-theme", "data-jp-theme-light", "data-jp-theme-name", "data-vscode-theme-kind", "data-vscode-theme-id"] });
   }
-  const system = matchMedia("(prefers-color-scheme: dark)");
   system.addEventListener("change", changed);
-  return () => {
-    attributes.disconnect();
-    system.removeEventListener("change", changed);
-  };
 }
 
 /** Whether text on a colour should be white. */

@@ -36,7 +36,6 @@ export class Timeline {
   private readonly mapImage = element("canvas");
   private theme: Theme | null = null;
   private due = 0;
-  private readonly endings: (() => void)[] = [];
 
   constructor(host: HTMLElement, scene: Scene, config: Config, words: string) {
     this.host = host;
@@ -46,20 +45,15 @@ export class Timeline {
     this.rows = rowsOf(scene, config.findings);
     this.box.height = rulerHeight + layout(this.rows, groupHeight) + 4;
     this.painter = new Painter(scene, config.classes);
+    // JupyterLab sees keys before we do, and leaves alone what says this.
+    host.dataset["lmSuppressShortcuts"] = "true";
     this.root = host.attachShadow({ mode: "open" });
     this.root.append(element("style", "", style), this.frame(words));
-    this.endings.push(watchTheme(() => this.dress()), controls(this));
-    const size = new ResizeObserver(() => this.resize());
-    size.observe(host);
-    this.endings.push(() => size.disconnect());
+    controls(this);
+    watchTheme(this);
+    new ResizeObserver(() => this.resize()).observe(host);
     this.dress();
     this.resize();
-  }
-
-  /** Ends what the component began; the host may then be thrown away. */
-  end(): void {
-    for (const f of this.endings) f();
-    cancelAnimationFrame(this.due);
   }
 
   private frame(words: string): HTMLElement {
@@ -100,7 +94,8 @@ export class Timeline {
     return legend;
   }
 
-  private dress(): void {
+  /** Takes the colours that the page around it has now. */
+  dress(): void {
     const theme = themeOf(this.host);
     const ctx = this.canvas.getContext("2d");
     if (!ctx || theme === this.theme) return;
