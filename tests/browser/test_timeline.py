@@ -7,10 +7,13 @@ import json
 import re
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from browser.test_report import exported
 from browser.test_sanitiser import Content
+from inferscope import run_report
 
 HERE = Path(__file__).parent
 HOST = "[data-inferscope=timeline] + div"
@@ -369,6 +372,15 @@ def test_hostile_names_are_shown_and_not_run(show, samples):
     assert t.page.locator("main > #canary").count() == 1
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_in_an_exported_notebook(show, samples, theme):
+    t = Timeline(show(exported(read(samples, "timeline_gpu"), theme), whole=True))
+    assert t.range == WHOLE
+    assert t.page.evaluate(PIXEL, [2, 4]) == ("21,24,28" if theme == "dark" else "255,255,255")
+    t.press("+")
+    assert t.range != WHOLE
+
+
 @pytest.mark.parametrize("name", ["timeline_gpu", "timeline_hostile"])
 def test_the_sanitiser_leaves_the_base(sanitised, name):
     before = Content(SCRIPTS.sub("", read(sanitised, name)))
@@ -466,14 +478,26 @@ def test_narrow(show, samples):
         assert box["width"] > min(width, 1000) * 0.75
 
 
-def test_the_file_works_by_itself(browser, samples):
+@pytest.mark.parametrize("written_by", ["analyze", "run"])
+def test_the_file_works_by_itself(browser, samples, tmp_path, written_by):
+    path = samples / "timeline_gpu.page.html"
+    if written_by == "run":
+        path = tmp_path / "report.html"
+        fragment = SimpleNamespace(html=read(samples, "timeline_gpu"))
+        path.write_text(run_report.render(fragment, "html", "train.py"))
+    assert path.stat().st_size <= 1 << 20
     context = browser.new_context(offline=True)
     page = context.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda e: errors.append(str(e)))
     page.on("console", lambda m: errors.append(m.text) if m.type in ("error", "warning") else None)
-    page.goto((samples / "timeline_gpu.page.html").as_uri())
+    page.goto(path.as_uri())
     page.locator(f"{HOST} canvas.main").wait_for()
+    # No other script may run in it.
+    page.evaluate("document.body.append(Object.assign(document.createElement('script'), {textContent: 'pwned = 1'}))")
+    assert page.evaluate("typeof pwned") == "undefined"
+    assert len(errors) == 1
+    assert "Content Security Policy" in errors.pop()
     with page.expect_download() as saved:
         page.get_by_role("button", name="Download trace").click()
     trace = json.loads(Path(saved.value.path()).read_text())
