@@ -228,11 +228,17 @@ func TestHostileTimelinesAreBounded(t *testing.T) {
 				x := b.Thread(1, int32(100+i))
 				x.SetName(fmt.Sprint(i) + long)
 				x.SetKnown(timeline.Interval{Start: 0, End: second})
-				for k := range int64(400) {
-					at := k*2_000_000 + i
-					x.AppendOffCPU(at, at+500_000+i, at+700_000, timeline.Reason(k%int64(timeline.NumReasons)), -1, 0, 0)
-					x.AppendScope(at, at+1000, b.Name(fmt.Sprint(i, k, long)), uint16(k%9))
-					x.AppendMark(at, b.Name(fmt.Sprint(i, k, long)), 0)
+				rows, step := int64(400), int64(2_000_000)
+				if i < 12 { // heavier together than each of them may be
+					rows, step = 20_000, 40_000
+				}
+				for k := range rows {
+					at := k*step + i
+					x.AppendOffCPU(at, at+step/4+i, at+step/3, timeline.Reason(k%int64(timeline.NumReasons)), -1, 0, 0)
+					if k < 400 {
+						x.AppendScope(at, at+1000, b.Name(fmt.Sprint(i, k, long)), uint16(k%9))
+						x.AppendMark(at, b.Name(fmt.Sprint(i, k, long)), 0)
+					}
 				}
 				c := b.Counter(fmt.Sprint(i)+long, long)
 				for k := range int64(1000) {
