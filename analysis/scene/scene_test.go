@@ -264,7 +264,7 @@ func TestHostileTimelinesAreBounded(t *testing.T) {
 				lines[i] = long
 			}
 			s, _ := sceneOf(tl, lines)
-			if n := size(&s); n > 360_000 {
+			if n := size(&s); n > 420_000 {
 				t.Errorf("the scene takes %d bytes", n)
 			}
 			if len(s.Keys) > 1000 || len(s.Lanes) > 60 {
