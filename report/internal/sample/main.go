@@ -43,7 +43,7 @@ func write(dir string, large bool) error {
 	}
 	timelines := fixtures.Timelines()
 	if large {
-		timelines = append(slices.Clip(timelines), fixtures.Case{Name: "timeline_million", Result: fixtures.Million()})
+		timelines = append(slices.Clip(timelines), fixtures.Case{Name: "timeline_million", Result: fixtures.Kernels(1_000_000)})
 	}
 	for _, c := range timelines {
 		if err := writeAll(dir, c.Name, map[string][]byte{"html": html.Render(c.Result), "page.html": html.Document(c.Result)}); err != nil {
