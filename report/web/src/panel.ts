@@ -60,7 +60,12 @@ function table(scene: Scene, config: Config, title: string, rows: Sum[], noun: s
     th.scope = "row";
     const swatch = element("i");
     swatch.style.background = config.classes[scene.keys[s.key].class].color;
-    th.append(swatch, nameOf(scene, config, s.key));
+    // A long name is cut by the style, and its line stays.
+    const { line } = scene.keys[s.key];
+    const name = element("div");
+    name.append(swatch, element("span", "", nameOf(scene, config, s.key, false)));
+    if (line && scene.classNames[scene.keys[s.key].class] !== "line") name.append(element("b", "", `line ${line}`));
+    th.append(name);
     tr.append(th, element("td", "", (exact ? "" : "~") + duration(s.ns)), element("td", "", percent(s.ns / length)), element("td", "", s.count.toLocaleString("en-US")));
     tr.title = `${nameOf(scene, config, s.key)}: ${exactly(s.ns)}, ${plural(s.count, noun)}`;
     body.append(tr);

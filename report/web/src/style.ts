@@ -29,7 +29,10 @@ table{border-collapse:collapse;width:100%;font-size:12px;table-layout:fixed}
 caption{text-align:left;font-weight:600;padding:4px 0}
 th{text-align:left;font-weight:400}
 thead th{color:var(--dim)}
-th{white-space:nowrap;overflow:hidden;text-overflow:ellipsis}
+th div{display:flex;gap:6px;align-items:center;white-space:nowrap}
+th i{flex:none;margin:0}
+th span{overflow:hidden;text-overflow:ellipsis}
+th b{flex:none;font-weight:400;color:var(--dim)}
 th:nth-child(n+2){width:68px}
 th:nth-child(3){width:52px}
 td{white-space:nowrap}
