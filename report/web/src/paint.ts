@@ -21,6 +21,15 @@ export interface LitSpan {
   on: (row: Row) => boolean;
 }
 
+/** How a class is filled: what is too narrow for a pattern to be seen has the colour that the pattern is in the mean. */
+interface Fill {
+  wide: string | CanvasPattern;
+  narrow: string;
+}
+
+/** From how many pixels on a pattern is seen as one. */
+const patternFrom = 6;
+
 /** What lies over the rows. */
 export interface Overlay {
   selection: [number, number] | null;
@@ -48,8 +57,8 @@ export interface Box {
 export class Painter {
   private readonly scene: Scene;
   private readonly looks: ClassLook[];
-  private fills: (string | CanvasPattern)[] = [];
-  private pale: (string | CanvasPattern)[] = [];
+  private fills: Fill[] = [];
+  private pale: Fill[] = [];
   private theme: Theme | null = null;
   private bins = new Float32Array(0);
   private rects: number[][] = [];
@@ -62,9 +71,11 @@ export class Painter {
   /** Prepares the colours of a theme. */
   dress(ctx: CanvasRenderingContext2D, theme: Theme): void {
     this.theme = theme;
-    this.fills = this.looks.map((l) => (l.hatch ? hatched(ctx, l.color, theme.back) : l.color));
+    const fill = (color: string, hatch?: boolean): Fill =>
+      hatch ? { wide: hatched(ctx, color, theme.back), narrow: mixed(color, theme.back) } : { wide: color, narrow: color };
     const dull = theme.dark ? "#3a4048" : "#d5dae0";
-    this.pale = this.looks.map((l) => (l.hatch ? hatched(ctx, dull, theme.back) : dull));
+    this.fills = this.looks.map((l) => fill(l.color, l.hatch));
+    this.pale = this.looks.map((l) => fill(dull, l.hatch));
     this.rects = this.looks.map(() => []);
   }
 
@@ -203,12 +214,22 @@ export class Painter {
     }
   }
 
-  /** Fills what was collected, a class at a time: changing the colour is what costs. */
-  private flush(ctx: CanvasRenderingContext2D, fills: (string | CanvasPattern)[]): void {
+  /** Fills what was collected, a class at a time: changing the colour costs, and so does a pattern. */
+  private flush(ctx: CanvasRenderingContext2D, fills: Fill[]): void {
     this.rects.forEach((list, c) => {
-      if (!list.length) return;
-      ctx.fillStyle = fills[c];
-      for (let i = 0; i < list.length; i += 4) ctx.fillRect(list[i], list[i + 1], list[i + 2], list[i + 3]);
+      const { wide, narrow } = fills[c];
+      let left = 0;
+      ctx.fillStyle = narrow;
+      for (let i = 0; i < list.length; i += 4) {
+        if (list[i + 2] >= patternFrom) left++;
+        else ctx.fillRect(list[i], list[i + 1], list[i + 2], list[i + 3]);
+      }
+      ctx.fillStyle = wide;
+      for (let i = 0; left > 0; i += 4) {
+        if (list[i + 2] < patternFrom) continue;
+        ctx.fillRect(list[i], list[i + 1], list[i + 2], list[i + 3]);
+        left--;
+      }
       list.length = 0;
     });
   }
@@ -355,6 +376,13 @@ function touches(spans: LitSpan[], from: number, to: number): boolean {
     else low = middle + 1;
   }
   return low < spans.length && spans[low].from < Math.max(to, from + 1);
+}
+
+/** Two thirds of a colour with a third of another, both as #rrggbb. */
+function mixed(color: string, back: string): string {
+  const [a, b] = [color, back].map((c) => parseInt(c.slice(1), 16));
+  const part = (shift: number) => Math.round((((a >> shift) & 255) * 2 + ((b >> shift) & 255)) / 3);
+  return `rgb(${part(16)},${part(8)},${part(0)})`;
 }
 
 /** Lines of a colour on the background: waiting is told from working without regard to colour. */
