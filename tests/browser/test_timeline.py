@@ -251,9 +251,9 @@ def test_a_finding_lights_up_its_evidence(gpu):
     button.click()
     assert button.get_attribute("aria-pressed") == "true"
     assert "lit up" in gpu.said
-    assert gpu.host.evaluate(
-        "e => { const b = e.getBoundingClientRect(); return b.top < innerHeight && b.bottom > 0; }"
-    )
+    # It scrolls there, which takes a while.
+    in_view = "e => { const b = e.getBoundingClientRect(); return b.top < innerHeight && b.bottom > 0; }"
+    gpu.page.wait_for_function(in_view, arg=gpu.host.element_handle())
     gpu.press("Escape")
     assert button.get_attribute("aria-pressed") == "false"
     line = gpu.page.get_by_role("button", name="Show line 7 on the timeline")
