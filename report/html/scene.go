@@ -47,10 +47,9 @@ type classLook struct {
 	Words  string  `json:"words"`
 }
 
-// evidence is where a finding is to be seen.
+// evidence is where a finding is to be seen: on its line, 0 when it has none.
 type evidence struct {
 	Line int32 `json:"line"`
-	// Kind is the cause of idle time that it speaks of, or empty.
 }
 
 func describe(r *result.Result) description {
@@ -92,11 +91,6 @@ type packer struct{ b []byte }
 func (p *packer) uint(n int64)    { p.b = binary.AppendUvarint(p.b, uint64(max(n, 0))) }
 func (p *packer) int(n int64)     { p.b = binary.AppendVarint(p.b, n) }
 func (p *packer) float(v float64) { p.b = binary.LittleEndian.AppendUint64(p.b, math.Float64bits(v)) }
-func (p *packer) column(ns []int64) { // each with the sign in the lowest bit
-	for _, n := range ns {
-		p.int(n)
-	}
-}
 
 func (p *packer) text(s string) {
 	s = report.Visible(s, 0)
