@@ -61,9 +61,9 @@ func (l *limits) all() []*int {
 		&l.scopes, &l.marks, &l.losses, &l.notes, &l.causes, &l.lanes, &l.kernelName, &l.kernelTitle, &l.devices, &l.kernels, &l.copies}
 }
 
-// timelinePlace is where the script stands, right after the picture. It comes in last: the page is
-// made compact before, as no script can be.
-const timelinePlace markup = `<!--timeline-->`
+// timelinePlace is where the script stands, right after the picture: a character that no text in
+// the page holds. The script comes in last: the page is made compact before, as no script can be.
+const timelinePlace markup = "\x00"
 
 // Render writes the report of r as an HTML fragment of at most MaxBytes. Where scripts
 // run, the picture in it becomes an interactive timeline; without them, and after any
