@@ -16,6 +16,7 @@ var compileInCell = Rule{
 		"the wall.",
 	Do: "Run one step in a cell before this one, so that its timing speaks of the work. If it comes back in every step, keep " +
 		"shapes the same: pad batches, or mark the dimension as dynamic.",
+	Causes: []result.CauseKind{result.CauseCompile},
 	Change: "compile before the cell",
 	Before: `step = torch.compile(step)
 for x in batches:            # the last batch is smaller

@@ -16,6 +16,7 @@ var dataLoaderStarved = Rule{
 		"the wall, and when no frame of a loader was seen.",
 	Do: "Let several workers prepare batches ahead: `num_workers=8`, `prefetch_factor=4`, `persistent_workers=True`, " +
 		"`pin_memory=True`. Do once, before training, what is the same for every epoch.",
+	Causes:   []result.CauseKind{result.CauseDataLoading},
 	Change:   "prepare batches ahead",
 	CellWide: true,
 	Before: `loader = DataLoader(data, batch_size=64)

@@ -48,6 +48,8 @@ type Rule struct {
 	Sees, Bad, Silent, Do string
 	// Change is the repair as an order, for predictions: "remove the sleep".
 	Change string
+	// Causes are those whose time is the evidence of the rule, where it is that of causes.
+	Causes []result.CauseKind
 	// CellWide says that the repair is not one of a line.
 	CellWide bool
 	// Before and After are the example, and the snippets of the advice.
@@ -87,6 +89,7 @@ func Find(e *Evidence) []result.Finding {
 		out = append(out, healthy.Test(&healthy, e)...)
 	}
 	e.predict(out)
+	e.prove(out)
 	slices.SortStableFunc(out, func(x, y result.Finding) int {
 		return cmp.Or(cmp.Compare(y.Saving.HighNs, x.Saving.HighNs), cmp.Compare(severityRank(x.Severity), severityRank(y.Severity)))
 	})
@@ -173,7 +176,7 @@ func (e *Evidence) linesOrTotal(k result.CauseKind) []result.Cause {
 func (r *Rule) finding(e *Evidence, line result.Line, ns int64, evidence string) result.Finding {
 	return result.Finding{ID: r.ID, Title: r.Title, Severity: e.severity(ns), Line: line, Evidence: evidence,
 		Saving:     result.Saving{LowNs: min(phrase.Round(ns/2), e.Attribution.WallNs), HighNs: min(phrase.Round(ns), e.Attribution.WallNs)},
-		Confidence: e.Confidence, Advice: r.Do, Before: r.Before, After: r.After}
+		Confidence: e.Confidence, Advice: r.Do, Before: r.Before, After: r.After, Spans: []result.Span{}}
 }
 
 // severity is that of a repair that saves ns.

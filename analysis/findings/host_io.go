@@ -22,6 +22,7 @@ var hostIO = Rule{
 		"`import-in-cell`.",
 	Do: "Read the data once before the loop, read it in larger pieces, or let a background thread read ahead." +
 		" Files in a column format or memory-mapped load faster than text.",
+	Causes: []result.CauseKind{result.CauseHostIO},
 	Change: "have the data in memory before it is needed",
 	Before: `for path in paths:
     x = np.load(path)

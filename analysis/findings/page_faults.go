@@ -17,6 +17,7 @@ var pageFaults = Rule{
 	Silent: "It is silent below 5% of the cell's wall or 20 ms on one line, or in total.",
 	Do: "Allocate once and reuse: write into an existing array with `out=`, or keep a buffer across " +
 		"iterations. If pages are read from disk, load the file ahead or leave more memory free.",
+	Causes: []result.CauseKind{result.CausePageFault},
 	Change: "reuse the memory",
 	Before: `for x in batches:
     y = np.empty(shape)

@@ -18,6 +18,7 @@ var pageableCopies = Rule{
 	Silent: "It is silent below 5% of the cell's wall or 20 ms in total, and when the copies are smaller than 64 KiB on average.",
 	Do: "Allocate one pinned buffer before the loop, fill it in each step, and copy with `non_blocking=True`; in a data " +
 		"loader, set `pin_memory=True`. Pinning fresh memory in each step costs more than it saves.",
+	Causes:   []result.CauseKind{result.CausePageableCopy},
 	Change:   "copy from pinned memory that is used again",
 	CellWide: true,
 	Before: `for batch in batches:

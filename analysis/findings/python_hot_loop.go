@@ -16,6 +16,7 @@ var pythonHotLoop = Rule{
 		"imports.",
 	Do: "Do the work on whole arrays (NumPy, pandas, torch), or compile the function (Numba, Cython). If it " +
 		"is a library's Python code, call it less often with more data.",
+	Causes: []result.CauseKind{result.CausePython},
 	Change: "replace the Python loop by compiled code",
 	Before: `total = 0
 for x in values:
