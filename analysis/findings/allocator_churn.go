@@ -16,6 +16,7 @@ var allocatorChurn = Rule{
 		"`PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True` helps with growing ones.",
 	Causes:   []result.CauseKind{result.CauseAllocator},
 	Change:   "allocate once",
+	Effort:   result.Easy,
 	CellWide: true,
 	Before: `for x in batches:
     y = model(x.cuda())

@@ -16,6 +16,7 @@ var carryIn = Rule{
 	Silent: "It is silent below 5% of the cell's wall or 20 ms. It claims no saving: the work must be done.",
 	Do:     "End the earlier cell with `torch.cuda.synchronize()` when you compare timings.",
 	Change: "wait for the GPU before the cell",
+	Effort: result.Easy,
 	Before: `# cell 1
 y = big_model(x)
 

@@ -15,6 +15,7 @@ var childWait = Rule{
 		"waiting for it.",
 	Causes: []result.CauseKind{result.CauseChild},
 	Change: "remove the wait for the child",
+	Effort: result.Moderate,
 	Before: `for f in files:
     subprocess.run(["convert", f])`,
 	After: `procs = [subprocess.Popen(["convert", f]) for f in files]

@@ -18,6 +18,7 @@ var dataLoaderStarved = Rule{
 		"`pin_memory=True`. Do once, before training, what is the same for every epoch.",
 	Causes:   []result.CauseKind{result.CauseDataLoading},
 	Change:   "prepare batches ahead",
+	Effort:   result.Easy,
 	CellWide: true,
 	Before: `loader = DataLoader(data, batch_size=64)
 for x, y in loader:

@@ -18,6 +18,7 @@ var eventWait = Rule{
 		"earlier and side by side.",
 	Causes: []result.CauseKind{result.CausePoll},
 	Change: "remove the wait for events",
+	Effort: result.Moderate,
 	Before: `for x in pool.imap(work, items):
     use(x)`,
 	After: `for x in pool.imap(work, items, chunksize=32):   # fewer hand-overs

@@ -14,6 +14,7 @@ var exposedCommunication = Rule{
 	Do: "Let communication overlap with the backward pass: larger or smaller gradient buckets, gradient accumulation, prefetching of " +
 		"sharded parameters; and look whether one rank is slower than the others.",
 	Change:   "overlap communication with computation",
+	Effort:   result.Hard,
 	CellWide: true,
 	Before: `loss.backward()
 for p in model.parameters():

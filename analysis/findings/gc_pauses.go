@@ -19,6 +19,7 @@ var gcPauses = Rule{
 		"collector no longer looks at it; raise the threshold, or break reference cycles.",
 	Causes:   []result.CauseKind{result.CauseGC},
 	Change:   "keep the garbage collector from running",
+	Effort:   result.Easy,
 	CellWide: true,
 	Before: `for batch in batches:
     step(batch)

@@ -20,6 +20,7 @@ var gilContention = Rule{
 		"after the cell.",
 	Causes:   []result.CauseKind{result.CauseGIL},
 	Change:   "take the other thread off the GIL",
+	Effort:   result.Hard,
 	CellWide: true,
 	Before:   `threading.Thread(target=crunch, args=(data,)).start()`,
 	After: `from concurrent.futures import ProcessPoolExecutor

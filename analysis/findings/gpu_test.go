@@ -82,3 +82,19 @@ func TestEarlierWorkThatWasWaitedFor(t *testing.T) {
 		t.Errorf("a millisecond is nothing to speak of: %+v", f)
 	}
 }
+
+// Of findings that save about as much, the one that is easier to follow comes first.
+func TestTheEasierRepairComesFirst(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("testdata", "data-loader-worker-io.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := fixture.Parse(string(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := analysis.Analyze(f.Timeline, analysis.Input{Cell: result.Cell{Lines: f.Source}, Arch: fixture.Arch}).Findings
+	if len(list) != 2 || list[0].ID != "data-loader-starved" || list[0].Effort != result.Easy || list[1].Effort != result.Moderate {
+		t.Errorf("%+v", list)
+	}
+}

@@ -14,6 +14,7 @@ var warmUp = Rule{
 	Do:     "Use the GPU once in a cell before this one, and profile this one again.",
 	Causes: []result.CauseKind{result.CauseWarmUp},
 	Change: "use the GPU before the cell",
+	Effort: result.Easy,
 	Before: `x = torch.randn(1000, device="cuda")
 run(x)`,
 	After: `# cell 1

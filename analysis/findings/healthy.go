@@ -16,6 +16,7 @@ var healthy = Rule{
 		"explained, and for cells shorter than 20 ms. With a GPU it is silent when that was idle for 10% of the wall, or copied for 20%.",
 	Do:     "To make the cell faster, change what it computes: a better algorithm, less data, more cores.",
 	Change: "",
+	Effort: result.Hard,
 	Before: ``,
 	After:  ``,
 	Test: func(r *Rule, e *Evidence) []result.Finding {

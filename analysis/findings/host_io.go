@@ -24,6 +24,7 @@ var hostIO = Rule{
 		" Files in a column format or memory-mapped load faster than text.",
 	Causes: []result.CauseKind{result.CauseHostIO},
 	Change: "have the data in memory before it is needed",
+	Effort: result.Moderate,
 	Before: `for path in paths:
     x = np.load(path)
     step(x)`,

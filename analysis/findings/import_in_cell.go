@@ -18,6 +18,7 @@ var importInCell = Rule{
 		"submodules only where they are used.",
 	Causes: []result.CauseKind{anyCause},
 	Change: "import before the cell",
+	Effort: result.Easy,
 	Before: `import torch, transformers
 run(model)`,
 	After: `# cell 1

@@ -24,6 +24,7 @@ var launchBound = Rule{
 		"graph.",
 	Causes:   []result.CauseKind{result.CauseFramework, result.CauseLaunchLatency},
 	Change:   "launch fewer, larger kernels",
+	Effort:   result.Moderate,
 	CellWide: true,
 	Before: `for x in batches:
     y = step(x)`,

@@ -17,6 +17,7 @@ var lockContention = Rule{
 		"worker's result, give the worker less to do or start it earlier.",
 	Causes: []result.CauseKind{result.CauseLock},
 	Change: "remove the wait for the other thread",
+	Effort: result.Moderate,
 	Before: `with lock:
     row = fetch(url)     # slow, under the lock
     rows.append(row)`,

@@ -15,6 +15,7 @@ var networkWait = Rule{
 		"request, or keep answers in a local cache.",
 	Causes: []result.CauseKind{result.CauseNetworkIO},
 	Change: "have the answers before they are needed",
+	Effort: result.Moderate,
 	Before: `pages = [requests.get(u) for u in urls]`,
 	After: `with ThreadPoolExecutor(16) as pool:
     pages = list(pool.map(session.get, urls))`,

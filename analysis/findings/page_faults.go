@@ -19,6 +19,7 @@ var pageFaults = Rule{
 		"iterations. If pages are read from disk, load the file ahead or leave more memory free.",
 	Causes: []result.CauseKind{result.CausePageFault},
 	Change: "reuse the memory",
+	Effort: result.Moderate,
 	Before: `for x in batches:
     y = np.empty(shape)
     np.multiply(x, 2, out=y)`,

@@ -20,6 +20,7 @@ var pageableCopies = Rule{
 		"loader, set `pin_memory=True`. Pinning fresh memory in each step costs more than it saves.",
 	Causes:   []result.CauseKind{result.CausePageableCopy},
 	Change:   "copy from pinned memory that is used again",
+	Effort:   result.Moderate,
 	CellWide: true,
 	Before: `for batch in batches:
     x = torch.from_numpy(batch).cuda()

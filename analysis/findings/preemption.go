@@ -20,6 +20,7 @@ var preemption = Rule{
 		" number of threads of numerical libraries to the number of CPUs.",
 	Causes:   []result.CauseKind{result.CausePreempted},
 	Change:   "give the thread a CPU of its own",
+	Effort:   result.Easy,
 	CellWide: true,
 	Before: `# 2 CPUs
 torch.set_num_threads(16)`,

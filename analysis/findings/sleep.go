@@ -13,6 +13,7 @@ var sleep = Rule{
 	Do:     "Remove the sleep, or wait for the event itself: a condition, a queue, a future, a file watcher.",
 	Causes: []result.CauseKind{result.CauseSleep},
 	Change: "remove the sleep",
+	Effort: result.Easy,
 	Before: `while not done():
     time.sleep(0.05)`,
 	After: `finished.wait()        # threading.Event, set by the worker`,

@@ -21,6 +21,7 @@ var syncInLoop = Rule{
 		"read each step, read the one of the step before.",
 	Causes: []result.CauseKind{result.CauseSyncRefill},
 	Change: "do not wait for the GPU",
+	Effort: result.Easy,
 	Before: `total = 0.0
 for x in batches:
     total += model(x).mean().item()`,

@@ -75,6 +75,9 @@ func finding(p *page, f result.Finding, limits limits) {
 	}
 	p.raw(`<div style="font-size:12px;`, dimStyle, `">`)
 	p.code(f.ID, limits.name/2)
+	if s := report.Effort(f.Effort); s != "" {
+		p.raw(` · `, one(s))
+	}
 	p.raw(` · confidence `, one(report.Confidence(f.Confidence)), ` (`, ratio(f.Confidence), `)</div></li>`)
 }
 

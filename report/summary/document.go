@@ -229,6 +229,7 @@ type findingDoc struct {
 	ID         string    `json:"id"`
 	Title      string    `json:"title"`
 	Severity   string    `json:"severity"`
+	Effort     string    `json:"effort"`
 	Line       *lineDoc  `json:"line"`
 	Evidence   string    `json:"evidence"`
 	Saving     savingDoc `json:"saving"`

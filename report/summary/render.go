@@ -123,7 +123,7 @@ func (c *cutter) processOf(p timeline.Process) processDoc {
 }
 
 func (c *cutter) findingOf(f result.Finding) findingDoc {
-	return findingDoc{c.text(f.ID), c.text(f.Title), c.text(string(f.Severity)), c.linePointer(f.Line), c.text(f.Evidence),
+	return findingDoc{c.text(f.ID), c.text(f.Title), c.text(string(f.Severity)), c.text(string(f.Effort)), c.linePointer(f.Line), c.text(f.Evidence),
 		savingDoc{f.Saving.LowNs, f.Saving.HighNs}, finite(f.Confidence), c.text(f.Advice), c.text(f.Before), c.text(f.After),
 		list(c, f.Spans, func(s result.Span) spanDoc {
 			return spanDoc{c.text(string(s.Kind)), s.Start, s.End, s.Device, s.Row, int64(s.Thread), s.Line}
