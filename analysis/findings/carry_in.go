@@ -4,6 +4,7 @@ import (
 	"github.com/inferscope/inferscope/analysis/attribution"
 	"github.com/inferscope/inferscope/analysis/phrase"
 	"github.com/inferscope/inferscope/analysis/result"
+	"github.com/inferscope/inferscope/analysis/timeline"
 )
 
 var carryIn = Rule{
@@ -38,7 +39,10 @@ print(small(z).item())`,
 		if g == nil || !e.worth(g.Shares[attribution.ShareCarryIn]) {
 			return nil
 		}
-		return []result.Finding{r.info(e, result.Line{}, "The GPU ran only work that was launched before the cell for "+
-			e.wall(g.Shares[attribution.ShareCarryIn])+".")}
+		f := r.info(e, result.Line{}, "The GPU ran only work that was launched before the cell for "+e.wall(g.Shares[attribution.ShareCarryIn])+".")
+		if g.Coverage == nil { // in windows, other launches were not recorded either
+			e.operations(&f, func(ops *timeline.Ops, row int) bool { return ops.Call[row] < 0 })
+		}
+		return []result.Finding{f}
 	},
 }

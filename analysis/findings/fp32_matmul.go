@@ -45,7 +45,7 @@ for x, y in loader:
 		tl := e.Attribution.Timeline()
 		f := r.finding(e, line, int64(float64(ns)*fp32Gain), phrase.Count(slow.count, "product", "products")+" in single precision without tensor cores (mostly "+
 			phrase.Kernel(tl.Names.String(largest(slow.names)))+") took "+e.wall(ns)+largestOn(line)+".")
-		f.Spans = e.operations(func(ops *timeline.Ops, row int) bool {
+		e.operations(&f, func(ops *timeline.Ops, row int) bool {
 			return ops.Kind[row] == timeline.OpKernel && k.by[ops.Name[row]] == mathFP32
 		})
 		return []result.Finding{f}

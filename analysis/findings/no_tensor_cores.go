@@ -45,7 +45,7 @@ var noTensorCores = Rule{
 		f := r.info(e, line, "Matrix products took "+e.wall(ns)+", and the tensor cores were active for "+phrase.Percent(active)+" of it; mostly "+
 			phrase.Kernel(e.Attribution.Timeline().Names.String(largest(other.names)))+largestOn(line)+".")
 		f.Severity = result.Low
-		f.Spans = e.operations(func(ops *timeline.Ops, row int) bool {
+		e.operations(&f, func(ops *timeline.Ops, row int) bool {
 			return ops.Kind[row] == timeline.OpKernel && k.by[ops.Name[row]] == mathOther
 		})
 		return []result.Finding{f}

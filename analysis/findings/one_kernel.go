@@ -38,7 +38,7 @@ var oneKernel = Rule{
 			phrase.Count(top.Count, "launch", "launches")+on(top.Line)+". It is "+phrase.Percent(part)+" of the cell's wall: twice as fast, it would save at most "+
 			phrase.Duration(ns/2)+".")
 		names := &e.Attribution.Timeline().Names
-		f.Spans = e.operations(func(ops *timeline.Ops, row int) bool {
+		e.operations(&f, func(ops *timeline.Ops, row int) bool {
 			return ops.Kind[row] == timeline.OpKernel && names.String(ops.Name[row]) == top.Name
 		})
 		return []result.Finding{f}

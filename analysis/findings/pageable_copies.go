@@ -3,6 +3,7 @@ package findings
 import (
 	"github.com/inferscope/inferscope/analysis/phrase"
 	"github.com/inferscope/inferscope/analysis/result"
+	"github.com/inferscope/inferscope/analysis/timeline"
 )
 
 // smallCopy is the average size below which it does not matter where a copy's memory lies.
@@ -54,7 +55,11 @@ for batch in batches:
 			return nil
 		}
 		line := e.Attribution.GPU.CopyLine
-		return []result.Finding{r.finding(e, line, ns, phrase.Count(count, "copy", "copies")+" from or to pageable memory, "+
-			phrase.Bytes(bytes)+" in all, took "+e.wall(ns)+" that no kernel covered"+largestOn(line)+".")}
+		f := r.finding(e, line, ns, phrase.Count(count, "copy", "copies")+" from or to pageable memory, "+
+			phrase.Bytes(bytes)+" in all, took "+e.wall(ns)+" that no kernel covered"+largestOn(line)+".")
+		e.operations(&f, func(ops *timeline.Ops, row int) bool {
+			return ops.Kind[row] == timeline.OpMemcpy && (ops.Source[row] == timeline.MemoryPageable || ops.Target[row] == timeline.MemoryPageable)
+		})
+		return []result.Finding{f}
 	},
 }

@@ -3,6 +3,7 @@ package findings
 import (
 	"cmp"
 	"slices"
+	"strconv"
 
 	"github.com/inferscope/inferscope/analysis/attribution"
 	"github.com/inferscope/inferscope/analysis/phrase"
@@ -13,31 +14,13 @@ import (
 // anyCause among a Rule's Causes stands for all of them, on the finding's line.
 const anyCause result.CauseKind = "*"
 
-// tally collects the moments that are the evidence of one finding.
-type tally struct {
-	e *Evidence
-	// line is the line that moments must have, 0 for any.
-	line int32
-	open episode
-	// longest are the longest episodes so far; a heap, the shortest first.
-	longest []episode
-}
-
-// episode is a run of moments without a break: of one gap of the device, or of the main thread.
-type episode struct {
-	attribution.Moment
-	calls [2]int32 // rows of Timeline.Calls that explain it; -1 for none
-}
-
-func (p *episode) ns() int64 { return p.End - p.Start }
-
 // wanted is a cause that a tally collects.
 type wanted struct {
 	kind result.CauseKind
 	by   *tally
 }
 
-// prove fills the spans of findings.
+// prove fills the spans of findings, and says why.
 func (e *Evidence) prove(list []result.Finding) {
 	var want []wanted
 	tallies := make([]*tally, len(list))
@@ -51,21 +34,21 @@ func (e *Evidence) prove(list []result.Finding) {
 			want = append(want, wanted{k, tallies[i]})
 		}
 	}
-	if len(want) == 0 {
-		return
-	}
-	e.moments(causesOf(want), func(m *attribution.Moment) {
-		for i := range want {
-			if w := &want[i]; w.kind == m.Kind || w.kind == anyCause {
-				w.by.add(m)
+	if len(want) > 0 {
+		e.moments(causesOf(want), func(m *attribution.Moment) {
+			for i := range want {
+				if w := &want[i]; w.kind == m.Kind || w.kind == anyCause {
+					w.by.add(m)
+				}
 			}
-		}
-	})
+		})
+	}
 	for i, t := range tallies {
 		if t != nil {
 			t.close()
 			list[i].Spans = t.spans()
 		}
+		list[i].Why = e.why(ByID(list[i].ID), &list[i], t)
 	}
 }
 
@@ -106,59 +89,6 @@ func (e *Evidence) scope(r *Rule, f *result.Finding) int32 {
 		}
 	}
 	return 0
-}
-
-func (t *tally) add(m *attribution.Moment) {
-	if t.line != 0 && m.Line != t.line {
-		return
-	}
-	if t.open.End == m.Start && t.open.Gap == m.Gap && t.open.ns() > 0 {
-		t.open.End = m.End
-		if m.Call != t.open.calls[0] {
-			t.open.calls[1] = m.Call
-		}
-		return
-	}
-	t.close()
-	t.open = episode{*m, [2]int32{m.Call, -1}}
-}
-
-// close ends the episode at hand.
-func (t *tally) close() {
-	if t.open.ns() > 0 {
-		keepLongest(&t.longest, t.open, func(p episode) int64 { return p.ns() })
-	}
-	t.open = episode{}
-}
-
-// keepLongest adds an entry to a heap of the MaxSpans longest; the first of equal ones stays.
-func keepLongest[T any](heap *[]T, x T, ns func(T) int64) {
-	h := *heap
-	if len(h) < result.MaxSpans {
-		h = append(h, x)
-		for i := len(h) - 1; i > 0 && ns(h[i]) < ns(h[(i-1)/2]); i = (i - 1) / 2 {
-			h[i], h[(i-1)/2] = h[(i-1)/2], h[i]
-		}
-		*heap = h
-		return
-	}
-	if ns(x) <= ns(h[0]) {
-		return
-	}
-	h[0] = x
-	for i := 0; ; {
-		least := i
-		for c := 2*i + 1; c <= 2*i+2 && c < len(h); c++ {
-			if ns(h[c]) < ns(h[least]) {
-				least = c
-			}
-		}
-		if least == i {
-			return
-		}
-		h[i], h[least] = h[least], h[i]
-		i = least
-	}
 }
 
 // spans are the longest episodes, each with the calls that explain it.
@@ -220,16 +150,26 @@ func (e *Evidence) callSpan(row int32) result.Span {
 		Thread: calls.Thread[row], Line: e.Attribution.CallLine(row), Label: tl.Names.String(calls.Name[row])}
 }
 
-// operations are spans of the longest operations of the busiest device that are meant.
-func (e *Evidence) operations(meant func(ops *timeline.Ops, row int) bool) []result.Span {
+// operations fills the spans of a finding that is made of operations of the busiest device, and says what these are.
+func (e *Evidence) operations(f *result.Finding, meant func(ops *timeline.Ops, row int) bool) {
 	tl := e.Attribution.Timeline()
 	d := &tl.Devices[e.Attribution.GPU.Busiest]
 	var longest []int
+	var count, sum, most int64
+	all := lengths{}
 	ns := func(row int) int64 { return d.Ops.End[row] - d.Ops.Start[row] }
 	for row := range d.Ops.Start {
 		if meant(&d.Ops, row) {
 			keepLongest(&longest, row, ns)
+			count++
+			sum += ns(row)
+			most = max(most, ns(row))
+			all[phrase.Round(ns(row))]++
 		}
+	}
+	if count > 0 {
+		f.Why = append(f.Why, phrase.Count(count, "operation", "operations")+" of GPU "+strconv.Itoa(int(d.Index))+" were meant: "+phrase.Duration(all.median())+
+			" in the median, "+phrase.Duration(most)+" at the longest, "+phrase.Duration(sum)+" in all.")
 	}
 	out := []result.Span{}
 	for _, row := range longest {
@@ -248,5 +188,5 @@ func (e *Evidence) operations(meant func(ops *timeline.Ops, row int) bool) []res
 		}
 		out = append(out, s)
 	}
-	return inOrder(out)
+	f.Spans = inOrder(out)
 }

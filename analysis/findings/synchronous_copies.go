@@ -55,17 +55,23 @@ var synchronousCopies = Rule{
 		}
 		f := r.finding(e, line, ns, "The host waited for "+phrase.Count(n, what, what)+" of memory that is not pageable, "+phrase.Bytes(bytes)+
 			" in all; no kernel ran for "+e.wall(ns)+" of that"+largestOn(line)+".")
+		held := lengths{}
+		for _, c := range found {
+			held[phrase.Round(c.held)]++
+		}
+		f.Why = append(f.Why, "Each held its thread up for "+phrase.Duration(held.median())+" in the median, from the call's begin to the end of the wait for it.")
 		f.Spans = e.callSpans(found)
 		return []result.Finding{f}
 	},
 }
 
-// awaited is a copy or a set that the host waited for, exposed the time meanwhile in which no kernel ran.
+// awaited is a copy or a set that the host waited for, for held ns; exposed is the time meanwhile in which no kernel ran.
 type awaited struct {
-	call           int32
-	line           int32
-	bytes, exposed int64
-	set            bool
+	call        int32
+	line        int32
+	bytes, held int64
+	exposed     int64
+	set         bool
 }
 
 // awaitedCopies are the copies and sets of non-pageable memory that hold the host up.
@@ -108,8 +114,9 @@ func (e *Evidence) awaitedCopies() []awaited {
 			blocking, end = true, calls.End[n]
 		}
 		if blocking {
-			out = append(out, awaited{int32(row), e.Attribution.CallLine(int32(row)), c.bytes,
-				busy.free(calls.Start[row], min(end, tl.Extent.End)), c.set})
+			start, end := calls.Start[row], min(end, tl.Extent.End)
+			out = append(out, awaited{call: int32(row), line: e.Attribution.CallLine(int32(row)), bytes: c.bytes, held: end - start,
+				exposed: busy.free(start, end), set: c.set})
 		}
 	}
 	return out

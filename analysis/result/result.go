@@ -360,6 +360,8 @@ type Finding struct {
 	Confidence float64
 	// Advice is one or two sentences; Before and After are snippets to paste, may be empty.
 	Advice, Before, After string
+	// Why is the evidence in words: whole sentences, as Explanation.Facts.
+	Why []string
 	// Spans are the longest stretches of the evidence by start, at most MaxSpans; empty
 	// where the finding has no place in time.
 	Spans []Span
