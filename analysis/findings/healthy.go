@@ -7,8 +7,11 @@ import (
 	"github.com/inferscope/inferscope/analysis/verdict"
 )
 
+// Healthy is the ID of the finding that nothing is to be found.
+const Healthy = "healthy"
+
 var healthy = Rule{
-	ID:    "healthy",
+	ID:    Healthy,
 	Title: "Nothing to fix",
 	Sees:  "No other rule found anything worth changing.",
 	Bad:   "It is not: this says that the cell spends its time on its own work.",

@@ -45,6 +45,13 @@ func Render(r *result.Result) []byte {
 	}
 }
 
+// Document is what Render writes, for programs that look at it: a struct whose fields have
+// the document's names as their json tags, and no pointers but to structs. Lists have
+// at most entries entries, texts bytes bytes.
+func Document(r *result.Result, entries, bytes int) any {
+	return (&cutter{limits: limits{entries, bytes}}).document(r)
+}
+
 // cutter makes the document within limits and remembers whether it cut anything.
 type cutter struct {
 	limits

@@ -12,6 +12,7 @@ import (
 	"github.com/inferscope/inferscope/report/markdown"
 	"github.com/inferscope/inferscope/report/text"
 	"github.com/inferscope/inferscope/sidecar/internal/nearest"
+	"github.com/inferscope/inferscope/sidecar/internal/rules"
 )
 
 func analyzeCommand() Command {
@@ -40,6 +41,11 @@ func analyze(ctx context.Context, env Env, args Args) error {
 		return err
 	}
 	x := analysis.Explain(trace.timeline, trace.input)
+	resolved, own := rules.Resolve(env.place(), nil)
+	own.Apply(x.Result)
+	if note := resolved.Note(); note != "" {
+		x.Result.Notes = append(x.Result.Notes, "The configuration has something wrong: "+note)
+	}
 	if args.Has("explain") {
 		return explain(env, args, x)
 	}
