@@ -408,18 +408,6 @@ func (a *attributor) module(name timeline.NameID) int32 {
 	return id
 }
 
-func blockOf(t int64, w timeline.Interval) int {
-	b := int(float64(t-w.Start) / float64(w.End-w.Start) * Blocks)
-	b = min(max(b, 0), Blocks-1)
-	for b+1 < Blocks && t >= blockStart(b+1, w) {
-		b++
-	}
-	for b > 0 && t < blockStart(b, w) {
-		b--
-	}
-	return b
-}
-
 func blockStart(b int, w timeline.Interval) int64 {
 	if b >= Blocks {
 		return w.End
