@@ -71,7 +71,7 @@ func TestTrapCarryInCounted(t *testing.T) {
 carry 0s 400ms sgemm_nn
 carry 400ms 900ms sgemm_nn
 call m 1ms 900ms sync cudaDeviceSynchronize
-kernel m 900010us 900020us 900030us 901ms add`)
+kernel m 900010us 900020us 900030us 999ms nvjet_tst_256x128_64x4_2x1_v_bz_coopA_NNT`)
 	if r.Verdict.Class == result.GPUBound || says(r, "fp32-matmul") || says(r, "one-kernel-dominates") || !says(r, "carry-in") {
 		t.Errorf("%s: %+v", r.Verdict.Class, r.Findings)
 	}

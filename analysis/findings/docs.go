@@ -35,7 +35,7 @@ func (r *Rule) Page() string {
 func Index() string {
 	var b strings.Builder
 	b.WriteString("<!-- Generated from analysis/findings by go generate; edit the rules' sources instead. -->\n\n# Findings\n\n")
-	b.WriteString("A report lists the largest saving first. Savings within a factor of 1.5 of each other count as alike, and of those the one comes first " +
+	b.WriteString("A report lists the largest saving first. Savings within a factor of 1.5 of the largest count as alike, and of those the one comes first " +
 		"that is easiest to have.\n\n")
 	b.WriteString("| id | finding | repair |\n|---|---|---|\n")
 	for _, r := range Registry {

@@ -7,7 +7,6 @@ package findings
 
 import (
 	"cmp"
-	"math"
 	"slices"
 	"strings"
 
@@ -99,23 +98,27 @@ func Find(e *Evidence) []result.Finding {
 	}
 	e.predict(out)
 	e.prove(out)
-	slices.SortStableFunc(out, func(x, y result.Finding) int {
-		return cmp.Or(cmp.Compare(band(y.Saving.HighNs), band(x.Saving.HighNs)), cmp.Compare(x.Effort.Rank(), y.Effort.Rank()),
-			cmp.Compare(y.Saving.HighNs, x.Saving.HighNs), cmp.Compare(severityRank(x.Severity), severityRank(y.Severity)))
-	})
+	sortFindings(out)
 	return out
 }
 
-// bandWidth is how far apart savings must be, as a ratio, to count as different: predictions are no
-// more exact than that.
-const bandWidth = 1.5
+// alike is how far apart savings may be, as a ratio, to count as much the same: predictions are no more
+// exact than that.
+const alike = 1.5
 
-// band is the band of similar savings that a saving lies in; 0 for none.
-func band(ns int64) int {
-	if ns <= 0 {
-		return 0
+// sortFindings sorts by saving, and by ease among those that are alike.
+func sortFindings(list []result.Finding) {
+	slices.SortStableFunc(list, func(x, y result.Finding) int {
+		return cmp.Or(cmp.Compare(y.Saving.HighNs, x.Saving.HighNs), cmp.Compare(severityRank(x.Severity), severityRank(y.Severity)))
+	})
+	for len(list) > 0 && list[0].Saving.HighNs > 0 {
+		n := 1
+		for n < len(list) && float64(list[n].Saving.HighNs)*alike >= float64(list[0].Saving.HighNs) {
+			n++
+		}
+		slices.SortStableFunc(list[:n], func(x, y result.Finding) int { return cmp.Compare(x.Effort.Rank(), y.Effort.Rank()) })
+		list = list[n:]
 	}
-	return 1 + int(math.Log(float64(ns))/math.Log(bandWidth))
 }
 
 func severityRank(s result.Severity) int {

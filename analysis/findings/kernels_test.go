@@ -1,6 +1,8 @@
 package findings
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/inferscope/inferscope/analysis/result"
@@ -41,13 +43,20 @@ func TestMathOf(t *testing.T) {
 	}
 }
 
-// Savings that are nearly the same come in the order of ease; one that is much larger comes first, however hard.
-func TestBands(t *testing.T) {
-	if band(100) != band(110) || band(100) == band(200) || band(0) != 0 || band(1) == 0 || band(2_000_000_000) <= band(1_000_000_000) {
-		t.Errorf("bands: %d %d %d %d %d", band(0), band(1), band(100), band(110), band(200))
+// Of savings that are alike the easier comes first, whichever is a little larger; one that is much larger comes first, however hard.
+func TestSort(t *testing.T) {
+	f := func(ns int64, e result.Effort, s result.Severity) result.Finding {
+		return result.Finding{ID: fmt.Sprintf("%d %s", ns, e), Effort: e, Severity: s, Saving: result.Saving{HighNs: ns}}
 	}
-	if !(result.Easy.Rank() < result.Moderate.Rank() && result.Moderate.Rank() < result.Hard.Rank()) {
-		t.Error("efforts are out of order")
+	list := []result.Finding{f(0, result.Easy, result.Info), f(90, result.Moderate, result.Low), f(300, result.Moderate, result.High), f(280, result.Easy, result.High),
+		f(900, result.Hard, result.High), f(61, result.Easy, result.Low), f(59, result.Easy, result.Low), f(0, result.Hard, result.Low)}
+	sortFindings(list)
+	var ids []string
+	for _, x := range list {
+		ids = append(ids, x.ID)
+	}
+	if got, want := strings.Join(ids, ", "), "900 hard, 280 easy, 300 moderate, 61 easy, 90 moderate, 59 easy, 0 hard, 0 easy"; got != want {
+		t.Errorf("%s, want %s", got, want)
 	}
 	for _, r := range Registry {
 		if r.Effort != result.Easy && r.Effort != result.Moderate && r.Effort != result.Hard {

@@ -95,3 +95,24 @@ func TestSpansAreBounded(t *testing.T) {
 		t.Errorf("only %d spans", seen)
 	}
 }
+
+// Running time is shown where it was, though samples share it out.
+func TestSpansOfRunningTime(t *testing.T) {
+	list := spansOf(t, "pure-python-hot-loop", "pure-python-hot-loop")
+	if len(list) != result.MaxSpans {
+		t.Errorf("%d spans", len(list))
+	}
+	for _, s := range list {
+		if s.Kind != result.SpanThread || s.Label != "on the CPU" || s.Line == 0 || s.Thread != 1 {
+			t.Errorf("%+v", s)
+		}
+	}
+}
+
+// Times count from the cell's begin, wherever that lies.
+func TestSpansCountFromTheCellsBegin(t *testing.T) {
+	f := of(t, "window 10s 11s\nsource\ntime.sleep(1)\nend\nthread m main python known\nline m 10s 1\noff m 10100ms 10900ms 10900ms sleep syscall=clock_nanosleep\n", "sleep")
+	if f == nil || len(f.Spans) != 1 || f.Spans[0].Start != 100_000_000 || f.Spans[0].End != 900_000_000 {
+		t.Errorf("%+v", f)
+	}
+}
