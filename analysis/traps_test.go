@@ -88,6 +88,7 @@ func TestTrapCopiesCountedAsIdle(t *testing.T) {
 repeat 100 every 10ms
 line m 1us 2
 copy m 10us 20us 25us 9990us HtoD pinned device 500000000
+call m 30us 9995us sync cudaStreamSynchronize
 end`)
 	if r.Idle.TotalNs > 10_000_000 || r.Verdict.Class != result.MemoryTransferBound {
 		t.Errorf("idle %d ns, %s", r.Idle.TotalNs, r.Verdict.Class)
@@ -141,6 +142,7 @@ func TestTrapOnePerCentCalledTheBottleneck(t *testing.T) {
 repeat 100 every 10ms
 line m 1us 2
 kernel m 10us 20us 25us 9890us gemm
+call m 30us 9890us sync cudaStreamSynchronize
 overhead 9890us 9990us
 end`)
 	if r.Verdict.Class != result.GPUBound || r.Verdict.TopCause.Kind == result.CauseProfiler || strings.Contains(r.Verdict.Sentence, "tracing") {
