@@ -252,7 +252,7 @@ func compareKeys(x, y uint64) int {
 
 // why is the evidence of a finding in words; t is nil where it is not made of causes.
 func (e *Evidence) why(r *Rule, f *result.Finding, t *tally) []string {
-	out := []string{"It looks for this: " + r.Sees}
+	out := []string{}
 	if t != nil {
 		out = append(out, t.facts()...)
 	}
@@ -265,7 +265,7 @@ func (e *Evidence) why(r *Rule, f *result.Finding, t *tally) []string {
 	if f.Confidence < e.Confidence {
 		out = append(out, "Its confidence is lower than that of the records, because few samples carry it.")
 	}
-	return append(append(out, e.limits()...), r.Silent)
+	return append(append(out, e.limits()...), "It looks for this: "+r.Sees, r.Silent)
 }
 
 // cause is one cause on a line, or, for line 0, its total.

@@ -87,10 +87,10 @@ func why(p *page, f result.Finding, limits limits) {
 	if len(f.Why) == 0 {
 		return
 	}
-	p.raw(`<details style="margin:4px 0 0 0"><summary style="cursor:pointer">Why do you say so?</summary><ul style="margin:4px 0;padding:0 0 0 18px">`)
+	p.raw(`<details><summary>Why do you say so?</summary><ul>`)
 	for _, fact := range f.Why[:min(len(f.Why), limits.facts)] {
 		p.raw(`<li>`)
-		p.text(report.Modules(fact), limits.sentence)
+		p.text(report.Modules(fact), limits.sentence/3)
 		p.raw(`</li>`)
 	}
 	p.raw(`</ul></details>`)

@@ -31,11 +31,11 @@ type limits struct {
 }
 
 var generous = limits{name: 160, sentence: 900, source: 240, kernelName: 84, kernelTitle: 300,
-	sourceRows: 160, sourceFolded: 1500, findings: 20, facts: 12, snippet: 24, threads: 12, functions: 15, scopes: 20, marks: 30, losses: 20, notes: 12, causes: 16, lanes: 7, devices: 8, kernels: 10, copies: 12}
+	sourceRows: 160, sourceFolded: 1500, findings: 20, facts: 5, snippet: 24, threads: 12, functions: 15, scopes: 20, marks: 30, losses: 20, notes: 12, causes: 16, lanes: 7, devices: 8, kernels: 10, copies: 12}
 
 // tightest is how far a report is cut for BaseBytes: it must still be readable.
 var tightest = limits{name: 60, sentence: 300, source: 100, kernelName: 48, kernelTitle: 100,
-	sourceRows: 24, sourceFolded: 1, findings: 4, facts: 4, snippet: 8, threads: 3, functions: 4, scopes: 3, marks: 3, losses: 4, notes: 3, causes: 6, lanes: 2, devices: 2, kernels: 3, copies: 3}
+	sourceRows: 24, sourceFolded: 1, findings: 4, facts: 1, snippet: 8, threads: 3, functions: 4, scopes: 3, marks: 3, losses: 4, notes: 3, causes: 6, lanes: 2, devices: 2, kernels: 3, copies: 3}
 
 // tighter is the next try when a page is larger than BaseBytes.
 func (l limits) tighter() limits {

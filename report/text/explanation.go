@@ -1,7 +1,6 @@
 package text
 
 import (
-	"bytes"
 	"strconv"
 
 	"github.com/inferscope/inferscope/analysis/result"
@@ -9,8 +8,11 @@ import (
 )
 
 // Explanations writes what findings and causes were made of, in lines of at most 80 columns.
-func Explanations(list []result.Explanation) []byte {
-	b := &bytes.Buffer{}
+func Explanations(list []result.Explanation) []byte { return Terminal{}.Explanations(list) }
+
+// Explanations writes them for the terminal.
+func (t Terminal) Explanations(list []result.Explanation) []byte {
+	b := t.screen()
 	for i, x := range list {
 		if i > 0 {
 			b.WriteByte('\n')

@@ -65,7 +65,7 @@ func explain(env Env, args Args, x *analysis.Explained) error {
 	}
 	list := x.Of(subject)
 	if len(list) > 0 {
-		return writeRendering(env, args, "explanation", explanations, nil, list)
+		return writeRendering(env, args, "explanation", explanations, text.Terminal.Explanations, list)
 	}
 	subjects := x.Subjects()
 	hint := "there is " + strings.Join(subjects, ", ")

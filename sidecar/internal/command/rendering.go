@@ -40,12 +40,12 @@ func writeReport(env Env, args Args, r *result.Result) error {
 }
 
 // writeRendering writes what one of the renderings makes of a value; what is a word for it,
-// and onTerminal its text where a person reads it at once; nil for the same.
+// and onTerminal its text where a person reads it at once.
 func writeRendering[T any](env Env, args Args, what string, renderings map[string]func(T) []byte, onTerminal func(text.Terminal, T) []byte, value T) error {
 	format, path := formatOf(args), args.Value("output")
 	content := renderings[format](value)
 	if path == "" || path == "-" {
-		if format == "text" && env.Terminal && onTerminal != nil {
+		if format == "text" && env.Terminal {
 			content = onTerminal(terminalOf(env), value)
 		}
 		_, err := env.Stdout.Write(content)
