@@ -35,7 +35,10 @@ type Input struct {
 }
 
 // Analyze answers why a cell was slow. No slice of the answer is nil.
-func Analyze(tl *timeline.Timeline, in Input) *result.Result {
+func Analyze(tl *timeline.Timeline, in Input) *result.Result { return Explain(tl, in).Result }
+
+// Explain is Analyze that keeps what the answer was made of, for whoever asks why.
+func Explain(tl *timeline.Timeline, in Input) *Explained {
 	whole := tl.Window
 	tl = tl.Until(codeEnd(tl, in.Cell.Outcome))
 	in.Cell.Lines = withoutEnd(in.Cell.Lines)
@@ -84,8 +87,9 @@ func Analyze(tl *timeline.Timeline, in Input) *result.Result {
 	if a.GPU.Owned() {
 		wall = a.GPU.WallNs
 	}
-	r.Findings = findings.Find(&findings.Evidence{Host: &r.Host, Attribution: a, Devices: list, WallNs: wall,
-		WhatIf: model, Confidence: trust.Evidence * trust.Quality})
+	evidence := &findings.Evidence{Host: &r.Host, Attribution: a, Devices: list, WallNs: wall,
+		WhatIf: model, Confidence: trust.Evidence * trust.Quality}
+	r.Findings = findings.Find(evidence)
 	weigh.Sides = <-predicted
 	r.Verdict = verdict.Decide(weigh, trust, r.Findings)
 	r.WhatIf, r.Unpredicted = predictions(wall, r, model, weigh.Sides), model.Refused()
@@ -94,13 +98,17 @@ func Analyze(tl *timeline.Timeline, in Input) *result.Result {
 	for i := range r.Host.Functions {
 		r.Host.Functions[i].File = phrase.File(r.Host.Functions[i].File)
 	}
+	x := &Explained{Result: r, evidence: evidence}
 	switch {
 	case tl.Rung == timeline.RungTrace:
-		speak(ofTrace, r)
+		x.words = ofTrace
 	case in.Source.Kind == result.KindScript:
-		speak(ofScript, r)
+		x.words = ofScript
 	}
-	return r
+	if x.words != nil {
+		speak(x.words, r)
+	}
+	return x
 }
 
 // withoutEnd is a source without the empty lines at its end.

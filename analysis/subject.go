@@ -23,6 +23,9 @@ func speak(of *strings.Replacer, r *result.Result) {
 	for i := range r.Findings {
 		f := &r.Findings[i]
 		f.Title, f.Evidence = of.Replace(f.Title), of.Replace(f.Evidence)
+		for j := range f.Why {
+			f.Why[j] = of.Replace(f.Why[j])
+		}
 	}
 	for i := range r.WhatIf {
 		r.WhatIf[i].Change = of.Replace(r.WhatIf[i].Change)

@@ -147,6 +147,19 @@ func Rung(r timeline.Rung) string {
 	return string(r)
 }
 
+// Effort is how much work a repair usually is, in words; empty when that is not known.
+func Effort(e result.Effort) string {
+	switch e {
+	case result.Easy:
+		return "easy to change"
+	case result.Moderate:
+		return "some work to change"
+	case result.Hard:
+		return "much work to change"
+	}
+	return ""
+}
+
 // State is one state's share of a thread's time.
 type State struct {
 	// Name is "running", "runnable", "unknown", or a timeline.Reason's name.

@@ -59,6 +59,10 @@ var importRules = []importRule{
 	{folder: "sidecar/internal/nearest"},
 	// The configuration is data for whoever acts on it, and knows none of them.
 	{folder: "sidecar/internal/config", own: []string{"sidecar/internal/nearest"}, others: []string{"github.com/pelletier/go-toml/v2"}},
+	{folder: "sidecar/internal/config/gen", own: []string{"sidecar/internal/config", "sidecar/internal/rules"}},
+	// A user's rule reads the document that a program would, and nothing behind it.
+	{folder: "sidecar/internal/rules", own: []string{"analysis/findings", "analysis/result", "report/summary", "sidecar/internal/config"},
+		others: []string{"github.com/expr-lang/expr"}, tests: []string{"analysis/timeline"}},
 	// Files of other tools: an exporter knows the timeline and how it is laid out, and no other exporter.
 	{folder: "sidecar/internal/tracefile", own: []string{"analysis/...", "sidecar/internal/tracefile/..."}, tests: []string{"report/..."}},
 	{folder: "sidecar/internal/tracefile/track", pure: true, own: []string{"analysis/..."}, tests: []string{"sidecar/internal/tracefile/tracetest"}},

@@ -217,6 +217,14 @@ func (v *actor) at(t int64) {
 // in says whether a call of this class is open.
 func (v *actor) in(class timeline.CallClass) bool { return v.classes&(1<<class) != 0 }
 
+// innermost is the innermost open call, -1 for none.
+func (v *actor) innermost() int32 {
+	if n := len(v.active); n > 0 {
+		return v.active[n-1]
+	}
+	return -1
+}
+
 // deepest is the innermost open call of this class, -1 for none.
 func (v *actor) deepest(class timeline.CallClass) int32 {
 	for i := len(v.active) - 1; i >= 0; i-- {

@@ -219,6 +219,18 @@ func Host(tl *timeline.Timeline, opts Options) *Attribution {
 	return out
 }
 
+// Timeline is what a was made of.
+func (a *Attribution) Timeline() *timeline.Timeline { return a.from.tl }
+
+// CallLine is the line of the cell that made one row of Timeline.Calls; 0 where none is
+// known, and where no device operation is.
+func (a *Attribution) CallLine(row int32) int32 {
+	if a.calls == nil || row < 0 || int(row) >= len(a.calls.line) {
+		return 0
+	}
+	return a.calls.line[row]
+}
+
 // LineText is the source of a line that has a cause; empty when it has none.
 func (a *Attribution) LineText(number int32) string {
 	for i := range a.Host.Lines {

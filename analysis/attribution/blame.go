@@ -3,6 +3,7 @@ package attribution
 import (
 	"strconv"
 
+	"github.com/inferscope/inferscope/analysis/phrase"
 	"github.com/inferscope/inferscope/analysis/timeline"
 )
 
@@ -262,20 +263,12 @@ func (a *attributor) lookAt(id timeline.ThreadID, cause int) (fnDoing, timeline.
 	return best, by
 }
 
-var reasonDoing = [timeline.NumReasons]string{
-	timeline.ReasonUnknown: "blocked", timeline.ReasonPreempted: "waiting for a CPU", timeline.ReasonGIL: "waiting for the GIL",
-	timeline.ReasonLock: "waiting for another lock", timeline.ReasonDisk: "reading or writing files",
-	timeline.ReasonNetwork: "waiting for the network", timeline.ReasonSleep: "asleep", timeline.ReasonPageFault: "in page faults",
-	timeline.ReasonPoll: "waiting for an event", timeline.ReasonPipe: "waiting on a pipe", timeline.ReasonChild: "waiting for a child process",
-	timeline.ReasonGPUDriver: "in the GPU driver", timeline.ReasonSyscall: "in a system call",
-}
-
 // blameDetail says what the waited-for thread did: "asleep in hold(), line 3".
 func (a *attributor) blameDetail(k kind, d *doing, top fnDoing) string {
 	state, most := "running", d.runningNs
 	for r, ns := range d.blockedNs {
 		if ns > most {
-			state, most = reasonDoing[r], ns
+			state, most = phrase.Doing(timeline.Reason(r)), ns
 		}
 	}
 	switch {

@@ -138,6 +138,9 @@ func (a *attributor) detail(key groupKey) string {
 	return in(call)
 }
 
+// ThreadName is a thread's name as reports have it, with its process where that is another.
+func (a *Attribution) ThreadName(id timeline.ThreadID) string { return a.from.threadName(id) }
+
 func (a *attributor) threadName(id timeline.ThreadID) string {
 	t := &a.tl.Threads[id]
 	name := t.Name

@@ -117,8 +117,11 @@ type idleSweep struct {
 
 	// each, where set, is told of every piece; of one that samples share out, k says nothing.
 	each func(start, end int64, k idle, line int32, sampled bool)
-	// who is the thread that the piece at hand is told of.
-	who timeline.ThreadID
+	// who is the thread that the piece at hand is told of, call the call that explains it (-1 for
+	// none); before and next are the operations around the gap, -1 where there is none.
+	who          *actor
+	call         int32
+	before, next int
 	// hostDue says that the gap is known to wait for the host: the launch of the operation
 	// that ends it was recorded, or none followed.
 	hostDue bool
@@ -159,6 +162,7 @@ func (s *idleSweep) cutter() cutter {
 // run walks the gaps between operations in the stretches over which the device is known.
 func (s *idleSweep) run() {
 	row, at := 0, s.tl.Extent.Start
+	s.before = -1
 	for i := 0; i < len(s.seen.Stretches); i++ {
 		x := s.seen.Stretches[i].Interval
 		for ; i+1 < len(s.seen.Stretches) && s.seen.Stretches[i+1].Start == x.End; i++ {
@@ -169,7 +173,9 @@ func (s *idleSweep) run() {
 			if start := s.ops.Start[row]; start > at {
 				s.idle(at, start, row)
 			}
-			at = max(at, s.ops.End[row])
+			if end := s.ops.End[row]; end >= at {
+				at, s.before = end, row
+			}
 		}
 		if at < x.End { // what ended this gap was not seen
 			s.idle(at, x.End, -1)
@@ -197,6 +203,7 @@ func (s *idleSweep) refill(v *actor, t, end int64, launch int32) refill {
 // idle attributes one gap, before the operation next, or after the last when next is -1.
 func (s *idleSweep) idle(start, end int64, next int) {
 	s.gap++
+	s.next = next
 	s.totalNs += end - start
 	thread, call, returned, after := s.main.id, int32(-1), int64(math.MaxInt64), iDeviceWait
 	if next >= 0 {
@@ -236,7 +243,7 @@ func (s *idleSweep) idle(start, end int64, next int) {
 				who, refilling = s.main, fromMain
 			}
 		}
-		s.who = who.id
+		s.who, s.call = who, who.innermost()
 		line := who.line
 		if line == 0 {
 			line = s.main.line
@@ -262,10 +269,11 @@ func (s *idleSweep) idle(start, end int64, next int) {
 		case t >= returned:
 			line = 0
 			if call >= 0 {
-				line = s.c.line[call]
+				line, s.call = s.c.line[call], call
 			}
 			s.add(after, line, proof{}, t, until)
 		case t < refilling.left || t < refilling.ends && s.plain(who):
+			s.call = refilling.call
 			s.add(iRefill, s.c.line[refilling.call], proof{call: s.tl.Calls.Name[refilling.call]}, t, until)
 		default:
 			s.soft(who, line, t, until)

@@ -93,22 +93,17 @@ func (a *Attribution) IdlePieces(each func(IdlePiece)) {
 		return
 	}
 	var last IdlePiece
-	again := newIdleSweep(a.from, a.calls, a.GPU.Busiest, a.idle.plan)
-	again.each = func(start, end int64, k idle, line int32, sampled bool) {
-		if sampled {
-			k = a.idle.mostly(line)
-		}
-		p := IdlePiece{start, end, idleKinds[k], line, sampled, again.who}
-		if last.End == start && last.Kind == p.Kind && last.Line == line && last.Sampled == sampled && last.Thread == p.Thread {
-			last.End = end
+	a.IdleMoments(nil, func(m *Moment) {
+		p := IdlePiece{m.Start, m.End, m.Kind, m.Line, m.Sampled, m.Thread}
+		if last.End == p.Start && last.Kind == p.Kind && last.Line == p.Line && last.Sampled == p.Sampled && last.Thread == p.Thread {
+			last.End = p.End
 			return
 		}
 		if last.End > last.Start {
 			each(last)
 		}
 		last = p
-	}
-	again.run()
+	})
 	if last.End > last.Start {
 		each(last)
 	}

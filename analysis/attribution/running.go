@@ -104,6 +104,12 @@ func (a *attributor) divide(s *lineSums, votes []vote) {
 		key.line, key.kind = s.index, k
 		a.group(key, ns)
 	}
+	s.mostly = kUnknown
+	for k, n := range byKind {
+		if n > byKind[s.mostly] {
+			s.mostly = kind(k)
+		}
+	}
 	for b := range s.sharedBlocks {
 		var seen, given int64
 		for k, n := range byKind {

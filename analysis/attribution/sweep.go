@@ -67,6 +67,8 @@ type lineSums struct {
 	kinds   [numKinds]int64
 	counts  [numKinds]int64
 	samples int64
+	// mostly is the kind that most of the shared time went to.
+	mostly kind
 	// importNs is time off the CPU inside imports, importSamples the samples inside them.
 	importNs, importSamples int64
 }
@@ -137,112 +139,149 @@ func (a *attributor) sums(line int32) *lineSums {
 	return s
 }
 
-// sweep walks the main thread's wall once, in pieces over which nothing changes.
-func (a *attributor) sweep() {
+// step is a piece of the main thread's wall over which nothing changes.
+type step struct {
+	start, end int64
+	row        schedRow
+	line, top  int32
+	// hit says that the line began with the step, sampled that samples tell the line.
+	hit, sampled bool
+	// as is the cause, numKinds for time that samples share out.
+	as kind
+	// collection and call are the runs of the collector and the CUDA calls that hold the thread; begins
+	// says that one began with the step.
+	collecting, begins bool
+	call               timeline.NameID
+	// code is the range that holds the thread where as comes from it.
+	code  openRange
+	block int
+}
+
+// walk cuts the main thread's wall into steps, in order of time.
+func (a *attributor) walk(each func(*step)) {
 	w := a.tl.Window
-	if w.End <= w.Start {
-		return
-	}
 	known := a.main.Sched.Known
 	if a.mainID == 0 {
 		known = timeline.Interval{}
 	}
-	a.scheduled = known.End - known.Start
 	sched := schedCursor{s: &a.main.Sched, known: known}
 	where := lineCursor{t: a.main, frames: a.frames, directive: a.directive}
 	gc, gcs := 0, &a.main.GC
-	smp, samples := 0, &a.main.Samples
 	device := a.deviceWaits()
-	a.probes = a.probedCalls()
 	code := newRangeCursor(a.code, a.main)
-	var at *lineSums
-	for t := w.Start; t < w.End; {
-		row := sched.at(t)
+	var s step
+	blockEnd := blockStart(1, w)
+	for t := w.Start; t < w.End; t = s.end {
+		s.start, s.row = t, sched.at(t)
 		next := min(sched.next, w.End)
-		line, top, hit, until := where.at(t, row.offCPU(), row.stack)
+		var until int64
+		s.line, s.top, s.hit, until = where.at(t, s.row.offCPU(), s.row.stack)
+		s.sampled = where.sampled
 		next = min(next, until)
 		for gc < gcs.Len() && gcs.End[gc] <= t {
 			gc++
 		}
-		collecting := gc < gcs.Len() && gcs.Start[gc] <= t
-		if collecting {
+		s.collecting = gc < gcs.Len() && gcs.Start[gc] <= t
+		if s.collecting {
 			next = min(next, gcs.End[gc])
 		} else if gc < gcs.Len() {
 			next = min(next, gcs.Start[gc])
 		}
-		call, until := device.at(t)
+		s.call, until = device.at(t)
 		next = min(next, until)
-		waiting := call != 0 && row.waitsIn()
+		if s.call != 0 && !s.row.waitsIn() {
+			s.call = 0
+		}
 		code.at(t)
 		next = min(next, code.next)
-		block := blockOf(t, w)
-		next = min(next, blockStart(block+1, w))
-
-		if at == nil || at.number != line {
-			at = a.sums(line)
+		for t >= blockEnd {
+			s.block++
+			blockEnd = blockStart(s.block+1, w)
 		}
-		d := next - t
+		s.end = min(next, blockEnd)
+		s.as, s.begins = numKinds, false
+		switch {
+		case s.collecting:
+			s.as, s.begins = kGC, t == gcs.Start[gc]
+		case s.call != 0:
+			s.as, s.begins = kDriver, t == device.start()
+		case s.row.state == blocked:
+			s.as, s.begins = reasonKind[s.row.reason], t == s.row.off
+		case s.row.state == runnable:
+			s.as, s.begins = kPreempted, s.row.reason == timeline.ReasonPreempted && t == s.row.off
+		case code.active() && s.row.state == stateUnknown:
+			s.code = code.inside()
+			s.as = s.code.kind()
+		}
+		each(&s)
+	}
+}
+
+// sweep sums what the main thread's wall went to.
+func (a *attributor) sweep() {
+	if a.tl.Window.End <= a.tl.Window.Start {
+		return
+	}
+	if a.mainID != 0 {
+		a.scheduled = a.main.Sched.Known.Ns()
+	}
+	smp, samples := 0, &a.main.Samples
+	a.probes = a.probedCalls()
+	var at *lineSums
+	a.walk(func(s *step) {
+		if at == nil || at.number != s.line {
+			at = a.sums(s.line)
+		}
+		row := &s.row
+		d := s.end - s.start
 		at.wall += d
 		at.total += d
-		if hit {
+		if s.hit {
 			at.hits++
 		}
-		if top != line && top != 0 {
-			a.sums(top).total += d
+		if s.top != s.line && s.top != 0 {
+			a.sums(s.top).total += d
 		}
-		at.sampled = at.sampled || where.sampled
+		at.sampled = at.sampled || s.sampled
 		a.state(at, row, d)
-		switch {
-		case collecting:
-			a.add(at, kGC, block, d)
-			if t == gcs.Start[gc] {
-				at.counts[kGC]++
-			}
-		case waiting:
-			a.add(at, kDriver, block, d)
-			a.group(groupKey{line: at.index, kind: kDriver, reason: timeline.ReasonGPUDriver, syscall: -1, module: a.module(call)}, d)
-			if t == device.start() {
-				at.counts[kDriver]++
-			}
-		case row.state == blocked:
-			k := reasonKind[row.reason]
-			a.add(at, k, block, d)
-			if a.frames.importing[row.stack] {
-				at.importNs += d
-			}
-			a.group(groupKey{line: at.index, kind: k, reason: row.reason, syscall: row.syscall, fn: a.frames.deepest[row.stack]}, d)
-			if row.waker != 0 && row.waker != a.mainID {
-				a.wakers[wakerKey{causeKey{at.index, k}, row.waker}.pack()] += d
-			}
-			if t == row.off {
-				at.counts[k]++
-				a.waits.add(at.index, k, row.off, row.wake)
-			}
-		case row.state == runnable:
-			a.add(at, kPreempted, block, d)
-			if a.frames.importing[row.stack] {
-				at.importNs += d
-			}
-			if row.reason == timeline.ReasonPreempted && t == row.off {
-				at.counts[kPreempted]++
-			}
-		case code.active() && row.state == stateUnknown:
-			in := code.inside()
-			a.add(at, in.kind(), block, d)
-			a.group(in.group(at.index), d)
-		default:
-			at.shared += d
-			at.sharedBlocks[block] += d
+		if s.begins {
+			at.counts[s.as]++
 		}
-		for smp < samples.Len() && samples.Time[smp] < next {
+		switch {
+		case s.as == numKinds:
+			at.shared += d
+			at.sharedBlocks[s.block] += d
+		case s.collecting:
+			a.add(at, kGC, s.block, d)
+		case s.call != 0:
+			a.add(at, kDriver, s.block, d)
+			a.group(groupKey{line: at.index, kind: kDriver, reason: timeline.ReasonGPUDriver, syscall: -1, module: a.module(s.call)}, d)
+		case row.offCPU():
+			a.add(at, s.as, s.block, d)
+			if a.frames.importing[row.stack] {
+				at.importNs += d
+			}
+			if row.state == runnable {
+				break
+			}
+			a.group(groupKey{line: at.index, kind: s.as, reason: row.reason, syscall: row.syscall, fn: a.frames.deepest[row.stack]}, d)
+			if row.waker != 0 && row.waker != a.mainID {
+				a.wakers[wakerKey{causeKey{at.index, s.as}, row.waker}.pack()] += d
+			}
+			if s.begins {
+				a.waits.add(at.index, s.as, row.off, row.wake)
+			}
+		default:
+			a.add(at, s.as, s.block, d)
+			a.group(s.code.group(at.index), d)
+		}
+		for ; smp < samples.Len() && samples.Time[smp] < s.end; smp++ {
 			a.samples++
-			if !collecting && !waiting && !row.offCPU() {
+			if !s.collecting && s.call == 0 && !row.offCPU() {
 				a.sample(at, samples, smp, row.state)
 			}
-			smp++
 		}
-		t = next
-	}
+	})
 }
 
 func (a *attributor) add(at *lineSums, k kind, block int, d int64) {
@@ -263,7 +302,7 @@ func (a *attributor) group(key groupKey, ns int64) {
 	a.groups[p] += ns
 }
 
-func (a *attributor) state(at *lineSums, row schedRow, d int64) {
+func (a *attributor) state(at *lineSums, row *schedRow, d int64) {
 	switch row.state {
 	case running:
 		at.states.RunningNs += d
@@ -367,18 +406,6 @@ func (a *attributor) module(name timeline.NameID) int32 {
 		a.moduleID[name] = id
 	}
 	return id
-}
-
-func blockOf(t int64, w timeline.Interval) int {
-	b := int(float64(t-w.Start) / float64(w.End-w.Start) * Blocks)
-	b = min(max(b, 0), Blocks-1)
-	for b+1 < Blocks && t >= blockStart(b+1, w) {
-		b++
-	}
-	for b > 0 && t < blockStart(b, w) {
-		b--
-	}
-	return b
 }
 
 func blockStart(b int, w timeline.Interval) int64 {

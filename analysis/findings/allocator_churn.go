@@ -14,7 +14,9 @@ var allocatorChurn = Rule{
 	Silent: "It is silent below 5% of the cell's wall or 20 ms, and when the GPU was idle for less than 10% of the wall.",
 	Do: "Remove `empty_cache()` from the loop, allocate the largest size first, and keep sizes the same from step to step. " +
 		"`PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True` helps with growing ones.",
+	Causes:   []result.CauseKind{result.CauseAllocator},
 	Change:   "allocate once",
+	Effort:   result.Easy,
 	CellWide: true,
 	Before: `for x in batches:
     y = model(x.cuda())

@@ -4,6 +4,7 @@ import (
 	"github.com/inferscope/inferscope/analysis/attribution"
 	"github.com/inferscope/inferscope/analysis/phrase"
 	"github.com/inferscope/inferscope/analysis/result"
+	"github.com/inferscope/inferscope/analysis/timeline"
 )
 
 var carryIn = Rule{
@@ -16,6 +17,7 @@ var carryIn = Rule{
 	Silent: "It is silent below 5% of the cell's wall or 20 ms. It claims no saving: the work must be done.",
 	Do:     "End the earlier cell with `torch.cuda.synchronize()` when you compare timings.",
 	Change: "wait for the GPU before the cell",
+	Effort: result.Easy,
 	Before: `# cell 1
 y = big_model(x)
 
@@ -37,7 +39,10 @@ print(small(z).item())`,
 		if g == nil || !e.worth(g.Shares[attribution.ShareCarryIn]) {
 			return nil
 		}
-		return []result.Finding{r.info(e, result.Line{}, "The GPU ran only work that was launched before the cell for "+
-			e.wall(g.Shares[attribution.ShareCarryIn])+".")}
+		f := r.info(e, result.Line{}, "The GPU ran only work that was launched before the cell for "+e.wall(g.Shares[attribution.ShareCarryIn])+".")
+		if g.Coverage == nil { // in windows, other launches were not recorded either
+			e.operations(&f, func(ops *timeline.Ops, row int) bool { return ops.Call[row] < 0 })
+		}
+		return []result.Finding{f}
 	},
 }

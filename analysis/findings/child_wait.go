@@ -13,7 +13,9 @@ var childWait = Rule{
 	Silent: "It is silent below 5% of the cell's wall or 20 ms on one line, or in total.",
 	Do: "Look at what the child does, start it earlier, run several side by side, or do other work before " +
 		"waiting for it.",
+	Causes: []result.CauseKind{result.CauseChild},
 	Change: "remove the wait for the child",
+	Effort: result.Moderate,
 	Before: `for f in files:
     subprocess.run(["convert", f])`,
 	After: `procs = [subprocess.Popen(["convert", f]) for f in files]

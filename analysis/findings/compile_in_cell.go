@@ -10,23 +10,29 @@ var compileInCell = Rule{
 	Title: "Compilation is part of the time",
 	Sees: "The GPU was idle while code was compiled, linked or loaded onto it: `torch.compile`, Triton, XLA, nvrtc, or the first " +
 		"use of a library's kernels.",
-	Bad: "The first call of a compiled function takes seconds to minutes and says nothing about the next one. A function whose " +
-		"shapes change is compiled again each time.",
+	Bad: "The first call of a compiled function takes seconds to minutes and says nothing about the next one. Loading kernels of a library for the first time takes " +
+		"milliseconds each.",
 	Silent: "It is silent below 5% of the cell's wall or 20 ms on one line, or in total, and when the GPU was idle for less than 10% of " +
-		"the wall.",
-	Do: "Run one step in a cell before this one, so that its timing speaks of the work. If it comes back in every step, keep " +
-		"shapes the same: pad batches, or mark the dimension as dynamic.",
+		"the wall. What is compiled again and again it leaves to `recompilation`.",
+	Do: "Run one step in a cell before this one, so that its timing speaks of the work. Compiled " +
+		"code can be kept on disk (`TORCHINDUCTOR_FX_GRAPH_CACHE`, JAX's `jax_compilation_cache_dir`).",
+	Causes: []result.CauseKind{result.CauseCompile},
 	Change: "compile before the cell",
+	Effort: result.Easy,
 	Before: `step = torch.compile(step)
-for x in batches:            # the last batch is smaller
+for x in batches:
     step(x)`,
-	After: `step = torch.compile(step, dynamic=True)
+	After: `step = torch.compile(step)
 step(batches[0])             # in a cell of its own
+
 for x in batches:
     step(x)`,
 	Test: func(r *Rule, e *Evidence) []result.Finding {
 		var out []result.Finding
 		for _, c := range e.linesOrTotal(result.CauseCompile) {
+			if e.compiledAgain(c.Line.Number) > 0 {
+				continue
+			}
 			text := "Compiling or loading code took " + e.took(c.Ns) + on(c.Line)
 			if c.Count > 1 {
 				text += ", in " + phrase.Count(c.Count, "gap", "gaps")

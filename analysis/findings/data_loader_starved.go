@@ -16,7 +16,9 @@ var dataLoaderStarved = Rule{
 		"the wall, and when no frame of a loader was seen.",
 	Do: "Let several workers prepare batches ahead: `num_workers=8`, `prefetch_factor=4`, `persistent_workers=True`, " +
 		"`pin_memory=True`. Do once, before training, what is the same for every epoch.",
+	Causes:   []result.CauseKind{result.CauseDataLoading},
 	Change:   "prepare batches ahead",
+	Effort:   result.Easy,
 	CellWide: true,
 	Before: `loader = DataLoader(data, batch_size=64)
 for x, y in loader:

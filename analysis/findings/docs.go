@@ -1,6 +1,13 @@
 package findings
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/inferscope/inferscope/analysis/result"
+)
+
+var effortWords = map[result.Effort]string{result.Easy: "a word, a flag or a line changes", result.Moderate: "some lines are put differently",
+	result.Hard: "the program's structure, its data or the machine changes"}
 
 // Page is a rule's page of documentation, in Markdown.
 func (r *Rule) Page() string {
@@ -11,6 +18,9 @@ func (r *Rule) Page() string {
 		{"What it sees", r.Sees}, {"Why it is bad", r.Bad}, {"When it is silent", r.Silent}, {"What to do", r.Do},
 	} {
 		b.WriteString("\n## " + s.heading + "\n\n" + s.text + "\n")
+	}
+	if r.Change != "" {
+		b.WriteString("\nThe repair is usually **" + string(r.Effort) + "**: " + effortWords[r.Effort] + ".\n")
 	}
 	b.WriteString("\n## Example\n\n")
 	if r.Before == "" {
@@ -25,9 +35,15 @@ func (r *Rule) Page() string {
 func Index() string {
 	var b strings.Builder
 	b.WriteString("<!-- Generated from analysis/findings by go generate; edit the rules' sources instead. -->\n\n# Findings\n\n")
-	b.WriteString("| id | finding |\n|---|---|\n")
+	b.WriteString("A report lists the largest saving first. Savings within a factor of 1.5 of the largest count as alike, and of those the one comes first " +
+		"that is easiest to have.\n\n")
+	b.WriteString("| id | finding | repair |\n|---|---|---|\n")
 	for _, r := range Registry {
-		b.WriteString("| [" + r.ID + "](" + r.ID + ".md) | " + r.Title + " |\n")
+		effort := string(r.Effort)
+		if r.Change == "" {
+			effort = ""
+		}
+		b.WriteString("| [" + r.ID + "](" + r.ID + ".md) | " + r.Title + " | " + effort + " |\n")
 	}
 	return b.String()
 }

@@ -16,7 +16,9 @@ var eventWait = Rule{
 	Silent: "It is silent below 5% of the cell's wall or 20 ms on one line, or in total.",
 	Do: "If workers are waited for, give them less to do or use more of them; if answers are waited for, ask " +
 		"earlier and side by side.",
+	Causes: []result.CauseKind{result.CausePoll},
 	Change: "remove the wait for events",
+	Effort: result.Moderate,
 	Before: `for x in pool.imap(work, items):
     use(x)`,
 	After: `for x in pool.imap(work, items, chunksize=32):   # fewer hand-overs

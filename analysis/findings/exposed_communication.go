@@ -1,7 +1,9 @@
 package findings
 
 import (
+	"github.com/inferscope/inferscope/analysis/devices"
 	"github.com/inferscope/inferscope/analysis/result"
+	"github.com/inferscope/inferscope/analysis/timeline"
 )
 
 var exposedCommunication = Rule{
@@ -14,6 +16,7 @@ var exposedCommunication = Rule{
 	Do: "Let communication overlap with the backward pass: larger or smaller gradient buckets, gradient accumulation, prefetching of " +
 		"sharded parameters; and look whether one rank is slower than the others.",
 	Change:   "overlap communication with computation",
+	Effort:   result.Hard,
 	CellWide: true,
 	Before: `loss.backward()
 for p in model.parameters():
@@ -25,6 +28,11 @@ loss.backward()`,
 		if d == nil || !e.worth(d.ExposedCommNs) {
 			return nil
 		}
-		return []result.Finding{r.finding(e, result.Line{}, d.ExposedCommNs, "Communication without any computation beside it took "+e.wall(d.ExposedCommNs)+".")}
+		f := r.finding(e, result.Line{}, d.ExposedCommNs, "Communication without any computation beside it took "+e.wall(d.ExposedCommNs)+".")
+		names := &e.Attribution.Timeline().Names
+		e.operations(&f, func(ops *timeline.Ops, row int) bool {
+			return ops.Kind[row] == timeline.OpKernel && devices.Communication(names.String(ops.Name[row]))
+		})
+		return []result.Finding{f}
 	},
 }

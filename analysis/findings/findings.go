@@ -37,6 +37,10 @@ type Evidence struct {
 	WhatIf *whatif.Model
 	// Confidence is how far the records can be trusted, 0..1: the verdict's evidence times its quality.
 	Confidence float64
+
+	// kernelSums and compilations are made when a rule first asks for them.
+	kernelSums   *kernelSums
+	compilations map[int32]int64
 }
 
 // Rule is one finding: its test, and the text of its page. The texts are Markdown.
@@ -48,6 +52,10 @@ type Rule struct {
 	Sees, Bad, Silent, Do string
 	// Change is the repair as an order, for predictions: "remove the sleep".
 	Change string
+	// Causes are those whose time is the evidence of the rule, where it is that of causes.
+	Causes []result.CauseKind
+	// Effort is how much work the repair usually is.
+	Effort result.Effort
 	// CellWide says that the repair is not one of a line.
 	CellWide bool
 	// Before and After are the example, and the snippets of the advice.
@@ -60,8 +68,9 @@ type Rule struct {
 var Registry = []*Rule{
 	&gilContention, &lockContention, &hostIO, &networkWait, &sleep, &pageFaults, &preemption, &pythonHotLoop,
 	&gcPauses, &importInCell, &childWait, &eventWait, &numaRemote, &memoryGrowth,
-	&syncInLoop, &launchBound, &pageableCopies, &allocatorChurn, &dataLoaderStarved, &compileInCell, &warmUp, &exposedCommunication,
-	&carryIn, &gpuThrottled, &otherProcess, &memoryNearLimit, &healthy,
+	&syncInLoop, &launchBound, &pageableCopies, &synchronousCopies, &allocatorChurn, &dataLoaderStarved, &loaderWorkerIO, &compileInCell,
+	&recompilation, &warmUp, &cpuSection, &fp32Matmul, &noTensorCores, &streamSerialised, &exposedCommunication,
+	&oneKernel, &deviceWait, &carryIn, &gpuThrottled, &otherProcess, &memoryNearLimit, &healthy,
 }
 
 // ByID is the rule of that name, nil when there is none.
@@ -74,7 +83,8 @@ func ByID(id string) *Rule {
 	return nil
 }
 
-// Find runs every rule and returns the findings sorted by saving, largest first.
+// Find runs every rule and returns the findings sorted by saving, largest first; of savings that are
+// much alike, those come first that are easiest to have.
 func Find(e *Evidence) []result.Finding {
 	out := []result.Finding{}
 	for _, r := range Registry {
@@ -87,10 +97,28 @@ func Find(e *Evidence) []result.Finding {
 		out = append(out, healthy.Test(&healthy, e)...)
 	}
 	e.predict(out)
-	slices.SortStableFunc(out, func(x, y result.Finding) int {
+	e.prove(out)
+	sortFindings(out)
+	return out
+}
+
+// alike is how far apart savings may be, as a ratio, to count as much the same: predictions are no more
+// exact than that.
+const alike = 1.5
+
+// sortFindings sorts by saving, and by ease among those that are alike.
+func sortFindings(list []result.Finding) {
+	slices.SortStableFunc(list, func(x, y result.Finding) int {
 		return cmp.Or(cmp.Compare(y.Saving.HighNs, x.Saving.HighNs), cmp.Compare(severityRank(x.Severity), severityRank(y.Severity)))
 	})
-	return out
+	for len(list) > 0 && list[0].Saving.HighNs > 0 {
+		n := 1
+		for n < len(list) && float64(list[n].Saving.HighNs)*alike >= float64(list[0].Saving.HighNs) {
+			n++
+		}
+		slices.SortStableFunc(list[:n], func(x, y result.Finding) int { return cmp.Compare(x.Effort.Rank(), y.Effort.Rank()) })
+		list = list[n:]
+	}
 }
 
 func severityRank(s result.Severity) int {
@@ -171,9 +199,9 @@ func (e *Evidence) linesOrTotal(k result.CauseKind) []result.Cause {
 // finding makes a finding with a saving of half to all of ns. Where the cell gave a device
 // work, Find puts what the replay predicts in its place.
 func (r *Rule) finding(e *Evidence, line result.Line, ns int64, evidence string) result.Finding {
-	return result.Finding{ID: r.ID, Title: r.Title, Severity: e.severity(ns), Line: line, Evidence: evidence,
+	return result.Finding{ID: r.ID, Title: r.Title, Severity: e.severity(ns), Effort: r.Effort, Line: line, Evidence: evidence,
 		Saving:     result.Saving{LowNs: min(phrase.Round(ns/2), e.Attribution.WallNs), HighNs: min(phrase.Round(ns), e.Attribution.WallNs)},
-		Confidence: e.Confidence, Advice: r.Do, Before: r.Before, After: r.After}
+		Confidence: e.Confidence, Advice: r.Do, Before: r.Before, After: r.After, Why: []string{}, Spans: []result.Span{}}
 }
 
 // severity is that of a repair that saves ns.
@@ -232,6 +260,9 @@ func waits(c result.Cause) string {
 	}
 	return ", in " + phrase.Count(c.Count, "wait", "waits") + " of " + phrase.Duration(c.Ns/c.Count) + " on average"
 }
+
+// lineNumber is a line as a sentence begins with it: "5 (`text`)".
+func lineNumber(l result.Line) string { return strings.TrimPrefix(phrase.Line(l), "line ") }
 
 // on is " on line 5 (`text`)", or nothing when no line is known.
 func on(l result.Line) string {

@@ -17,7 +17,9 @@ var gcPauses = Rule{
 	Silent: "It is silent below 5% of the cell's wall or 20 ms in total.",
 	Do: "Remove calls of `gc.collect()`; after loading long-lived data call `gc.freeze()` once, so that the " +
 		"collector no longer looks at it; raise the threshold, or break reference cycles.",
+	Causes:   []result.CauseKind{result.CauseGC},
 	Change:   "keep the garbage collector from running",
+	Effort:   result.Easy,
 	CellWide: true,
 	Before: `for batch in batches:
     step(batch)

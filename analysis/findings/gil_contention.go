@@ -18,7 +18,9 @@ var gilContention = Rule{
 		" whichever line is executing. It does not speak of InferScope's own threads, nor of threads that only wait for each other's locks.",
 	Do: "Move the busy thread's work to a process, or into code that releases the GIL, or do it before or " +
 		"after the cell.",
+	Causes:   []result.CauseKind{result.CauseGIL},
 	Change:   "take the other thread off the GIL",
+	Effort:   result.Hard,
 	CellWide: true,
 	Before:   `threading.Thread(target=crunch, args=(data,)).start()`,
 	After: `from concurrent.futures import ProcessPoolExecutor

@@ -82,3 +82,45 @@ func TestEarlierWorkThatWasWaitedFor(t *testing.T) {
 		t.Errorf("a millisecond is nothing to speak of: %+v", f)
 	}
 }
+
+// What is compiled in a burst, or at the beginning and once more, is not compiled all through the cell.
+func TestCompilationsThatAreNoLoop(t *testing.T) {
+	cell := "window 0s 2s\nsource\nstep(x)\nend\nthread MainThread main python known period=2ms\ndevice 0 H100\nline MainThread 0s 1\n"
+	for name, at := range map[string][]string{
+		"a burst and one more": {"1ms 51ms 60ms", "61ms 111ms 120ms", "1800ms 1900ms 1990ms"},
+		"only its first half":  {"1ms 101ms 200ms", "300ms 400ms 500ms", "600ms 700ms 1990ms"},
+	} {
+		text := cell
+		for _, times := range at {
+			w := strings.Fields(times)
+			text += "call MainThread " + w[0] + " " + w[1] + " module cuModuleLoadData\nkernel MainThread " + w[1] + " " + w[1] + " " + w[1] + " " + w[2] + " k\n"
+		}
+		if f := of(t, text, "recompilation"); f != nil {
+			t.Errorf("%s: %+v", name, f)
+		}
+		if f := of(t, text, "compile-in-cell"); f == nil {
+			t.Errorf("%s: nothing is said", name)
+		}
+	}
+}
+
+// Copies from pageable memory block whatever one asks for: another rule speaks of them.
+func TestBlockingCopiesOfPageableMemory(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("testdata", "synchronous-copies.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f := of(t, strings.ReplaceAll(string(text), "HtoD pinned", "HtoD pageable"), "synchronous-copies"); f != nil {
+		t.Errorf("%+v", f)
+	}
+	// A result of four bytes is read, not copied.
+	if f := of(t, strings.ReplaceAll(string(text), "67108864", "4"), "synchronous-copies"); f != nil {
+		t.Errorf("%+v", f)
+	}
+	// A call that blocks by itself needs no wait after it.
+	blocking := strings.ReplaceAll(strings.ReplaceAll(string(text), "copy MainThread 20us 30us 40us 3ms HtoD pinned device 67108864",
+		"copy MainThread 20us 3010us 40us 3ms HtoD pinned device 67108864 call=cudaMemcpy"), "call MainThread 32us 3010us sync cudaStreamSynchronize", "")
+	if f := of(t, blocking, "synchronous-copies"); f == nil {
+		t.Error("cudaMemcpy blocks")
+	}
+}

@@ -24,6 +24,7 @@ var gpuThrottled = Rule{
 		"driver's sensors could not be read. It claims no saving.",
 	Do:       "Against heat: better cooling, or fewer GPUs at work beside this one. At the power limit: `nvidia-smi -q -d POWER` shows whether it was lowered.",
 	Change:   "keep the clocks up",
+	Effort:   result.Hard,
 	CellWide: true,
 	Before:   ``, After: ``,
 	Test: func(r *Rule, e *Evidence) []result.Finding {

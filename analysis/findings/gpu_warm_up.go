@@ -12,7 +12,9 @@ var warmUp = Rule{
 		"costs when it is run again.",
 	Silent: "It is silent below 5% of the cell's wall or 20 ms, and when the GPU was idle for less than 10% of the wall.",
 	Do:     "Use the GPU once in a cell before this one, and profile this one again.",
+	Causes: []result.CauseKind{result.CauseWarmUp},
 	Change: "use the GPU before the cell",
+	Effort: result.Easy,
 	Before: `x = torch.randn(1000, device="cuda")
 run(x)`,
 	After: `# cell 1

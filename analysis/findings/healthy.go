@@ -7,8 +7,11 @@ import (
 	"github.com/inferscope/inferscope/analysis/verdict"
 )
 
+// Healthy is the ID of the finding that nothing is to be found.
+const Healthy = "healthy"
+
 var healthy = Rule{
-	ID:    "healthy",
+	ID:    Healthy,
 	Title: "Nothing to fix",
 	Sees:  "No other rule found anything worth changing.",
 	Bad:   "It is not: this says that the cell spends its time on its own work.",
@@ -16,6 +19,7 @@ var healthy = Rule{
 		"explained, and for cells shorter than 20 ms. With a GPU it is silent when that was idle for 10% of the wall, or copied for 20%.",
 	Do:     "To make the cell faster, change what it computes: a better algorithm, less data, more cores.",
 	Change: "",
+	Effort: result.Hard,
 	Before: ``,
 	After:  ``,
 	Test: func(r *Rule, e *Evidence) []result.Finding {

@@ -22,7 +22,9 @@ var hostIO = Rule{
 		"`import-in-cell`.",
 	Do: "Read the data once before the loop, read it in larger pieces, or let a background thread read ahead." +
 		" Files in a column format or memory-mapped load faster than text.",
+	Causes: []result.CauseKind{result.CauseHostIO},
 	Change: "have the data in memory before it is needed",
+	Effort: result.Moderate,
 	Before: `for path in paths:
     x = np.load(path)
     step(x)`,

@@ -16,7 +16,9 @@ var importInCell = Rule{
 		"and asks for nothing.",
 	Do: "Put imports into a cell of their own, so that timings of this one speak of its work; import " +
 		"submodules only where they are used.",
+	Causes: []result.CauseKind{anyCause},
 	Change: "import before the cell",
+	Effort: result.Easy,
 	Before: `import torch, transformers
 run(model)`,
 	After: `# cell 1

@@ -22,7 +22,9 @@ var launchBound = Rule{
 		"the cell's wall or 20 ms, and when the GPU was idle for less than 10% of the wall.",
 	Do: "Launch fewer, larger kernels: a larger batch, fused operations (`torch.compile`), or the whole step as one CUDA " +
 		"graph.",
+	Causes:   []result.CauseKind{result.CauseFramework, result.CauseLaunchLatency},
 	Change:   "launch fewer, larger kernels",
+	Effort:   result.Moderate,
 	CellWide: true,
 	Before: `for x in batches:
     y = step(x)`,

@@ -15,7 +15,9 @@ var lockContention = Rule{
 		"other thread is slow or has much to do, read from what it did.",
 	Do: "Hold the lock for less: do slow work (I/O, sleep, computing) outside of it. If the wait is for a " +
 		"worker's result, give the worker less to do or start it earlier.",
+	Causes: []result.CauseKind{result.CauseLock},
 	Change: "remove the wait for the other thread",
+	Effort: result.Moderate,
 	Before: `with lock:
     row = fetch(url)     # slow, under the lock
     rows.append(row)`,

@@ -17,6 +17,7 @@ var memoryGrowth = Rule{
 	Do: "Delete what is no longer needed, end the last line with `;` so that the notebook does not keep its " +
 		"value, and keep sums instead of lists of arrays.",
 	Change: "free what is no longer needed",
+	Effort: result.Moderate,
 	Before: `losses.append(loss)          # keeps the whole graph`,
 	After:  `losses.append(float(loss))`,
 	Test: func(r *Rule, e *Evidence) []result.Finding {

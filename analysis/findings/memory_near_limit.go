@@ -18,6 +18,7 @@ var memoryNearLimit = Rule{
 		"Frameworks that take all memory at their start (JAX) are reported too.",
 	Do:       "A smaller batch, mixed precision, activation checkpointing, or deleting tensors that are no longer needed before the next step.",
 	Change:   "use less of the GPU's memory",
+	Effort:   result.Moderate,
 	CellWide: true,
 	Before:   ``, After: ``,
 	Test: func(r *Rule, e *Evidence) []result.Finding {

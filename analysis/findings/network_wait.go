@@ -13,7 +13,9 @@ var networkWait = Rule{
 		"(epoll, select) count as event waits.",
 	Do: "Send requests side by side (a thread pool or asyncio), reuse connections, ask for more in one " +
 		"request, or keep answers in a local cache.",
+	Causes: []result.CauseKind{result.CauseNetworkIO},
 	Change: "have the answers before they are needed",
+	Effort: result.Moderate,
 	Before: `pages = [requests.get(u) for u in urls]`,
 	After: `with ThreadPoolExecutor(16) as pool:
     pages = list(pool.map(session.get, urls))`,

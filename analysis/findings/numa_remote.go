@@ -15,6 +15,7 @@ var numaRemote = Rule{
 		"read.",
 	Do:     "Bind the process to one node, before it allocates.",
 	Change: "bind the process to one node",
+	Effort: result.Easy,
 	Before: `jupyter lab`,
 	After:  `numactl --cpunodebind=0 --membind=0 jupyter lab`,
 	Test: func(r *Rule, e *Evidence) []result.Finding {

@@ -15,6 +15,7 @@ var otherProcess = Rule{
 		"saving: whether the other process computed anything is not known.",
 	Do:       "`nvidia-smi` names them. Shut down other notebooks' kernels, or choose another GPU with `CUDA_VISIBLE_DEVICES`.",
 	Change:   "have the GPU to oneself",
+	Effort:   result.Easy,
 	CellWide: true,
 	Before:   ``, After: ``,
 	Test: func(r *Rule, e *Evidence) []result.Finding {

@@ -17,7 +17,9 @@ var pageFaults = Rule{
 	Silent: "It is silent below 5% of the cell's wall or 20 ms on one line, or in total.",
 	Do: "Allocate once and reuse: write into an existing array with `out=`, or keep a buffer across " +
 		"iterations. If pages are read from disk, load the file ahead or leave more memory free.",
+	Causes: []result.CauseKind{result.CausePageFault},
 	Change: "reuse the memory",
+	Effort: result.Moderate,
 	Before: `for x in batches:
     y = np.empty(shape)
     np.multiply(x, 2, out=y)`,

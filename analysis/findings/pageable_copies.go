@@ -3,6 +3,7 @@ package findings
 import (
 	"github.com/inferscope/inferscope/analysis/phrase"
 	"github.com/inferscope/inferscope/analysis/result"
+	"github.com/inferscope/inferscope/analysis/timeline"
 )
 
 // smallCopy is the average size below which it does not matter where a copy's memory lies.
@@ -18,7 +19,9 @@ var pageableCopies = Rule{
 	Silent: "It is silent below 5% of the cell's wall or 20 ms in total, and when the copies are smaller than 64 KiB on average.",
 	Do: "Allocate one pinned buffer before the loop, fill it in each step, and copy with `non_blocking=True`; in a data " +
 		"loader, set `pin_memory=True`. Pinning fresh memory in each step costs more than it saves.",
+	Causes:   []result.CauseKind{result.CausePageableCopy},
 	Change:   "copy from pinned memory that is used again",
+	Effort:   result.Moderate,
 	CellWide: true,
 	Before: `for batch in batches:
     x = torch.from_numpy(batch).cuda()
@@ -52,7 +55,11 @@ for batch in batches:
 			return nil
 		}
 		line := e.Attribution.GPU.CopyLine
-		return []result.Finding{r.finding(e, line, ns, phrase.Count(count, "copy", "copies")+" from or to pageable memory, "+
-			phrase.Bytes(bytes)+" in all, took "+e.wall(ns)+" that no kernel covered"+largestOn(line)+".")}
+		f := r.finding(e, line, ns, phrase.Count(count, "copy", "copies")+" from or to pageable memory, "+
+			phrase.Bytes(bytes)+" in all, took "+e.wall(ns)+" that no kernel covered"+largestOn(line)+".")
+		e.operations(&f, func(ops *timeline.Ops, row int) bool {
+			return ops.Kind[row] == timeline.OpMemcpy && (ops.Source[row] == timeline.MemoryPageable || ops.Target[row] == timeline.MemoryPageable)
+		})
+		return []result.Finding{f}
 	},
 }

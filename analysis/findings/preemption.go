@@ -18,7 +18,9 @@ var preemption = Rule{
 		"wake-up are normal and sum to less.",
 	Do: "Stop the other work, give the process more CPUs (`taskset`, the container's CPU limit), or lower the" +
 		" number of threads of numerical libraries to the number of CPUs.",
+	Causes:   []result.CauseKind{result.CausePreempted},
 	Change:   "give the thread a CPU of its own",
+	Effort:   result.Easy,
 	CellWide: true,
 	Before: `# 2 CPUs
 torch.set_num_threads(16)`,

@@ -16,7 +16,9 @@ var pythonHotLoop = Rule{
 		"imports.",
 	Do: "Do the work on whole arrays (NumPy, pandas, torch), or compile the function (Numba, Cython). If it " +
 		"is a library's Python code, call it less often with more data.",
+	Causes: []result.CauseKind{result.CausePython},
 	Change: "replace the Python loop by compiled code",
+	Effort: result.Moderate,
 	Before: `total = 0
 for x in values:
     total += x * x`,
@@ -24,7 +26,7 @@ for x in values:
 	Test: func(r *Rule, e *Evidence) []result.Finding {
 		var out []result.Finding
 		for _, c := range e.lines(result.CausePython) {
-			if c.Ns < 50_000_000 || e.share(c.Ns) < 0.2 || e.Attribution.Imports[c.Line.Number]*2 > c.Ns {
+			if !e.hot(c) {
 				continue
 			}
 			text := "The Python interpreter ran for " + e.took(c.Ns) + on(c.Line) + inWords(c.Detail)
@@ -39,6 +41,11 @@ for x in values:
 		}
 		return out
 	},
+}
+
+// hot says that interpreted code on a line is worth a finding.
+func (e *Evidence) hot(c result.Cause) bool {
+	return c.Ns >= 50_000_000 && e.share(c.Ns) >= 0.2 && e.Attribution.Imports[c.Line.Number]*2 <= c.Ns
 }
 
 // hits is how many times a line began, 0 when that was not counted, and whether all were seen.

@@ -29,6 +29,11 @@ var costs = map[string]whatif.Cost{
 	dataLoaderStarved.ID:    idle(result.CauseDataLoading),
 	compileInCell.ID:        idle(result.CauseCompile),
 	warmUp.ID:               idle(result.CauseWarmUp),
+	loaderWorkerIO.ID:       idle(result.CauseDataLoading),
+	recompilation.ID:        idle(result.CauseCompile),
+	streamSerialised.ID:     idle(result.CauseStreamDependency),
+	cpuSection.ID:           {All: true},
+	fp32Matmul.ID:           {Kernels: func(name string) bool { return mathOf(name) == mathFP32 }},
 	exposedCommunication.ID: {Kernels: devices.Communication},
 }
 

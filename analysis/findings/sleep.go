@@ -11,7 +11,9 @@ var sleep = Rule{
 	Bad:    "Sleeping is pure waiting. A polling loop wastes half of its interval on average each time.",
 	Silent: "It is silent below 5% of the cell's wall or 20 ms on one line, or in total.",
 	Do:     "Remove the sleep, or wait for the event itself: a condition, a queue, a future, a file watcher.",
+	Causes: []result.CauseKind{result.CauseSleep},
 	Change: "remove the sleep",
+	Effort: result.Easy,
 	Before: `while not done():
     time.sleep(0.05)`,
 	After: `finished.wait()        # threading.Event, set by the worker`,

@@ -19,7 +19,9 @@ var syncInLoop = Rule{
 		"less than 10% of the wall.",
 	Do: "Keep results on the GPU and read them once, after the loop or every hundred steps. Where a value must be " +
 		"read each step, read the one of the step before.",
+	Causes: []result.CauseKind{result.CauseSyncRefill},
 	Change: "do not wait for the GPU",
+	Effort: result.Easy,
 	Before: `total = 0.0
 for x in batches:
     total += model(x).mean().item()`,

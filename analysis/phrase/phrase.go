@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"github.com/inferscope/inferscope/analysis/result"
+	"github.com/inferscope/inferscope/analysis/timeline"
 )
 
 // Duration writes ns with two significant digits, the precision that a sentence
@@ -150,6 +151,22 @@ func Kind(k result.CauseKind) string {
 		return w
 	}
 	return Plain(strings.ReplaceAll(string(k), "_", " "))
+}
+
+// Doing is what a thread does that is off the CPU for this reason: "waiting for the GIL".
+func Doing(r timeline.Reason) string {
+	if r < timeline.NumReasons {
+		return reasonDoing[r]
+	}
+	return reasonDoing[timeline.ReasonUnknown]
+}
+
+var reasonDoing = [timeline.NumReasons]string{
+	timeline.ReasonUnknown: "blocked", timeline.ReasonPreempted: "waiting for a CPU", timeline.ReasonGIL: "waiting for the GIL",
+	timeline.ReasonLock: "waiting for another lock", timeline.ReasonDisk: "reading or writing files",
+	timeline.ReasonNetwork: "waiting for the network", timeline.ReasonSleep: "asleep", timeline.ReasonPageFault: "in page faults",
+	timeline.ReasonPoll: "waiting for an event", timeline.ReasonPipe: "waiting on a pipe", timeline.ReasonChild: "waiting for a child process",
+	timeline.ReasonGPUDriver: "in the GPU driver", timeline.ReasonSyscall: "in a system call",
 }
 
 var classWords = map[result.Class]string{result.CPUBound: "CPU-bound", result.GPUBound: "GPU-bound",

@@ -22,7 +22,7 @@ type Result struct {
 	// Unpredicted says in a clause why nothing is predicted for a cell that gave a GPU work;
 	// empty when something is, and of a cell without such work.
 	Unpredicted string
-	// Findings are sorted by saving, largest first.
+	// Findings are sorted by saving, largest first; of those that are much alike, the easiest first.
 	Findings   []Finding
 	Collectors []Collector
 	Losses     []timeline.Loss
@@ -321,6 +321,30 @@ const (
 	Info   Severity = "info"
 )
 
+// Effort is how much work a repair usually is.
+type Effort string
+
+// The efforts, the least first.
+const (
+	// Easy: a word, a flag or a line changes.
+	Easy Effort = "easy"
+	// Moderate: some lines of the cell are put differently.
+	Moderate Effort = "moderate"
+	// Hard: the program's structure, its data or its machine changes.
+	Hard Effort = "hard"
+)
+
+// Rank orders efforts, the least first; one that is not known comes between.
+func (e Effort) Rank() int {
+	switch e {
+	case Easy:
+		return 0
+	case Hard:
+		return 2
+	}
+	return 1
+}
+
 // Saving is the wall time a fix may save, a range in ns. Low <= High.
 type Saving struct{ LowNs, HighNs int64 }
 
@@ -329,13 +353,20 @@ type Finding struct {
 	// ID is the rule's name: "gil-contention".
 	ID, Title string
 	Severity  Severity
-	Line      Line
+	// Effort is how much work the repair usually is.
+	Effort Effort
+	Line   Line
 	// Evidence is one sentence with the numbers.
 	Evidence   string
 	Saving     Saving
 	Confidence float64
 	// Advice is one or two sentences; Before and After are snippets to paste, may be empty.
 	Advice, Before, After string
+	// Why is the evidence in words: whole sentences, as Explanation.Facts.
+	Why []string
+	// Spans are the longest stretches of the evidence by start, at most MaxSpans; empty
+	// where the finding has no place in time.
+	Spans []Span
 }
 
 // Collector is the state of one source in this cell.

@@ -32,6 +32,13 @@ class Loss:
     enable: str
 
 
+class Explanation(str):
+    """Lines of text that a cell shows as they are."""
+
+    def __repr__(self) -> str:
+        return self.rstrip("\n")
+
+
 @dataclass(frozen=True, repr=False)
 class Result:
     """The report about one cell. Showing it shows the report.
@@ -87,6 +94,21 @@ class Result:
         from .trace import export
 
         return export(self._kept(), to, Path(path))
+
+    def explain(self, subject: str) -> Explanation:
+        """Why the report says so of one cause: the evidence in words, as `inferscope analyze --explain` has it.
+
+        Waits until the trace is written.
+
+        Args:
+            subject: A finding's id, such as "gil-contention"; a cause, such as "gil_wait"; or "all" for all findings.
+
+        Raises:
+            InferScopeError: No trace was kept, or it is not there any more; or there is no such finding or cause.
+        """
+        from .trace import explain
+
+        return Explanation(explain(self._kept(), subject))
 
     def _kept(self) -> Path:
         if self.trace is None:

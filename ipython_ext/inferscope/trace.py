@@ -72,10 +72,33 @@ def export(trace: Path, to: str, path: Path) -> Path:
     Raises:
         InferScopeError: The trace is not there, or the command says why it wrote nothing.
     """
-    program, path = find_binary(), path.absolute()
+    path = path.absolute()
+    _command(trace, "export", f"--to={to}", f"--output={path}")
+    return path
+
+
+def explain(trace: Path, subject: str) -> str:
+    """Why the report of a trace says so of one cause: the command `inferscope analyze --explain`.
+
+    Args:
+        trace: The trace's folder.
+        subject: A finding's id, a cause, or "all" for all findings.
+
+    Returns:
+        Lines of text.
+
+    Raises:
+        InferScopeError: The trace is not there, or there is no such finding or cause.
+    """
+    return _command(trace, "analyze", f"--explain={subject}")
+
+
+def _command(trace: Path, *words: str) -> str:
+    """What a command of the sidecar's program writes about a trace, once that is complete."""
+    program = find_binary()
     with _opened(trace):
         done = subprocess.run(
-            ["inferscope", "export", f"--to={to}", f"--output={path}", "--", str(trace)],
+            ["inferscope", *words, "--", str(trace)],
             executable=program,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -85,8 +108,8 @@ def export(trace: Path, to: str, path: Path) -> Path:
         )
     if done.returncode != 0:
         said, _, hint = done.stderr.removeprefix("inferscope: ").partition("\nhint: ")
-        raise InferScopeError(f"{said.strip() or 'The export failed'}.", hint.strip())
-    return path
+        raise InferScopeError(f"{said.strip() or f'The command {words[0]} failed'}.", hint.strip())
+    return done.stdout
 
 
 def await_written(path: Path) -> None:

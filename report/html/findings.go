@@ -73,9 +73,27 @@ func finding(p *page, f result.Finding, limits limits) {
 		snippet(p, "After", f.After, limits)
 		p.raw(`</details>`)
 	}
+	why(p, f, limits)
 	p.raw(`<div style="font-size:12px;`, dimStyle, `">`)
 	p.code(f.ID, limits.name/2)
+	if s := report.Effort(f.Effort); s != "" {
+		p.raw(` · `, one(s))
+	}
 	p.raw(` · confidence `, one(report.Confidence(f.Confidence)), ` (`, ratio(f.Confidence), `)</div></li>`)
+}
+
+// why is the evidence of a finding in words, folded.
+func why(p *page, f result.Finding, limits limits) {
+	if len(f.Why) == 0 {
+		return
+	}
+	p.raw(`<details><summary>Why do you say so?</summary><ul>`)
+	for _, fact := range f.Why[:min(len(f.Why), limits.facts)] {
+		p.raw(`<li>`)
+		p.text(report.Modules(fact), limits.sentence/3)
+		p.raw(`</li>`)
+	}
+	p.raw(`</ul></details>`)
 }
 
 func snippet(p *page, title markup, text string, limits limits) {

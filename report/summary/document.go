@@ -229,6 +229,7 @@ type findingDoc struct {
 	ID         string    `json:"id"`
 	Title      string    `json:"title"`
 	Severity   string    `json:"severity"`
+	Effort     string    `json:"effort"`
 	Line       *lineDoc  `json:"line"`
 	Evidence   string    `json:"evidence"`
 	Saving     savingDoc `json:"saving"`
@@ -236,6 +237,18 @@ type findingDoc struct {
 	Advice     string    `json:"advice"`
 	Before     string    `json:"before"`
 	After      string    `json:"after"`
+	Spans      []spanDoc `json:"spans"`
+}
+
+// spanDoc has no label: the rows that it names have it.
+type spanDoc struct {
+	Kind    string `json:"kind"`
+	StartNs int64  `json:"start_ns"`
+	EndNs   int64  `json:"end_ns"`
+	Device  int32  `json:"device"`
+	Row     int32  `json:"row"`
+	Thread  int64  `json:"thread"`
+	Line    int32  `json:"line"`
 }
 
 type lossDoc struct {

@@ -45,6 +45,13 @@ func Render(r *result.Result) []byte {
 	}
 }
 
+// Document is what Render writes, for programs that look at it: a struct whose fields have
+// the document's names as their json tags, and no pointers but to structs. Lists have
+// at most entries entries, texts bytes bytes.
+func Document(r *result.Result, entries, bytes int) any {
+	return (&cutter{limits: limits{entries, bytes}}).document(r)
+}
+
 // cutter makes the document within limits and remembers whether it cut anything.
 type cutter struct {
 	limits
@@ -123,8 +130,11 @@ func (c *cutter) processOf(p timeline.Process) processDoc {
 }
 
 func (c *cutter) findingOf(f result.Finding) findingDoc {
-	return findingDoc{c.text(f.ID), c.text(f.Title), c.text(string(f.Severity)), c.linePointer(f.Line), c.text(f.Evidence),
-		savingDoc{f.Saving.LowNs, f.Saving.HighNs}, finite(f.Confidence), c.text(f.Advice), c.text(f.Before), c.text(f.After)}
+	return findingDoc{c.text(f.ID), c.text(f.Title), c.text(string(f.Severity)), c.text(string(f.Effort)), c.linePointer(f.Line), c.text(f.Evidence),
+		savingDoc{f.Saving.LowNs, f.Saving.HighNs}, finite(f.Confidence), c.text(f.Advice), c.text(f.Before), c.text(f.After),
+		list(c, f.Spans, func(s result.Span) spanDoc {
+			return spanDoc{c.text(string(s.Kind)), s.Start, s.End, s.Device, s.Row, int64(s.Thread), s.Line}
+		})}
 }
 
 func (c *cutter) causeOf(k result.Cause) causeDoc {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import select
@@ -156,3 +157,30 @@ def test_the_magics_own_check_is_the_sidecars(kernel):
     for options in ("--hz 1", "--hz 10000", "--gpu-budget 0.001", "--gpu-budget 1", "--multi-gpu reject", "--no-full"):
         reply = kernel.run(f"%%inferscope -q {options}\n6 * 7")
         assert (reply.status, reply.said) == ("ok", [])
+
+
+def test_a_rule_of_the_users_own(configured, project):
+    pyproject = project / "pyproject.toml"
+    pyproject.write_text(
+        "[[tool.inferscope.rules]]\n"
+        'name = "house-rule"\nwhen = "any(host.scopes, .name == \'decode <b>\' and .count > 2)"\n'
+        'severity = "high"\ntitle = "Decoded thrice"\nadvice = "Decode <i>once</i>."\n'
+    )
+    cell = "%%inferscope\nimport inferscope\nfor _ in range({}):\n    with inferscope.scope('decode <b>'): pass"
+    reply = configured.run(cell.format(3))
+    assert reply.status == "ok" and reply.said == []
+    assert "Decode &lt;i&gt;once&lt;/i&gt;." in reply.reports[0]["text/html"]
+    findings = "[f for f in inferscope.last().summary['findings'] if f['id'] == 'house-rule']"
+    (finding,) = ast.literal_eval(configured.value(findings))
+    assert finding["severity"] == "high" and finding["title"] == "Decoded thrice"
+    assert "scopes, .name == 'decode <b>'" in finding["evidence"]
+    assert configured.run(cell.format(2)).status == "ok"
+    assert configured.value(findings) == "[]"
+
+
+def test_a_rule_that_makes_no_sense_is_named(configured, project):
+    user_file(project).write_text('[[rules]]\nname = "mine"\nwhen = "wall_ms > 1"\nadvice = "Nothing."\n')
+    reply = configured.run("%%inferscope\npass")
+    assert reply.status == "ok" and len(reply.reports) == 1
+    (said,) = reply.said
+    assert 'rule "mine": unknown name wall_ms' in said and "config.toml, line 1" in said

@@ -117,3 +117,26 @@ def test_the_schema_and_the_command_agree(schema: dict[str, Any], tmp_path: Path
     write(tmp_path, text + "\n")
     valid = jsonschema.Draft202012Validator(schema).is_valid(tomllib.loads(text))
     assert config("show", cwd=tmp_path).returncode == (0 if valid else 2)
+
+
+def test_rules_are_listed(tmp_path: Path) -> None:
+    rule = "[[rules]]\nname = 'mine'\nwhen = '''\nwall_ns >\n  5'''\nadvice = 'Do.'\n"
+    path = write(tmp_path, rule)
+    found = json.loads(config("show", "--format", "json", cwd=tmp_path).stdout)["rules"]
+    origin = {"kind": "user file", "where": f"{path}, line 1"}
+    assert found == [
+        {"name": "mine", "when": "wall_ns > 5", "severity": "low", "title": "", "advice": "Do.", "origin": origin}
+    ]
+    table = config("show", cwd=tmp_path).stdout.splitlines()
+    assert any(line.split()[:3] == ["mine", "low", "wall_ns"] and line.endswith("line 1") for line in table)
+    schema = json.loads(config("schema", cwd=tmp_path).stdout)
+    jsonschema.validate({"rules": [{"name": "mine", "when": "true", "advice": "Do."}]}, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"rules": [{"name": "mine", "when": "true"}]}, schema)
+
+
+def test_a_rule_that_makes_no_sense_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path, "[[rules]]\nname = 'mine'\nwhen = 'wall_ms > 5'\nadvice = 'Do.'\n")
+    done = config("show", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == f'inferscope: {path}, line 1: rule "mine": unknown name wall_ms (column 1)\n'

@@ -112,3 +112,28 @@ func TestAnalyzeRefuses(t *testing.T) {
 		}
 	}
 }
+
+func TestExplain(t *testing.T) {
+	for words, want := range map[string]struct {
+		code   int
+		stdout string
+		stderr string
+	}{
+		"framework":           {ExitOK, "running framework code (framework)\n  - It means: the host was on a CPU inside a framework's operator or a launch\n    call.\n", ""},
+		"framework -o x.md":   {ExitOK, "", ""},
+		"framework -f md":     {ExitOK, "**running framework code** (`framework`)\n\n- It means: ", ""},
+		"gil_wait":            {ExitOK, "waiting for the GIL (gil_wait)\n  - It would mean: ", ""},
+		"cpu-only-section":    {ExitFailed, "", "nothing here is due to cpu-only-section\nhint: there is "},
+		"device_wait":         {ExitFailed, "", "nothing here is due to device_wait\nhint: there is "},
+		"framewrok":           {ExitUsage, "", "there is no finding and no cause \"framewrok\"\nhint: did you mean framework? there is "},
+		"sleeep":              {ExitUsage, "", "there is no finding and no cause \"sleeep\"\nhint: did you mean sleep? there is "},
+		"\x1b[1mx":            {ExitUsage, "", `there is no finding and no cause "\x1b[1mx"`},
+		"framework -f json":   {ExitUsage, "", "--explain has no form as json\nhint: write it as text or md"},
+		"framework -o x.html": {ExitUsage, "", "--explain has no form as html"},
+	} {
+		_, code, stdout, stderr := analyse(t, append([]string{"good.json", "--explain"}, strings.Fields(words)...)...)
+		if code != want.code || !strings.HasPrefix(stdout, want.stdout) || !strings.Contains(stderr, want.stderr) || (want.stdout == "") != (stdout == "") {
+			t.Errorf("%s: exit code %d, %q %q", words, code, stdout, stderr)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/inferscope/inferscope/sidecar/internal/config"
+	"github.com/inferscope/inferscope/sidecar/internal/rules"
 )
 
 // place is where the configuration of a command is looked for.
@@ -24,15 +25,15 @@ func configCommand() Command {
 func configShow() Command {
 	return Command{
 		Name:    "show",
-		Summary: "show every setting, its value and where it comes from",
-		Details: "What is wrong in a file or in the environment is said on standard error and left out; the exit status is then 2.",
+		Summary: "show every setting and rule, its value and where it comes from",
+		Details: "Rules of your own are listed after the settings. What is wrong in a file or in the environment is said on standard error and left out; the exit status is then 2.",
 		Flags:   []Flag{formatFlag},
 		Examples: []Example{
 			{"config show", "what counts in this directory, as a table"},
 			{"config show --format json", "the same for a program"},
 		},
 		Run: func(_ context.Context, env Env, args Args) error {
-			resolved := config.Resolve(env.place(), nil)
+			resolved, _ := rules.Resolve(env.place(), nil)
 			var err error
 			if args.Value("format") == "json" {
 				err = writeJSON(env.Stdout, configDocument(resolved))
@@ -66,6 +67,16 @@ func writeConfig(w io.Writer, resolved config.Resolved) error {
 	if err := writeTable(w, rows); err != nil {
 		return err
 	}
+	if len(resolved.Rules) > 0 {
+		rows = [][]string{{"RULE", "SEVERITY", "WHEN", "FROM"}}
+		for _, r := range resolved.Rules {
+			rows = append(rows, []string{r.Name, r.Severity, r.When, r.Origin.String()})
+		}
+		fmt.Fprintln(w)
+		if err := writeTable(w, rows); err != nil {
+			return err
+		}
+	}
 	fmt.Fprintln(w)
 	for _, f := range resolved.Files {
 		state := "read"
@@ -96,6 +107,14 @@ func configDocument(resolved config.Resolved) any {
 		Text   string `json:"text"`
 		Origin origin `json:"origin"`
 	}
+	type rule struct {
+		Name     string `json:"name"`
+		When     string `json:"when"`
+		Severity string `json:"severity"`
+		Title    string `json:"title"`
+		Advice   string `json:"advice"`
+		Origin   origin `json:"origin"`
+	}
 	type file struct {
 		Kind  string `json:"kind"`
 		Path  string `json:"path"`
@@ -109,12 +128,16 @@ func configDocument(resolved config.Resolved) any {
 	document := struct {
 		Schema   string    `json:"schema"`
 		Settings []setting `json:"settings"`
+		Rules    []rule    `json:"rules"`
 		Files    []file    `json:"files"`
 		Problems []problem `json:"problems"`
-	}{"inferscope.config/1", []setting{}, []file{}, []problem{}}
+	}{"inferscope.config/1", []setting{}, []rule{}, []file{}, []problem{}}
 	for _, s := range config.All {
 		document.Settings = append(document.Settings, setting{s.Name, s.Value(resolved.Settings), s.Format(resolved.Settings),
 			origin(resolved.Origins[s.Name])})
+	}
+	for _, r := range resolved.Rules {
+		document.Rules = append(document.Rules, rule{r.Name, r.When, r.Severity, r.Title, r.Advice, origin(r.Origin)})
 	}
 	for _, f := range resolved.Files {
 		document.Files = append(document.Files, file(f))

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"io"
 	"path/filepath"
 	"strings"
@@ -28,6 +29,11 @@ var reportFlags = []Flag{
 	{Name: "output", Short: "o", Value: "PATH", Help: "where to write it, instead of standard output", Kind: File},
 }
 
+// formatOf is the form that the flags ask for.
+func formatOf(args Args) string {
+	return cmp.Or(args.Value("format"), formatOfExtension[strings.ToLower(filepath.Ext(args.Value("output")))], "text")
+}
+
 // writeReport writes a report where and how the flags say.
 func writeReport(env Env, args Args, r *result.Result) error {
 	return writeRendering(env, args, "report", renderings, text.Terminal.Render, r)
@@ -36,13 +42,7 @@ func writeReport(env Env, args Args, r *result.Result) error {
 // writeRendering writes what one of the renderings makes of a value; what is a word for it,
 // and onTerminal its text where a person reads it at once.
 func writeRendering[T any](env Env, args Args, what string, renderings map[string]func(T) []byte, onTerminal func(text.Terminal, T) []byte, value T) error {
-	format, path := args.Value("format"), args.Value("output")
-	if format == "" {
-		format = formatOfExtension[strings.ToLower(filepath.Ext(path))]
-	}
-	if format == "" {
-		format = "text"
-	}
+	format, path := formatOf(args), args.Value("output")
 	content := renderings[format](value)
 	if path == "" || path == "-" {
 		if format == "text" && env.Terminal {

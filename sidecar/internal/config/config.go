@@ -142,6 +142,8 @@ type Resolved struct {
 	Origins map[string]Origin
 	// Problems are in the order of the sources, and of the lines within a file.
 	Problems []Problem
+	// Rules are the user's own, in the order of the files; each name once.
+	Rules []Rule
 	// Files are the user's and the project's; the latter only when there is a pyproject.toml.
 	Files []File
 }

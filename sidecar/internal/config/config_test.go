@@ -425,6 +425,9 @@ func TestSchemaNamesEverySetting(t *testing.T) {
 	collect = func(prefix string, schema map[string]any) {
 		for key, value := range schema["properties"].(map[string]any) {
 			inner := value.(map[string]any)
+			if key == rulesKey {
+				continue
+			}
 			if inner["properties"] != nil {
 				collect(prefix+key+".", inner)
 				continue

@@ -197,13 +197,15 @@ func (f *file) walk(under []string, table map[string]any) {
 		switch s := find(name); {
 		case s != nil:
 			f.take(s, path, table[key])
+		case name == rulesKey:
+			f.takeRules(table[key])
 		case isGroup(name) && isTable:
 			f.walk(path, inner)
 		case isGroup(name):
 			f.problem(path, name+" must be a table", "")
 		default:
 			hint := ""
-			if meant, ok := nearest.Of(name, Names()); ok {
+			if meant, ok := nearest.Of(name, append(Names(), rulesKey)); ok {
 				hint = "did you mean " + meant + "?"
 			}
 			f.problem(path, fmt.Sprintf("there is no setting %.60q", name), hint)
@@ -261,27 +263,31 @@ func Names() []string {
 // joined is a path as a key of a map; TOML allows a point within a key, but no zero byte.
 func joined(path []string) string { return strings.Join(path, "\x00") }
 
-// maxDepth bounds the keys that are looked at: settings are at most four deep,
-// [tool.inferscope.history] with its key.
-const maxDepth = 4
+// maxDepth bounds the keys that are looked at: a rule's are five deep, [[tool.inferscope.rules]]
+// with its row and its key.
+const maxDepth = 5
 
 // keyFinder notes the lines of the keys that lie on the way to a table or within it.
 type keyFinder struct {
 	parser unstable.Parser
 	table  []string
 	lines  map[string]int
+	// rows counts the tables of each array so far, by its path.
+	rows map[string]int
 }
 
 // keyLines finds the lines of a table's keys in a text that is valid TOML.
 func keyLines(text []byte, table []string) map[string]int {
-	f := keyFinder{table: table, lines: map[string]int{}}
+	f := keyFinder{table: table, lines: map[string]int{}, rows: map[string]int{}}
 	f.parser.Reset(text)
 	var under []string
 	for f.parser.NextExpression() {
 		node := f.parser.Expression()
 		switch node.Kind {
-		case unstable.Table, unstable.ArrayTable:
+		case unstable.Table:
 			under = f.key(node, nil)
+		case unstable.ArrayTable:
+			under = f.row(node)
 		case unstable.KeyValue:
 			f.value(node, under)
 		}
@@ -297,6 +303,23 @@ func (f *keyFinder) key(node *unstable.Node, under []string) []string {
 		if name := joined(path); f.concerns(path) && f.lines[name] == 0 {
 			f.lines[name] = f.parser.Shape(key.Node().Raw).Start.Line // counted from the start of the text: not cheap
 		}
+	}
+	return path
+}
+
+// row notes a table of an array, under its number, and returns its path.
+func (f *keyFinder) row(node *unstable.Node) []string {
+	path := f.key(node, nil)
+	array := joined(path)
+	path = append(path, rowKey(f.rows[array]))
+	f.rows[array]++
+	if f.concerns(path) && len(path) <= maxDepth {
+		last := node.Key()
+		line := 0
+		for last.Next() {
+			line = f.parser.Shape(last.Node().Raw).Start.Line
+		}
+		f.lines[joined(path)] = line
 	}
 	return path
 }

@@ -20,6 +20,7 @@ func Schema() map[string]any {
 		}
 		in["properties"].(map[string]any)[parts[len(parts)-1]] = s.schema()
 	}
+	root["properties"].(map[string]any)[rulesKey] = rulesSchema()
 	return root
 }
 

@@ -8,11 +8,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/inferscope/inferscope/sidecar/internal/config"
+	"github.com/inferscope/inferscope/sidecar/internal/rules"
 )
 
 // files are the configuration and the folder of the kept cells.
 func files(place config.Place) []Check {
-	resolved := config.Resolve(place, nil)
+	resolved, _ := rules.Resolve(place, nil)
 	check := Check{Group: "files", Part: "configuration", State: Works, Detail: "nothing is wrong in it"}
 	if note := resolved.Note(); note != "" {
 		check.State, check.Detail, check.Enable = Missing, note[:len(note)-1], "inferscope config show"

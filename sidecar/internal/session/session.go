@@ -21,6 +21,7 @@ import (
 	"github.com/inferscope/inferscope/sidecar/internal/collect/procfs"
 	"github.com/inferscope/inferscope/sidecar/internal/collect/python"
 	"github.com/inferscope/inferscope/sidecar/internal/config"
+	"github.com/inferscope/inferscope/sidecar/internal/rules"
 	"github.com/inferscope/inferscope/sidecar/internal/server"
 	"github.com/inferscope/inferscope/sidecar/wire"
 )
@@ -66,6 +67,7 @@ type Service struct {
 type cell struct {
 	start    wire.Start
 	settings config.Settings
+	rules    rules.Set
 	builder  *timeline.Builder
 	python   *python.Session
 	sessions []collect.Session
@@ -136,9 +138,9 @@ func (s *Service) Start(ctx context.Context, peer server.Peer, m wire.Start) (wi
 	if m.Trace != "" && !filepath.IsAbs(m.Trace) {
 		return wire.Started{}, &wire.Error{Code: wire.CodeMalformed, Message: "The trace's folder must be an absolute path."}
 	}
-	resolved := config.Resolve(config.Place{Dir: m.Directory, Environ: m.Environ}, m.Typed)
+	resolved, asked := rules.Resolve(config.Place{Dir: m.Directory, Environ: m.Environ}, m.Typed)
 	s.settings = resolved.Settings
-	c := &cell{start: m, settings: resolved.Settings, builder: timeline.NewBuilder(), cpu: ownCPU(), peer: peer}
+	c := &cell{start: m, settings: resolved.Settings, rules: asked, builder: timeline.NewBuilder(), cpu: ownCPU(), peer: peer}
 	s.bound(c, resolved)
 	target := collect.Target{PID: peer.PID, UID: peer.UID, Start: m, Options: options(resolved.Settings)}
 	main := c.builder.Thread(int32(peer.PID), int32(m.MainTID))
@@ -290,6 +292,7 @@ func (s *Service) Stop(_ context.Context, m wire.Stop) (wire.Report, error) {
 	}
 	kept := s.keep(c, built)
 	res := analysis.Analyze(kept.analysed, input)
+	c.rules.Apply(res)
 	if kept.note != "" {
 		res.Notes = append(res.Notes, kept.note)
 	}

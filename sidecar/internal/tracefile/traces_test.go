@@ -127,6 +127,29 @@ func TestRealTraces(t *testing.T) {
 	}
 }
 
+// No trace of another tool tells why a thread waited, whichever tool: that is what is said, and nothing is guessed.
+func TestRealTracesDoNotGuess(t *testing.T) {
+	folder := tracesFolder(t)
+	for _, name := range []string{"tb_resnet50_nw0_1623143089861_v100.json.gz", "hta_cpu_only.json.gz", "hta_cupti_profiler_a100.json.gz", "nsysai_h100_2gpu_1s.sqlite.gz"} {
+		trace, err := tracefile.Open(context.Background(), filepath.Join(folder, name), importer.Whole())
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := analysis.Explain(trace.Timeline, analysis.Input{Source: result.Source{Kind: trace.Kind, Path: name}})
+		for _, k := range []string{"gil_wait", "lock_wait", "page_fault", "host_io", "preempted"} {
+			list := x.Of(k)
+			if len(list) != 1 || !strings.Contains(strings.Join(list[0].Facts, " "), "Whether it happened is not known") || slices.Contains(x.Subjects(), k) {
+				t.Errorf("%s: %s: %+v", name, k, list)
+			}
+		}
+		for _, f := range x.Result.Findings {
+			if slices.Contains([]string{"gil-contention", "lock-contention", "page-faults", "host-io", "preemption"}, f.ID) {
+				t.Errorf("%s: %+v", name, f)
+			}
+		}
+	}
+}
+
 func checkDevices(t *testing.T, r *result.Result, want expectation, check func(string, int64, int64)) {
 	t.Helper()
 	if len(r.Devices) != len(want.Devices) {

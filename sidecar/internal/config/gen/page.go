@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/inferscope/inferscope/sidecar/internal/config"
+	"github.com/inferscope/inferscope/sidecar/internal/rules"
 )
 
 const intro = `# Configuration
@@ -56,8 +57,49 @@ func page() string {
 		}
 		fmt.Fprintf(&b, "- takes effect: %s\n", strings.ToLower(s.Applies[:1])+strings.TrimSuffix(s.Applies[1:], "."))
 	}
+	b.WriteString("\n" + rulesHead)
+	for _, f := range config.RuleFields {
+		doc := f.Doc
+		if f.Required {
+			doc = "Required. " + doc
+		}
+		fmt.Fprintf(&b, "| `%s` | %s |\n", f.Name, strings.ReplaceAll(doc, "|", "\\|"))
+	}
+	fmt.Fprintf(&b, rulesTail, rules.Entries, rules.Bytes, "`"+strings.Join(rules.Functions, "`, `")+"`", config.MaxRules)
 	return b.String()
 }
+
+const rulesHead = `## rules
+
+Findings of your own, in your file as ` + "`[[rules]]`" + ` and in a ` + "`pyproject.toml` as `[[tool.inferscope.rules]]`" + `. Where the expression holds, the
+report has the finding, without a saving, after those that save something.
+
+` + "```toml" + `
+[[rules]]
+name = "too-many-copies"
+when = "sum(devices, .memcpy_ns) > 0.2 * wall_ns and any(host.lines, .copies > 100)"
+severity = "medium"
+title = "Copies take a fifth of the cell"
+advice = "Our loader can pin its buffers: set pin=True."
+
+[[rules]]
+name = "slow-decode"
+when = "any(host.scopes, .name == 'decode' and .median_ns > 5e6)"
+advice = "Decode with libjpeg-turbo."
+` + "```" + `
+
+| key | |
+|---|---|
+`
+
+const rulesTail = `
+The expression is in the language of [Expr](https://expr-lang.org/docs/language-definition), over the JSON summary
+(` + "`inferscope.last().summary`, `report/summary/schema.json`" + `): its keys are names, and null is an empty value. Of each list it sees the first %d entries, of each text
+%d bytes. Its functions are %s. A name that the summary does not have is refused when the file is read.
+One that takes longer than 0.3 s, or cannot be evaluated, becomes a note in the report, with the rule's name. A file may have %d rules; of
+two with one name, that of the later file counts.
+` + "`inferscope config show`" + ` lists them and says what is wrong in them.
+`
 
 func defaultOf(s config.Setting) string {
 	if s.Derived != "" {
