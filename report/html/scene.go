@@ -9,6 +9,7 @@ import (
 	"math"
 
 	"github.com/inferscope/inferscope/analysis/result"
+	"github.com/inferscope/inferscope/analysis/timeline"
 	"github.com/inferscope/inferscope/report"
 	"github.com/inferscope/inferscope/report/web"
 )
@@ -47,9 +48,19 @@ type classLook struct {
 	Words  string  `json:"words"`
 }
 
-// evidence is where a finding is to be seen: on its line, 0 when it has none.
+// evidence is where a finding is to be seen: on its line, 0 when it has none, and in stretches of time.
 type evidence struct {
-	Line int32 `json:"line"`
+	Line  int32          `json:"line"`
+	Spans []evidenceSpan `json:"spans"`
+}
+
+// evidenceSpan is a result.Span without its text.
+type evidenceSpan struct {
+	Kind   result.SpanKind   `json:"kind"`
+	Start  int64             `json:"start"`
+	End    int64             `json:"end"`
+	Device int32             `json:"device"`
+	Thread timeline.ThreadID `json:"thread"`
 }
 
 func describe(r *result.Result) description {
@@ -60,7 +71,11 @@ func describe(r *result.Result) description {
 		d.Classes = append(d.Classes, classLook{string(s.color), float64(s.height) / 14, s.hatch, report.StateWords(c)})
 	}
 	for _, f := range r.Findings[:min(len(r.Findings), generous.findings)] {
-		d.Findings = append(d.Findings, evidence{f.Line.Number})
+		e := evidence{f.Line.Number, []evidenceSpan{}}
+		for _, x := range f.Spans[:min(len(f.Spans), result.MaxSpans)] {
+			e.Spans = append(e.Spans, evidenceSpan{x.Kind, x.Start, x.End, x.Device, x.Thread})
+		}
+		d.Findings = append(d.Findings, e)
 	}
 	return d
 }

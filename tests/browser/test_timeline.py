@@ -254,7 +254,16 @@ def test_a_finding_lights_up_its_evidence(gpu):
     # It scrolls there, which takes a while.
     in_view = "e => { const b = e.getBoundingClientRect(); return b.top < innerHeight && b.bottom > 0; }"
     gpu.page.wait_for_function(in_view, arg=gpu.host.element_handle())
+    # The spans of its evidence glow, and are in view.
+    assert re.search(r"in \d+ places? of [\d.]+ (ms|µs|s)", gpu.said)
+
+    def glowing() -> int:
+        found = {tuple(map(int, c.split(","))): n for c, n in gpu.colours().items()}
+        return sum(n for (r, g, b), n in found.items() if abs(r - 247) + abs(g - 233) + abs(b - 233) <= 2)
+
+    assert glowing() > 200
     gpu.press("Escape")
+    assert glowing() == 0
     assert button.get_attribute("aria-pressed") == "false"
     line = gpu.page.get_by_role("button", name="Show line 7 on the timeline")
     line.click()

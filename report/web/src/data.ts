@@ -20,7 +20,7 @@ export interface ClassLook {
 /** Where a finding is to be seen: on a line, and in stretches of time. */
 export interface Evidence {
   line: number;
-  spans?: Span[];
+  spans: Span[];
 }
 
 /** A stretch of evidence, in ns: a "gap" of a device, a "call" or what a "thread" did, a "kernel" or a "copy". */

@@ -139,7 +139,7 @@ function findings(t: Timeline, report: Element): Source[] {
     const f = t.config.findings[i];
     const title = li.querySelector("strong");
     if (!f || !title) return;
-    out.push({ at: wrap(title), what: `the evidence of “${title.textContent ?? ""}”`, line: f.line, spans: f.spans ?? [] });
+    out.push({ at: wrap(title), what: `the evidence of “${title.textContent ?? ""}”`, line: f.line, spans: f.spans });
   });
   return out;
 }
