@@ -2,6 +2,7 @@ package session
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -59,10 +60,15 @@ func TestReportsOfExtremeCells(t *testing.T) {
 			r := analysis.Analyze(b.Build(timeline.Interval{Start: 0, End: wall}), analysis.Input{
 				Source: result.Source{Kind: "cell", ToolVersion: "1.2.3"}, Cell: result.Cell{Name: "In [1]", Lines: c.lines, Outcome: "ok"}})
 			report := render("id", r, text.Terminal{})
+			// What a host without scripts shows, and the timeline's script and data beside it.
+			base := scripts.ReplaceAllString(report.HTML, "")
+			if n := len(report.HTML) - len(base); n > 60<<10+150<<10 || len(report.HTML) > html.MaxBytes {
+				t.Errorf("script and data have %d bytes of %d", n, len(report.HTML))
+			}
 			for kind, one := range map[string]struct {
 				text string
 				most int
-			}{"HTML": {report.HTML, html.BaseBytes}, "Markdown": {report.Markdown, mostMarkdown}, "text": {report.Text, mostText}, "summary": {report.Summary, summary.MaxBytes}} {
+			}{"HTML": {base, html.BaseBytes}, "Markdown": {report.Markdown, mostMarkdown}, "text": {report.Text, mostText}, "summary": {report.Summary, summary.MaxBytes}} {
 				if len(one.text) > one.most || !utf8.ValidString(one.text) {
 					t.Errorf("%s has %d bytes, more than %d, or is no text", kind, len(one.text), one.most)
 				}
@@ -76,6 +82,8 @@ func TestReportsOfExtremeCells(t *testing.T) {
 		})
 	}
 }
+
+var scripts = regexp.MustCompile(`(?s)<script\b.*?</script>`)
 
 func many(n int, format string) []string {
 	lines := make([]string, n)
