@@ -29,7 +29,7 @@ type point struct {
 	call   int32
 	thread timeline.ThreadID
 	kind   pointKind
-	other  int32 // pointWoken: the point that woke it
+	other  int32 // pointWoken, pointBorn: the point that woke or made it
 	busy   int64 // pointWoken: until when the thread ran before
 }
 
@@ -41,6 +41,7 @@ const (
 	pointLaunch // begin and return of a short launch
 	pointSignal
 	pointWoken
+	pointBorn
 	pointEnd
 )
 
@@ -88,6 +89,7 @@ func build(g *Graph) {
 	b.typical()
 	b.callPoints()
 	b.wakeups()
+	b.births()
 	b.ends()
 	b.handOffs()
 	b.walk()
@@ -179,6 +181,24 @@ func (b *builder) wakeups() {
 			b.points = append(b.points, point{at: s.Wake[row], call: -1, thread: waker, kind: pointSignal},
 				point{at: s.Wake[row], call: -1, thread: timeline.ThreadID(id), kind: pointWoken, other: int32(len(b.points)), busy: s.Off[row]})
 		}
+	}
+}
+
+// births makes points where the main thread made another: what that does depends on it from then on. Who
+// made a thread is not recorded, and nearly all are made by the main one, or by one that it waits for.
+func (b *builder) births() {
+	main := b.tl.Main()
+	if main == 0 || b.tl.Threads[main].Sched.Known.Ns() <= 0 {
+		return
+	}
+	for id := 1; id < len(b.tl.Threads); id++ {
+		t := &b.tl.Threads[id]
+		at := t.Sched.Known.Start
+		if timeline.ThreadID(id) == main || t.PID != b.tl.Threads[main].PID || t.Sched.Known.Ns() <= 0 || at <= b.tl.Extent.Start || at >= b.tl.Window.End {
+			continue
+		}
+		b.points = append(b.points, point{at: at, call: -1, thread: main, kind: pointSignal},
+			point{at: at, call: -1, thread: timeline.ThreadID(id), kind: pointBorn, other: int32(len(b.points))})
 	}
 }
 
@@ -298,6 +318,14 @@ func (b *builder) point(i int32) {
 		if signal := b.node[p.other]; signal >= 0 {
 			b.edge(edgeWoken, signal, p.busy, 0)
 			own = min(own, max(p.busy-since, 0))
+			if b.g.main != 0 && p.thread != b.g.main { // one that waited for whatever came would have done so before
+				own = max(own-b.silentIn(p.thread, since, since+own), 0)
+				since = p.busy - own
+			}
+		}
+	case pointBorn:
+		if maker := b.node[p.other]; maker >= 0 && st.point < 0 {
+			from, since, own = maker, p.at, 0
 		}
 	case pointReturn:
 		b.returns[p.call] = id

@@ -17,14 +17,16 @@ type reached struct{ observed, done int64 }
 func (g *Graph) run(c *Change, pieces []reached) walls {
 	gone := g.sorted(c.Removals)
 	device := &gone[len(gone)-1]
-	done := make([]walls, len(g.nodes)) // when each is done, counted from the begin of the cell
+	free := map[[2]timeline.ThreadID]bool{} // who does not wait for whom any more
+	done := make([]walls, len(g.nodes))     // when each is done, counted from the begin of the cell
 	var last walls
 	first := int32(0)
 	for i := range g.nodes {
 		n := &g.nodes[i]
 		var at, woken walls
-		// What is left of a wait that another thread ended, and how long it may be: as observed if
-		// part of it is gone, since then it is not that thread's work that is waited for.
+		// What is left of a wait that another thread ended, and how long it may be: as observed if part of
+		// it is gone, since then it is not that thread's work that is waited for. From then on no wait for
+		// that thread is longer than observed: it is taken to be as far behind the other as it was.
 		waited, longest := 1.0, int64(math.MaxInt64)
 		for e := first; e < n.edges; e++ {
 			x := &g.edges[e]
@@ -32,7 +34,12 @@ func (g *Graph) run(c *Change, pieces []reached) walls {
 				continue
 			}
 			if x.kind == edgeWoken {
-				if woken, waited = done[x.from], gone[n.thread].left(x.since, n.at); waited < 1 {
+				pair := [2]timeline.ThreadID{n.thread, g.nodes[x.from].thread}
+				woken, waited = done[x.from], gone[n.thread].left(x.since, n.at)
+				if waited < 1 {
+					free[pair] = true
+				}
+				if free[pair] {
 					longest = n.at - x.since
 				}
 				continue
