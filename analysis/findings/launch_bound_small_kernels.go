@@ -17,7 +17,7 @@ var launchBound = Rule{
 	Sees: "Many kernels of less than 10 µs on average, and a GPU that was idle while the host launched the next one: " +
 		"inside a framework's operator, inside a launch call, or between a launch and its start.",
 	Bad: "A launch costs the host some 5 to 10 µs, whatever the kernel does. When kernels are shorter than that, the GPU " +
-		"waits for the host.",
+		"waits for the host. What else the host does from one such launch to the next is saved as well when they become one.",
 	Silent: "It is silent below 100 kernels, when they take 10 µs or more on average, when launching explains less than 5% of " +
 		"the cell's wall or 20 ms, and when the GPU was idle for less than 10% of the wall.",
 	Do: "Launch fewer, larger kernels: a larger batch, fused operations (`torch.compile`), or the whole step as one CUDA " +

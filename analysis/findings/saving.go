@@ -23,7 +23,7 @@ var costs = map[string]whatif.Cost{
 	gcPauses.ID:             idle(result.CauseGC),
 	importInCell.ID:         {All: true},
 	syncInLoop.ID:           {Unawaited: true},
-	launchBound.ID:          idle(result.CauseFramework, result.CauseLaunchLatency),
+	launchBound.ID:          {Idle: []result.CauseKind{result.CauseFramework, result.CauseLaunchLatency}, Launches: smallKernelNs},
 	pageableCopies.ID:       {Idle: []result.CauseKind{result.CausePageableCopy}, Pageable: true},
 	allocatorChurn.ID:       idle(result.CauseAllocator),
 	dataLoaderStarved.ID:    idle(result.CauseDataLoading),
@@ -84,6 +84,9 @@ func (e *Evidence) cost(f *result.Finding) whatif.Cost {
 	}
 	if c.Line == 0 && !c.Pageable {
 		c.Ns = total
+	}
+	if c.Launches > 0 && e.WhatIf.Refused() == "" { // what else the host does between the launches goes with them
+		c.Ns = e.Attribution.GPU.Idle.TotalNs
 	}
 	return c
 }

@@ -22,6 +22,9 @@ type Cost struct {
 	Unawaited bool
 	// Pageable are copies with a side in pageable memory.
 	Pageable bool
+	// Launches are those on lines whose kernels take less than so many ns on average, 0 for none: what
+	// the host does there from one to the next.
+	Launches int64
 	// Kernels are the kernels by name; may be nil.
 	Kernels func(name string) bool
 	// Ns is how much time it is: no more is ever said to be saved.
@@ -30,7 +33,7 @@ type Cost struct {
 
 // modelled says that a cost is known to the replay.
 func (c *Cost) modelled() bool {
-	return len(c.Idle) > 0 || c.All || c.Unawaited || c.Pageable || c.Kernels != nil
+	return len(c.Idle) > 0 || c.All || c.Unawaited || c.Pageable || c.Launches > 0 || c.Kernels != nil
 }
 
 // has says that a piece of idle time belongs to a cost, and how much of it, 0..1.
@@ -87,7 +90,7 @@ func (m *Model) changes(costs []Cost) []replay.Change {
 	idle, waits := false, false
 	for i := range costs {
 		c := &costs[i]
-		idle = idle || c.All || len(c.Idle) > 0 && !c.Pageable
+		idle = idle || c.All || c.Launches > 0 || len(c.Idle) > 0 && !c.Pageable
 		waits = waits || c.Unawaited
 		if c.Pageable {
 			out[i].Transfers = m.pageable()
@@ -125,6 +128,9 @@ func (m *Model) changes(costs []Cost) []replay.Change {
 		}
 	})
 	for i := range costs {
+		if below := costs[i].Launches; below > 0 {
+			out[i].Removals = disjoint(append(out[i].Removals, m.launching(below)...))
+		}
 		if costs[i].All { // of this idle time no more is meant than Ns of it
 			var ns int64
 			for _, r := range out[i].Removals {

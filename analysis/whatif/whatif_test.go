@@ -176,6 +176,39 @@ end
 	}
 }
 
+// One launch in place of many takes what the host does between them with it, also beside a busy device: of
+// each 100 us on line 1 all but a sleep of 40, and nothing of line 2.
+func TestFewerLaunches(t *testing.T) {
+	const text = `window 0s 200ms
+source
+y = step(y)
+log(y)
+end
+device 0 H100
+thread m main python known period=2ms
+line m 0s 1
+repeat 1000 every 100us
+off m 10us 50us 50us sleep syscall=clock_nanosleep
+kernel m 90us 95us 100us 104us k
+end
+line m 100ms 2
+repeat 100 every 2ms
+sample m 1080us python
+end
+`
+	costs := []whatif.Cost{{Launches: 10_000, Ns: 200 * ms}, {Launches: 4_000, Ns: 200 * ms}}
+	m, _ := model(t, text)
+	s := m.Savings(costs)
+	if s[0].HighNs < 59*ms || s[0].HighNs > 60*ms || s[0].LowNs < 29*ms || s[0].LowNs > 30*ms || s[1].HighNs != 0 {
+		t.Errorf("%+v", s)
+	}
+	// Of what the line does while the device is idle three tenths are to allocate.
+	m, _ = model(t, strings.Replace(text, "kernel m", "call m 60us 75us alloc cudaMalloc\nkernel m", 1))
+	if s := m.Savings(costs); s[0].HighNs < 40*ms || s[0].HighNs > 45*ms {
+		t.Errorf("beside allocations: %+v", s)
+	}
+}
+
 // What the host does while the GPU works for it costs nothing.
 func TestHiddenWorkSavesNothing(t *testing.T) {
 	m, _ := model(t, strings.ReplaceAll(steps, "10us 4010us gemm", "10us 9990us gemm"))
@@ -226,7 +259,8 @@ func TestAnySavings(t *testing.T) {
 			costs = append(costs, whatif.Cost{Idle: []result.CauseKind{c.Kind}, Line: c.Line.Number, Ns: c.Ns},
 				whatif.Cost{All: true, Line: c.Line.Number, Ns: c.Ns}, whatif.Cost{Unawaited: true, Line: c.Line.Number, Ns: c.Ns})
 		}
-		costs = append(costs, whatif.Cost{Pageable: true, Ns: tl.Extent.Ns()}, whatif.Cost{Kernels: devices.Communication, Ns: tl.Extent.Ns()})
+		costs = append(costs, whatif.Cost{Pageable: true, Ns: tl.Extent.Ns()}, whatif.Cost{Launches: 1000, Idle: []result.CauseKind{result.CauseFramework}, Ns: tl.Extent.Ns()},
+			whatif.Cost{Kernels: devices.Communication, Ns: tl.Extent.Ns()})
 		savings, sides := m.Savings(costs), m.Sides()
 		for i, s := range savings {
 			if s.LowNs < 0 || s.LowNs > s.HighNs || s.HighNs > costs[i].Ns {

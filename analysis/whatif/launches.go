@@ -1,0 +1,109 @@
+package whatif
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"github.com/inferscope/inferscope/analysis/attribution"
+	"github.com/inferscope/inferscope/analysis/replay"
+	"github.com/inferscope/inferscope/analysis/result"
+	"github.com/inferscope/inferscope/analysis/timeline"
+)
+
+// launcher is a line on which a thread launches kernels.
+type launcher struct {
+	thread timeline.ThreadID
+	line   int32
+}
+
+// launching is what threads do on the lines whose kernels take less than below on average, from the
+// first launch of a line to its last: one launch in place of many takes all of that away, also while
+// the device works. What they wait for there stays, unless it is the GIL.
+func (m *Model) launching(below int64) []replay.Removal {
+	spans := m.launchers(below)
+	parts := m.interpreted()
+	threads := map[timeline.ThreadID]bool{}
+	for of := range spans {
+		threads[of.thread] = true
+	}
+	var out []replay.Removal
+	for _, id := range slices.Sorted(maps.Keys(threads)) {
+		m.a.Pieces(id, func(p attribution.Piece) {
+			x, ok := spans[launcher{id, p.Line}]
+			runs := p.State == attribution.StateRunning || p.State == attribution.StateUnknown ||
+				p.State == attribution.StateBlocked && p.Reason == timeline.ReasonGIL
+			if start, end := max(p.Start, x.Start), min(p.End, x.End); ok && runs && start < end {
+				out = append(out, replay.Removal{Thread: id, Start: start, End: end, Share: parts[p.Line]})
+			}
+		})
+	}
+	return out
+}
+
+// launchers are the lines whose kernels take less than below on average, with the time from a
+// thread's first launch there to its last.
+func (m *Model) launchers(below int64) map[launcher]timeline.Interval {
+	lines, c := m.a.CallLines(), &m.tl.Calls
+	count, ns := map[int32]int64{}, map[int32]int64{}
+	for i := range m.tl.Devices {
+		ops := &m.tl.Devices[i].Ops
+		for row, call := range ops.Call {
+			if call >= 0 && ops.Kind[row] == timeline.OpKernel {
+				count[lines[call]]++
+				ns[lines[call]] += ops.End[row] - ops.Start[row]
+			}
+		}
+	}
+	out := map[launcher]timeline.Interval{}
+	for row, line := range lines {
+		if line == 0 || c.Class[row] != timeline.CallLaunch || count[line] == 0 || ns[line]/count[line] >= below {
+			continue
+		}
+		of := launcher{c.Thread[row], line}
+		x, ok := out[of]
+		if !ok {
+			x.Start = c.Start[row]
+		}
+		x.End = max(x.End, c.End[row])
+		out[of] = x
+	}
+	return out
+}
+
+// interpreted is how much of what a line does, while the device is idle and nothing is waited for, is to
+// run Python, libraries and the framework, 0..1: data that is loaded there, say, is not launched with it.
+func (m *Model) interpreted() map[int32]float64 {
+	of, all := map[int32]int64{}, map[int32]int64{}
+	for _, c := range m.a.GPU.Idle.Causes {
+		switch c.Kind {
+		case result.CauseFramework, result.CausePython, result.CauseNative:
+			of[c.Line.Number] += c.Ns
+			all[c.Line.Number] += c.Ns
+		case result.CauseWarmUp, result.CauseCompile, result.CauseAllocator, result.CauseDataLoading, result.CausePageableCopy,
+			result.CauseGC, result.CauseProfiler:
+			all[c.Line.Number] += c.Ns
+		}
+	}
+	out := map[int32]float64{}
+	for line, ns := range of {
+		out[line] = float64(ns) / float64(max(all[line], 1))
+	}
+	return out
+}
+
+// disjoint puts removals in order of time and cuts off what overlaps an earlier one of the same thread.
+func disjoint(list []replay.Removal) []replay.Removal {
+	slices.SortStableFunc(list, func(x, y replay.Removal) int { return cmp.Compare(x.Start, y.Start) })
+	ends := map[timeline.ThreadID]int64{}
+	for i := range list {
+		if r := &list[i]; !r.Device {
+			if end, ok := ends[r.Thread]; ok {
+				r.Start = min(max(r.Start, end), r.End)
+			}
+			ends[r.Thread] = max(ends[r.Thread], r.End)
+		}
+	}
+	slices.SortStableFunc(list, func(x, y replay.Removal) int { return cmp.Compare(x.Start, y.Start) })
+	return list
+}
