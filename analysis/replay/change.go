@@ -6,8 +6,10 @@ import "github.com/inferscope/inferscope/analysis/timeline"
 // time of one host thread, or, with Device set, the time in which an operation was
 // launched and had not begun.
 type Removal struct {
-	Thread     timeline.ThreadID
-	Device     bool
+	Thread timeline.ThreadID
+	Device bool
+	// Helpers says that it concerns the threads of the main thread's process that run no Python as well.
+	Helpers    bool
 	Start, End int64
 	// Share is 0..1; 1 is the whole stretch.
 	Share float64
@@ -23,7 +25,7 @@ type Change struct {
 	Transfers func(call int32) bool
 	// Unawaited are the calls, by row, that return without waiting for the device; may be nil.
 	Unawaited func(call int32) bool
-	// Removals must not overlap within a thread.
+	// Removals must not overlap within a thread; one with Helpers is part of each of those.
 	Removals []Removal
 }
 

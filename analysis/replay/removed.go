@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"sort"
+
+	"github.com/inferscope/inferscope/analysis/timeline"
 )
 
 // stretch is one removal, before is what all earlier ones of its thread remove.
@@ -73,20 +75,57 @@ func (g *Graph) sorted(list []Removal) []removed {
 			counts[k]++
 		}
 	}
+	var helpers removed
 	for i := range list {
 		k := of(&list[i])
 		if k < 0 {
 			continue
 		}
-		r, before := &out[k], 0.0
-		if r.list == nil {
-			r.list = make([]stretch, 0, counts[k])
+		if out[k].list == nil {
+			out[k].list = make([]stretch, 0, counts[k])
 		}
-		if n := len(r.list); n > 0 {
-			s := &r.list[n-1]
-			before = s.before + float64(s.end-s.start)*s.share
+		out[k].add(&list[i])
+		if list[i].Helpers {
+			helpers.add(&list[i])
 		}
-		r.list = append(r.list, stretch{list[i].Start, list[i].End, min(max(list[i].Share, 0), 1), before})
+	}
+	for id := 1; len(helpers.list) > 0 && g.main != 0 && id < len(g.tl.Threads); id++ {
+		if t := &g.tl.Threads[id]; timeline.ThreadID(id) != g.main && !t.Python && t.PID == g.tl.Threads[g.main].PID {
+			out[id].list = merged(out[id].list, helpers.list)
+		}
 	}
 	return out
+}
+
+// add appends a removal that begins after all others.
+func (r *removed) add(x *Removal) {
+	before := 0.0
+	if n := len(r.list); n > 0 {
+		s := &r.list[n-1]
+		before = s.before + float64(s.end-s.start)*s.share
+	}
+	r.list = append(r.list, stretch{x.Start, x.End, min(max(x.Share, 0), 1), before})
+}
+
+// merged is own with what is not in it yet of more; more itself where own is empty.
+func merged(own, more []stretch) []stretch {
+	if len(own) == 0 {
+		return more
+	}
+	var out removed
+	for len(own) > 0 || len(more) > 0 {
+		next := &own
+		if len(own) == 0 || len(more) > 0 && more[0].start < own[0].start {
+			next = &more
+		}
+		x := (*next)[0]
+		*next = (*next)[1:]
+		if n := len(out.list); n > 0 {
+			x.start = max(x.start, out.list[n-1].end)
+		}
+		if x.start < x.end {
+			out.add(&Removal{Start: x.start, End: x.end, Share: x.share})
+		}
+	}
+	return out.list
 }

@@ -76,3 +76,29 @@ func TestASleepingThreadIsNotReady(t *testing.T) {
 	g, _ := m.graph(t, 1000)
 	low(t, g, "before it had work", without(m.main.ID(), 0, 450), 1000-190)
 }
+
+// A compiler's threads have less to do as well where the wait for them goes, and threads that run Python do not.
+func TestHelpersGoWithTheWaitForThem(t *testing.T) {
+	for _, python := range []bool{false, true} {
+		m := newMaker()
+		worker := m.known(0)
+		if python {
+			worker.SetPython()
+		}
+		m.main.AppendOffCPU(100*us, 600*us, 600*us, timeline.ReasonLock, -1, worker.ID(), 0)
+		main := m.main
+		m.main = worker
+		m.launch(500, 505, 510, 520, 1, "k")
+		m.main = main
+		m.launch(700, 705, 710, 720, 1, "k")
+		g, _ := m.graph(t, 800)
+		c := without(main.ID(), 100, 600)
+		c.Removals = append(c.Removals, replay.Removal{Thread: worker.ID(), Start: 50 * us, End: 90 * us, Share: 1})
+		c.Removals[0].Helpers = true
+		want := int64(100 + 200)
+		if python { // its kernel still ends at 480, and the other follows it on its stream
+			want = 480 + 10
+		}
+		low(t, g, "the compiler", c, want)
+	}
+}

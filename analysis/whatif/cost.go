@@ -118,8 +118,11 @@ func (m *Model) changes(costs []Cost) []replay.Change {
 				continue
 			}
 			r := replay.Removal{Thread: p.Thread, Start: p.Start, End: p.End, Share: part}
-			if !p.Sampled && onDevice(p.Kind) {
+			switch {
+			case !p.Sampled && onDevice(p.Kind):
 				r.Thread, r.Device = 0, true
+			case p.Kind == result.CauseCompile && p.Thread == m.tl.Main():
+				r.Helpers = true // a compiler has threads of its own, which also try out what they made
 			}
 			if n := len(out[i].Removals); n == cap(out[i].Removals) {
 				out[i].Removals = slices.Grow(out[i].Removals, n+1) // twice as many: there may be millions

@@ -176,6 +176,27 @@ end
 	}
 }
 
+// A compiler that works on threads of its own, and tries its kernels on the device, does so no more.
+func TestACompilersThreadsGoWithIt(t *testing.T) {
+	m, _ := model(t, `window 0s 1s
+source
+y = compiled(x)
+end
+device 0 H100
+thread m main python known period=2ms
+thread xla known
+stack compile backend_compile@/env/jax/_src/compiler.py:9 <module>@<cell>:1
+line m 0s 1
+off m 10ms 900ms 900ms lock waker=xla stack=compile
+kernel xla 500ms 500005us 500010us 501ms trial
+kernel m 950ms 950005us 950010us 951ms k
+`)
+	s := m.Savings([]whatif.Cost{{Idle: []result.CauseKind{result.CauseCompile}, Ns: 1000 * ms}})
+	if s[0].HighNs < 880*ms || s[0].HighNs > 890*ms {
+		t.Errorf("%+v", s)
+	}
+}
+
 // One launch in place of many takes what the host does between them with it, also beside a busy device: of
 // each 100 us on line 1 all but a sleep of 40, and nothing of line 2.
 func TestFewerLaunches(t *testing.T) {
