@@ -231,6 +231,11 @@ func (a *Attribution) CallLine(row int32) int32 {
 	return a.calls.line[row]
 }
 
+// SyscallName is the name of a system call of the timeline.
+func (a *Attribution) SyscallName(number int16) string {
+	return SyscallName(a.from.opts.Arch, number)
+}
+
 // LineText is the source of a line that has a cause; empty when it has none.
 func (a *Attribution) LineText(number int32) string {
 	for i := range a.Host.Lines {

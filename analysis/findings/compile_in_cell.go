@@ -37,8 +37,34 @@ for x in batches:
 			if c.Count > 1 {
 				text += ", in " + phrase.Count(c.Count, "gap", "gaps")
 			}
-			out = append(out, r.finding(e, c.Line, c.Ns, text+inWords(c.Detail)+"."))
+			text += inWords(c.Detail) + "."
+			if e.firstCall(c)-c.Ns >= MinNs {
+				text += " What else the line does in its only run, such as imports and collections, is done the first time alone, and goes with it."
+			}
+			out = append(out, r.finding(e, c.Line, c.Ns, text))
 		}
 		return out
 	},
+}
+
+// mostlyCompiling is the share of a line's time from which on all of the line is one first call.
+const mostlyCompiling = 0.75
+
+// firstCall is the GPU's idle time, in ns, that goes when a line's compilation has been done before: all that is the
+// line's where it ran once and did little else, otherwise that of the compilation.
+func (e *Evidence) firstCall(c result.Cause) int64 {
+	g := e.Attribution.GPU
+	if c.Line.Number == 0 || !g.Owned() || e.runs(c.Line.Number) != 1 {
+		return c.Ns
+	}
+	var all int64
+	for _, x := range g.Idle.Causes {
+		if x.Line.Number == c.Line.Number {
+			all += x.Ns
+		}
+	}
+	if float64(c.Ns) < mostlyCompiling*float64(all) {
+		return c.Ns
+	}
+	return all
 }

@@ -124,3 +124,29 @@ func TestBlockingCopiesOfPageableMemory(t *testing.T) {
 		t.Error("cudaMemcpy blocks")
 	}
 }
+
+// Servers that a worker keeps for others, and calls that are compiled once in parts, are neither files nor loops.
+func TestWhatOnlyLooksLikeIt(t *testing.T) {
+	read := func(name string) string {
+		text, err := os.ReadFile(filepath.Join("testdata", name+".txt"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	text := read("data-loader-worker-io")
+	if f := of(t, strings.ReplaceAll(text, "disk stack=load syscall=read", "network stack=load syscall=recvfrom"), "data-loader-worker-io"); f == nil {
+		t.Error("workers that wait for the network are not seen")
+	}
+	if f := of(t, strings.ReplaceAll(text, "disk stack=load syscall=read", "network stack=load syscall=accept4"), "data-loader-worker-io"); f != nil {
+		t.Errorf("an idle server: %+v", f)
+	}
+	once := strings.Replace(read("recompilation"), "line MainThread 1ms 3\n", "", 1)
+	once = strings.Replace(once, "line MainThread 0s 1\n", "line MainThread 0s 1\nline MainThread 1ms 3\n", 1)
+	if f := of(t, once, "recompilation"); f != nil {
+		t.Errorf("one call: %+v", f)
+	}
+	if f := of(t, once, "compile-in-cell"); f == nil {
+		t.Error("one call that compiles in parts compiles")
+	}
+}

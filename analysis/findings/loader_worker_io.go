@@ -3,6 +3,7 @@ package findings
 import (
 	"path"
 	"strconv"
+	"strings"
 
 	"github.com/inferscope/inferscope/analysis/attribution"
 	"github.com/inferscope/inferscope/analysis/phrase"
@@ -115,8 +116,11 @@ func (e *Evidence) workers(within []timeline.Interval) []worker {
 					w.files += ns
 					stacks[t.Sched.Stack[i]] += ns
 				case timeline.ReasonNetwork:
-					w.network += ns
-					stacks[t.Sched.Stack[i]] += ns
+					// A server that nobody asks for anything waits for no data: every worker has one, for shared memory.
+					if !strings.HasPrefix(e.Attribution.SyscallName(t.Sched.Syscall[i]), "accept") {
+						w.network += ns
+						stacks[t.Sched.Stack[i]] += ns
+					}
 				case timeline.ReasonPageFault: // work, of a kind
 					continue
 				}

@@ -73,10 +73,24 @@ func (e *Evidence) compiledAgain(line int32) int64 {
 			for p := s.parts; p != 0; p &= p - 1 {
 				parts++
 			}
+			// One call compiles in parts, too.
+			if runs := e.runs(line); line > 0 && runs > 0 && runs < recompiles {
+				continue
+			}
 			if s.n >= recompiles && parts >= recompiles && (s.last-s.first)*2 >= w.Ns() {
 				e.compilations[line] = s.n
 			}
 		}
 	}
 	return e.compilations[line]
+}
+
+// runs is how often a line began; 0 when that is not known.
+func (e *Evidence) runs(line int32) int64 {
+	for i := range e.Host.Lines {
+		if e.Host.Lines[i].Line.Number == line {
+			return e.Host.Lines[i].Hits
+		}
+	}
+	return 0
 }

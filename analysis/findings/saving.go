@@ -85,6 +85,11 @@ func (e *Evidence) cost(f *result.Finding) whatif.Cost {
 	if c.Line == 0 && !c.Pageable {
 		c.Ns = total
 	}
+	if f.ID == compileInCell.ID && c.Line > 0 {
+		if all := e.firstCall(result.Cause{Line: f.Line, Ns: c.Ns}); all-c.Ns >= MinNs {
+			c.Ns, c.All, c.Idle = all, true, nil
+		}
+	}
 	if c.Launches > 0 && e.WhatIf.Refused() == "" { // what else the host does between the launches goes with them
 		c.Ns = e.Attribution.GPU.Idle.TotalNs
 	}
