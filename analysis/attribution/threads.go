@@ -268,7 +268,7 @@ func (a *attributor) collections(h *result.Host) {
 // driverSeen says whether anything of the cell used the GPU driver.
 func (a *attributor) driverSeen(h *result.Host) bool {
 	for i := range h.Threads {
-		if h.Threads[i].States.BlockedNs[timeline.ReasonGPUDriver] > 0 && !driversOwn(h.Threads[i].Name) {
+		if h.Threads[i].States.BlockedNs[timeline.ReasonGPUDriver] > 0 && !DriversOwn(h.Threads[i].Name) {
 			return true
 		}
 	}
@@ -278,7 +278,7 @@ func (a *attributor) driverSeen(h *result.Host) bool {
 		modules[id] = strings.HasPrefix(name, "libcuda.so") || strings.HasPrefix(name, "libcudart.so") || strings.HasPrefix(name, "libcublas")
 	}
 	for id := 1; id < len(a.tl.Threads); id++ {
-		if driversOwn(a.tl.Threads[id].Name) {
+		if DriversOwn(a.tl.Threads[id].Name) {
 			continue
 		}
 		for _, m := range a.tl.Threads[id].Samples.Module {
@@ -290,8 +290,8 @@ func (a *attributor) driverSeen(h *result.Host) bool {
 	return false
 }
 
-// driversOwn says that the driver made the thread, for itself: it waits there whatever the program does.
-func driversOwn(name string) bool {
+// DriversOwn says by its name that the driver made the thread, for itself: it waits there whatever the program does.
+func DriversOwn(name string) bool {
 	rest, is := strings.CutPrefix(name, "cuda")
 	return name == "cuda-EvtHandlr" || is && len(rest) >= 8 && strings.Trim(rest, "0123456789abcdef") == ""
 }

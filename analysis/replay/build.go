@@ -3,6 +3,7 @@ package replay
 import (
 	"cmp"
 	"slices"
+	"sort"
 
 	"github.com/inferscope/inferscope/analysis/timeline"
 )
@@ -171,17 +172,58 @@ func (b *builder) beganAfter(call int32, end int64) bool {
 // the GIL: the other would have had that at another time, and waited for somebody else or not at all.
 func (b *builder) wakeups() {
 	for id := 1; id < len(b.tl.Threads); id++ {
-		t := &b.tl.Threads[id]
-		s := &t.Sched
-		for row, waker := range s.Waker {
-			if waker == 0 || int(waker) == id || s.Reason[row] == timeline.ReasonGIL || s.Wake[row]-s.Off[row] < wokenNs ||
-				b.tl.Threads[waker].PID != t.PID {
-				continue
+		s := &b.tl.Threads[id].Sched
+		for row := range s.Waker {
+			if s.Wake[row]-s.Off[row] >= wokenNs && b.handed(timeline.ThreadID(id), row) {
+				b.woken(timeline.ThreadID(id), row)
 			}
-			b.points = append(b.points, point{at: s.Wake[row], call: -1, thread: waker, kind: pointSignal},
-				point{at: s.Wake[row], call: -1, thread: timeline.ThreadID(id), kind: pointWoken, other: int32(len(b.points)), busy: s.Off[row]})
 		}
 	}
+	b.shortWaits()
+}
+
+// handed says that a thread's wait was ended by another of its process, which did not only have the GIL.
+func (b *builder) handed(id timeline.ThreadID, row int) bool {
+	s := &b.tl.Threads[id].Sched
+	w := s.Waker[row]
+	return w != 0 && w != id && s.Reason[row] != timeline.ReasonGIL && b.tl.Threads[w].PID == b.tl.Threads[id].PID
+}
+
+// woken makes the points of a wait that another thread ended.
+func (b *builder) woken(id timeline.ThreadID, row int) {
+	s := &b.tl.Threads[id].Sched
+	b.points = append(b.points, point{at: s.Wake[row], call: -1, thread: s.Waker[row], kind: pointSignal},
+		point{at: s.Wake[row], call: -1, thread: id, kind: pointWoken, other: int32(len(b.points)), busy: s.Off[row]})
+}
+
+// shortWaits makes points of the last wait of a thread, however short, before it woke another: a thread
+// that hands on what it is given is no slower than that comes.
+func (b *builder) shortWaits() {
+	made := map[[2]int32]bool{}
+	for i := 0; i < len(b.points); i++ { // those that it makes as well
+		p := b.points[i]
+		if p.kind != pointSignal || p.thread == b.g.main {
+			continue
+		}
+		s := &b.tl.Threads[p.thread].Sched
+		row := sort.Search(len(s.Off), func(x int) bool { return s.Off[x] >= p.at }) - 1
+		if key := [2]int32{int32(p.thread), int32(row)}; row >= 0 && s.Wake[row] <= p.at && s.Wake[row]-s.Off[row] < wokenNs &&
+			!made[key] && b.handed(p.thread, row) {
+			made[key] = true
+			b.woken(p.thread, row)
+		}
+	}
+}
+
+// briefly is how long a thread waited for others of its process in [from, to), as far as that has no moments.
+func (b *builder) briefly(id timeline.ThreadID, from, to int64) (ns int64) {
+	s := &b.tl.Threads[id].Sched
+	for row := sort.Search(len(s.Off), func(x int) bool { return s.Off[x] >= from }); row < len(s.Off) && s.Wake[row] <= to; row++ {
+		if s.Wake[row]-s.Off[row] < wokenNs && b.handed(id, row) {
+			ns += s.Wake[row] - s.Off[row]
+		}
+	}
+	return ns
 }
 
 // births makes points where the main thread made another: what that does depends on it from then on. Who
@@ -308,7 +350,7 @@ func (b *builder) point(i int32) {
 	if st.point >= 0 {
 		from, since = b.node[st.point], b.points[st.point].at
 	}
-	own := max(p.at-since, 0)
+	own, kind := max(p.at-since, 0), edgeOwn
 	if h, ok := b.hands[i]; ok && b.node[h.from] >= 0 {
 		b.edge(edgeHand, b.node[h.from], b.points[h.from].at, p.at-b.points[h.from].at)
 		own = min(own, h.own)
@@ -319,8 +361,8 @@ func (b *builder) point(i int32) {
 			b.edge(edgeWoken, signal, p.busy, 0)
 			own = min(own, max(p.busy-since, 0))
 			if b.g.main != 0 && p.thread != b.g.main { // one that waited for whatever came would have done so before
-				own = max(own-b.silentIn(p.thread, since, since+own), 0)
-				since = p.busy - own
+				own = max(own-b.silentIn(p.thread, since, since+own)-b.briefly(p.thread, since, since+own), 0)
+				kind = edgeBusy
 			}
 		}
 	case pointBorn:
@@ -341,7 +383,7 @@ func (b *builder) point(i int32) {
 	if since+own == p.at {
 		own = b.silent(p, since, own)
 	}
-	b.edge(edgeOwn, from, since, own)
+	b.edge(kind, from, since, own)
 	st.point = i
 }
 

@@ -26,8 +26,10 @@ const MaxIdentityError = 0.02
 type edgeKind uint8
 
 const (
-	// edgeOwn: a host thread's own time.
+	// edgeOwn: a host thread's own time. edgeBusy: what of the time since its last moment it did not
+	// wait for whatever came.
 	edgeOwn edgeKind = iota
+	edgeBusy
 	// edgeWait: from the end of an operation to the return of the call that awaited it.
 	edgeWait
 	// edgeSilent: from the end of an operation to a moment of a thread that may have waited for it; see silence.go.

@@ -52,6 +52,11 @@ func (g *Graph) run(c *Change, pieces []reached) walls {
 					if left = gone[n.thread].left(x.since, x.since+x.lag); c.Host {
 						left = 0
 					}
+				case edgeBusy:
+					ns := (1 - gone[n.thread].left(x.since, n.at)) * float64(n.at-x.since)
+					if left = max(1-ns/float64(x.lag), 0); c.Host {
+						left = 0
+					}
 				case edgeWait, edgeSilent, edgeHand:
 					if left = gone[n.thread].left(x.since, n.at); c.Host {
 						left = 0

@@ -77,6 +77,19 @@ func TestASleepingThreadIsNotReady(t *testing.T) {
 	low(t, g, "before it had work", without(m.main.ID(), 0, 450), 1000-190)
 }
 
+// A thread that hands on what it is given, piece by piece, waits for each, however briefly: of every 20 us 5 are its own.
+func TestAThreadThatHandsOnIsNoSlowerThanItsWork(t *testing.T) {
+	m := newMaker()
+	worker := m.known(0)
+	for at := int64(0); at < 200; at += 20 {
+		worker.AppendOffCPU(at*us, (at+15)*us, (at+15)*us, timeline.ReasonGPUDriver, -1, m.main.ID(), 0)
+	}
+	m.main.AppendOffCPU(200*us, 260*us, 260*us, timeline.ReasonLock, -1, worker.ID(), 0)
+	m.launch(910, 915, 920, 921, 1, "k")
+	g, _ := m.graph(t, 1000)
+	low(t, g, "what it was given", without(m.main.ID(), 0, 180), 1000-260+9*5+65)
+}
+
 // A compiler's threads have less to do as well where the wait for them goes, and threads that run Python do not.
 func TestHelpersGoWithTheWaitForThem(t *testing.T) {
 	for _, python := range []bool{false, true} {

@@ -19,13 +19,19 @@ type launcher struct {
 
 // launching is what threads do on the lines whose kernels take less than below on average, from the
 // first launch of a line to its last: one launch in place of many takes all of that away, also while
-// the device works. What they wait for there stays, unless it is the GIL.
+// the device works. What they wait for there stays, unless it is the GIL. So goes what the driver's own
+// threads do meanwhile, which is to tell that operations are done.
 func (m *Model) launching(below int64) []replay.Removal {
 	spans := m.launchers(below)
 	parts := m.interpreted()
 	threads := map[timeline.ThreadID]bool{}
-	for of := range spans {
+	var all timeline.Interval
+	for of, x := range spans {
+		if len(threads) == 0 {
+			all = x
+		}
 		threads[of.thread] = true
+		all = timeline.Interval{Start: min(all.Start, x.Start), End: max(all.End, x.End)}
 	}
 	var out []replay.Removal
 	for _, id := range slices.Sorted(maps.Keys(threads)) {
@@ -35,6 +41,16 @@ func (m *Model) launching(below int64) []replay.Removal {
 				p.State == attribution.StateBlocked && p.Reason == timeline.ReasonGIL
 			if start, end := max(p.Start, x.Start), min(p.End, x.End); ok && runs && start < end {
 				out = append(out, replay.Removal{Thread: id, Start: start, End: end, Share: parts[p.Line]})
+			}
+		})
+	}
+	for id := 1; id < len(m.tl.Threads) && len(threads) > 0; id++ {
+		if t := &m.tl.Threads[id]; threads[timeline.ThreadID(id)] || t.Python || !attribution.DriversOwn(t.Name) {
+			continue
+		}
+		m.a.Pieces(timeline.ThreadID(id), func(p attribution.Piece) {
+			if start, end := max(p.Start, all.Start), min(p.End, all.End); p.State == attribution.StateRunning && start < end {
+				out = append(out, replay.Removal{Thread: timeline.ThreadID(id), Start: start, End: end, Share: 1})
 			}
 		})
 	}

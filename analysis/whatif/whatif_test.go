@@ -176,6 +176,32 @@ end
 	}
 }
 
+// What the driver's own thread does for each launch goes with the launches, and what another library's thread does stays.
+func TestTheDriversThreadGoesWithTheLaunches(t *testing.T) {
+	for name, most := range map[string]int64{"cuda-EvtHandlr": 90 * ms, "loader": 41 * ms} {
+		m, _ := model(t, `window 0s 200ms
+source
+y = step(y)
+done(y)
+end
+device 0 H100
+thread m main python known period=2ms
+thread `+name+` known
+line m 0s 1
+repeat 900 every 100us
+off `+name+` 0us 45us 45us gpu_driver waker=m
+kernel m 90us 95us 100us 104us k
+end
+line m 90ms 2
+off m 90ms 90100us 90100us lock waker=`+name+`
+`)
+		s := m.Savings([]whatif.Cost{{Launches: 10_000, Ns: 200 * ms}})
+		if s[0].HighNs < most-2*ms || s[0].HighNs > most {
+			t.Errorf("%s: %+v, want %d", name, s, most)
+		}
+	}
+}
+
 // A compiler that works on threads of its own, and tries its kernels on the device, does so no more.
 func TestACompilersThreadsGoWithIt(t *testing.T) {
 	m, _ := model(t, `window 0s 1s
