@@ -262,4 +262,5 @@ def test_a_cell_from_its_run_to_its_export(
 
 
 def folded(text: str) -> str:
-    return re.sub(r"\s+", " ", text).strip()
+    """A report's words, without the timeline's buttons beside lines and findings."""
+    return re.sub(r"\s+", " ", re.sub(r"▸(\s*show)?", "", text)).strip()
