@@ -80,7 +80,7 @@ def test_it_says_how_the_cell_goes_on_and_is_gone(kernel: Kernel, go: Path) -> N
     assert reply.stdout == "onetwo\n"
     assert reply.result == "7"
     assert len(reply.reports) == 1
-    assert "strip" not in str(reply.reports[0])
+    assert "waits for a sleep" not in str(reply.reports[0])
 
 
 def test_the_turns_of_a_loop_are_told(kernel: Kernel, go: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import sqlite3
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -32,21 +33,29 @@ class Ended(NamedTuple):
     peak_mib: float
 
 
+LAUNCHER = """
+import os, sys
+pid = os.spawnv(os.P_NOWAIT, sys.argv[2], sys.argv[2:])
+_, status, usage = os.wait4(pid, 0)
+os.write(int(sys.argv[1]), str(usage.ru_maxrss).encode())
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
 def command(*words: str | Path) -> Ended:
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
-        child = subprocess.Popen([find_binary(), *words], stdout=stdout, stderr=stderr)
-        try:
-            _, status, usage = os.wait4(child.pid, 0)
-        except BaseException:
-            child.kill()
-            child.wait()
-            raise
-        child.returncode = os.waitstatus_to_exitcode(status)
+        read, write = os.pipe()
+        with os.fdopen(read) as peak:
+            # A process inherits the peak of the one that started it: a small one, not this.
+            launcher = [sys.executable, "-I", "-S", "-c", LAUNCHER, str(write), find_binary(), *words]
+            status = subprocess.run(launcher, stdout=stdout, stderr=stderr, pass_fds=(write,)).returncode
+            os.close(write)
+            peak_kib = int(peak.read())
         said = []
         for stream in (stdout, stderr):
             stream.seek(0)
             said.append(stream.read().decode())
-    return Ended(child.returncode, *said, usage.ru_maxrss / 1024)
+    return Ended(status, *said, peak_kib / 1024)
 
 
 def unfolds_to(begin: bytes, filler: bytes) -> Make:
