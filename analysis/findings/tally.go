@@ -70,20 +70,37 @@ const maxCounted = 256
 type counter[K comparable] struct {
 	by  map[K]int64
 	all int64
+	// last has run that is not in by yet: most keys come several times in a row.
+	last K
+	run  int64
 }
 
 func (c *counter[K]) add(k K, n int64) {
 	c.all += n
+	if k != c.last {
+		c.settle()
+		c.last = k
+	}
+	c.run += n
+}
+
+// settle puts all into by.
+func (c *counter[K]) settle() {
+	if c.run == 0 {
+		return
+	}
 	if c.by == nil {
 		c.by = map[K]int64{}
 	}
-	if _, known := c.by[k]; known || len(c.by) < maxCounted {
-		c.by[k] += n
+	if _, known := c.by[c.last]; known || len(c.by) < maxCounted {
+		c.by[c.last] += c.run
 	}
+	c.run = 0
 }
 
 // top are the keys with the largest sums, at most n; less decides between equal ones.
 func (c *counter[K]) top(n int, less func(x, y K) int) []K {
+	c.settle()
 	keys := slices.Collect(maps.Keys(c.by))
 	slices.SortFunc(keys, func(x, y K) int { return cmp.Or(cmp.Compare(c.by[y], c.by[x]), less(x, y)) })
 	return keys[:min(n, len(keys))]
