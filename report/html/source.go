@@ -40,7 +40,7 @@ func source(p *page, r *result.Result, limits limits) {
 	columns := []column{{title: "Line", numeric: true, width: "38px"}, {title: "Time", numeric: true, width: "62px"},
 		{title: "Share", width: "80px"}, {title: "Source"}, {title: "Mostly", width: "118px"}}
 	if t.gpu {
-		columns[1].width, columns[2].width, columns[4].width = "58px", "44px", "14%"
+		columns[1].width, columns[2].width, columns[4].width = "70px", "44px", "14%"
 		columns = append(columns, gpuColumns...)
 	} else if t.calls {
 		columns = append(columns, gpuColumns[1])
