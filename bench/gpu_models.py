@@ -1,9 +1,11 @@
 """What %%inferscope costs real models: inference and training steps of a ResNet-50 and a BERT. Needs a GPU, PyTorch
 and transformers.
 
-Each is a loop of steps in a cell of a real kernel, plain and profiled in turn, in alternating order. Measured inside
-the cell around the loop: the wall time to its synchronised end, and the GPU's time between two CUDA events. The models
-are built from their configurations, with random weights: the time they take is not. They run in their default type,
+Each is a loop of steps in a cell of a real kernel, plain and profiled in turn, in alternating order, on a quiet
+processor (see quiet.py). Measured inside the cell around the loop: the wall time to its synchronised end, and the GPU's
+time between two CUDA events. Beside it stands the same loop under CUPTI's records of kernels, copies and sets alone,
+which are counted and not kept: the least that any profiler of CUPTI's makes of the GPU's time. The models are
+built from their configurations, with random weights: the time they take is not. They run in their default type,
 float32, where the GPU is what they wait for; one more case is bfloat16, where it is the launches.
 """
 
@@ -14,11 +16,12 @@ import time
 from dataclasses import dataclass
 from statistics import median
 
-from kernel import Kernel
-from record import measure, median_ratio, percentile, say, spread
+from kernel import QUIET, Kernel
+from quiet import Comparison, Run, compare
+from record import measure, say
 
-# A cell's length, and what one case may take; at least so many pairs are run.
-CELL_SECONDS, CASE_SECONDS, FEWEST_PAIRS, MOST_PAIRS = 1.0, 14.0, 5, 15
+# A cell's length, and what one case may take; so many rounds at least and at most.
+CELL_SECONDS, CASE_SECONDS, FEWEST_ROUNDS, MOST_ROUNDS = 0.7, 24.0, 5, 15
 TRIAL_STEPS = 5
 
 SETUP = """\
@@ -28,7 +31,12 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers import BertConfig, BertForSequenceClassification, ResNetConfig, ResNetForImageClassification
 torch.manual_seed(1)
+import ctypes, gpu_capture_kinds
+records, way = gpu_capture_kinds.library(), gpu_capture_kinds.Way(device=1, finalize=1)
 """
+PIN = "quiet.pin('pt_autograd')"
+RECORDS_ON = "records.kinds_on(ctypes.byref(way))\n"
+RECORDS_OFF = "records.kinds_off(ctypes.byref(way))\n"
 
 RESNET = """\
 model = ResNetForImageClassification(ResNetConfig(num_labels=1000)).cuda()
@@ -127,8 +135,12 @@ class Runner:
             raise RuntimeError(f"the GPU's work was not captured: {self._kernel.summary()['losses']}")
         return took
 
-    def _run(self, head: str) -> tuple[float, float]:
-        answer = self._kernel.run(head + self._cell)
+    def records(self) -> tuple[float, float]:
+        """The same under CUPTI's records of the device alone."""
+        return self._run(RECORDS_ON, RECORDS_OFF)
+
+    def _run(self, head: str, tail: str = "") -> tuple[float, float]:
+        answer = self._kernel.run(head + self._cell + tail)
         if answer.said:
             raise RuntimeError(f"the cell said {answer.said}")
         wall, gpu, queued = self._kernel.value("took")
@@ -136,41 +148,75 @@ class Runner:
         return float(wall), float(gpu)
 
 
-def run(kernel: Kernel, case: Case, options: str) -> None:
-    """Measures one case."""
-    began = time.monotonic()
+@dataclass(frozen=True)
+class Rounds:
+    """What the rounds of one case gave.
+
+    Attributes:
+        steps: How many a cell makes.
+        before: Seconds of a plain cell before the first profiled one.
+        queued: Which part of it the host takes to launch everything.
+        runs: Seconds of wall and of GPU, by the name of `Runner`'s method.
+    """
+
+    steps: int
+    before: float
+    queued: float
+    runs: dict[str, list[Run]]
+
+    def compare(self, subject: str, which: int) -> Comparison:
+        """A subject against plain runs, of the wall (0) or the GPU's time (1)."""
+        return compare(self.runs["plain"], self.runs[subject], which)
+
+
+def run(kernel: Kernel, case: Case, runner: Runner) -> Rounds:
+    """Runs one case.
+
+    Raises:
+        RuntimeError: A cell failed.
+    """
     kernel.run("model = optimizer = loss = None; torch.cuda.empty_cache()\n" + case.setup, timeout=60)
-    runner = Runner(kernel, case, options)
     kernel.run(f"steps = {TRIAL_STEPS}")
     for _ in range(2):  # the first chooses algorithms and fills the allocator's cache
         wall, _ = runner.plain()
     steps = max(3, round(CELL_SECONDS / wall * TRIAL_STEPS))
     kernel.run(f"steps = {steps}")
+    kernel.value(PIN)
     before = median(runner.plain()[0] for _ in range(3))
     queued = runner.queued
     runner.profiled()
-    walls: list[tuple[float, float]] = []
-    gpus: list[tuple[float, float]] = []
-    while len(walls) < MOST_PAIRS and (len(walls) < FEWEST_PAIRS or time.monotonic() - began < CASE_SECONDS):
-        order = (runner.plain, runner.profiled) if len(walls) % 2 else (runner.profiled, runner.plain)
-        took = {one.__name__: one() for one in order}
-        walls.append((took["plain"][0], took["profiled"][0]))
-        gpus.append((took["plain"][1], took["profiled"][1]))
-    plain = median(baseline for baseline, _ in walls)
-    kernels = kernel.device()["kernels"] if runner.gpu else 0
+    ways = [runner.plain, runner.profiled, runner.records]
+    runs: dict[str, list[Run]] = {way.__name__: [] for way in ways}
+    tried, began = 0, time.monotonic()
+    while tried < FEWEST_ROUNDS or (tried < MOST_ROUNDS and time.monotonic() - began < CASE_SECONDS):
+        order = ways[tried % 3 :] + ways[: tried % 3]
+        for way in order if tried % 2 else order[::-1]:
+            speed = kernel.value(PIN)
+            took = way()
+            runs[way.__name__].append(Run(took, (speed, kernel.value("quiet.speed()"))))
+        tried += 1
+    return Rounds(steps, before, queued, runs)
+
+
+def report(kernel: Kernel, case: Case, runner: Runner, rounds: Rounds) -> None:
+    """Prints one case's numbers."""
+    wall, steps = rounds.compare("profiled", 0), rounds.steps
+    device = kernel.device() if runner.gpu else {}
     lost = [loss["reason"] for loss in kernel.summary()["losses"] if loss["source"] == "cupti"]
     note = (
-        f"{steps} steps of {plain / steps * 1e3:.2f} ms and {kernels // steps} kernels, {spread(walls)};"
-        f" the host has launched all of it after {queued:.0%} of a plain cell;"
-        f" plain cells between profiled ones take {plain / before:.3f} of those before the first;"
+        f"{steps} steps of {wall.plain / steps * 1e3:.2f} ms and {device.get('kernels', 0) // steps} kernels;"
+        f" {wall.note};"
+        f" the host has launched all of it after {rounds.queued:.0%} of a plain cell;"
+        f" plain cells between profiled ones take {wall.plain / rounds.before:.3f} of those before the first;"
         f" losses: {', '.join(lost) or 'none'}"
     )
-    measure(f"{case.name}: wall", median_ratio(walls), "ratio", "<= 1.02" if case.waits_for_gpu else "", note)
-    ratio = median_ratio(gpus)
-    ratios = [subject / baseline for baseline, subject in gpus]
-    note = f"the ratio is {ratio:.4f}, middle half {percentile(ratios, 25):.4f} to {percentile(ratios, 75):.4f}"
+    measure(f"{case.name}: wall", wall.ratio, "ratio", "<= 1.02" if case.waits_for_gpu else "", note)
+    what = f"{case.name}: GPU time, distance of the ratio from 1"
+    ours, floor = rounds.compare("profiled", 1), rounds.compare("records", 1)
     budget = "<= 0.01" if case.waits_for_gpu else ""
-    measure(f"{case.name}: GPU time, distance of the ratio from 1", abs(ratio - 1), "ratio", budget, note)
+    measure(what, abs(ours.ratio - 1), "ratio", budget, f"the ratio is {ours.ratio:.4f}; {ours.note}")
+    note = f"the ratio is {floor.ratio:.4f}; {floor.note}"
+    measure(f"beside it, CUPTI's records alone, {what}", abs(floor.ratio - 1), "ratio", "", note)
 
 
 def main() -> None:
@@ -182,13 +228,14 @@ def main() -> None:
     chosen = parser.parse_args()
     failed = []
     with Kernel() as kernel:
-        kernel.run(SETUP, timeout=120)
+        kernel.run(QUIET + SETUP, timeout=120)
         kernel.load()
         for case in CASES:
             if chosen.case not in case.name:
                 continue
+            runner = Runner(kernel, case, chosen.options)
             try:
-                run(kernel, case, chosen.options)
+                report(kernel, case, runner, run(kernel, case, runner))
             except RuntimeError as error:
                 say(f"{case.name}: {error}")
                 failed.append(case.name)

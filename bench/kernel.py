@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from jupyter_client.kernelspec import KernelSpec
@@ -17,6 +18,8 @@ from jupyter_client.manager import KernelManager
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 # How often a silent kernel is asked whether it still lives.
 _SLICE_SECONDS = 1.0
+# Lets the code that a kernel runs use quiet.py.
+QUIET = f"\n__import__('sys').path.insert(0, {str(Path(__file__).parent)!r})\nimport quiet\n"
 
 
 @dataclass

@@ -69,6 +69,8 @@ int main(void) {
     /* The loop of launches of 5 s keeps the budget, in several windows that together say something. */
     struct played p = play(h100, 50000, 5000 * MS);
     CHECK(slowdown(p) <= 1.05 && p.windows >= 4 && p.seen_ns > 400 * MS);
+    /* Part of it is left to the cell's other collectors. */
+    CHECK(slowdown(p) <= 1.033);
     /* So does one of 2 s and one of a minute, and tighter budgets from when they can. */
     CHECK(slowdown(play(h100, 50000, 2000 * MS)) <= 1.05);
     CHECK(slowdown(play(h100, 50000, 60000 * MS)) <= 1.05);
