@@ -42,8 +42,8 @@ lint: setup ## ruff, mypy, gofmt, vet, staticcheck, C warnings as errors
 
 .PHONY: generate
 generate: ## rebuild the committed generated files: the Python mirror of the messages, the BPF objects, pages
-	$(GO) generate ./...
 	python3 bench/known_answers/publish.py
+	$(GO) generate ./...
 
 .PHONY: check-generated
 check-generated: setup ## fail when a committed generated file differs from what its source generates

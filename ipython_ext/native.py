@@ -39,7 +39,7 @@ def build(output: Path = OUTPUT) -> list[Path]:
     """
     if not sys.platform.startswith("linux"):
         raise BuildError(f"InferScope measures with Linux kernel interfaces and cannot be built on {sys.platform}.")
-    go = _tool(os.environ.get("GO", "go"), "Go", "see https://go.dev/doc/install")
+    go = _go()
     cc = _tool(os.environ.get("CC", "cc"), "A C compiler", "on Debian: apt-get install gcc libc6-dev")
     output.mkdir(parents=True, exist_ok=True)
     # Each is written beside and renamed: a running sidecar or kernel keeps the old one.
@@ -50,11 +50,28 @@ def build(output: Path = OUTPUT) -> list[Path]:
     sources = [str(source) for source in sorted((ROOT / "cupti").glob("*.c"))]
     _run("the shim", *cc, *c_flags, "-o", str(fresh), *sources, "-ldl", "-lpthread")
     fresh.replace(shim)
-    flags = f"-s -w -X main.version={version()}"
-    package = "./sidecar/cmd/inferscope-sidecar"
-    _run("the sidecar", *go, "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", str(fresh), package)
+    _build_sidecar(go, fresh)
     fresh.replace(sidecar)
     return [sidecar, shim]
+
+
+def build_sidecar(path: Path) -> None:
+    """Builds the sidecar alone, into the file ``path``.
+
+    Raises:
+        BuildError: Go is missing or failed.
+    """
+    _build_sidecar(_go(), path)
+
+
+def _build_sidecar(go: list[str], path: Path) -> None:
+    flags = f"-s -w -X main.version={version()}"
+    package = "./sidecar/cmd/inferscope-sidecar"
+    _run("the sidecar", *go, "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", str(path), package)
+
+
+def _go() -> list[str]:
+    return _tool(os.environ.get("GO", "go"), "Go", "see https://go.dev/doc/install")
 
 
 def _tool(command: str, what: str, hint: str) -> list[str]:

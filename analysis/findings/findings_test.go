@@ -133,7 +133,11 @@ func TestPagesAreGenerated(t *testing.T) {
 	}
 	for name, page := range want {
 		got, err := os.ReadFile(filepath.Join(dir, name))
-		if err != nil || string(got) != page {
+		text := string(got)
+		if strings.HasPrefix(text, page+"\n## In a report\n\n") {
+			text = page // which reports have the finding is known to gendocs alone
+		}
+		if err != nil || text != page {
 			t.Errorf("%s is out of date: run go generate ./analysis/findings (%v)", name, err)
 		}
 	}

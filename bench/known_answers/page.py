@@ -15,7 +15,8 @@ Generated from `bench/known_answers` by `python3 bench/known_answers/publish.py`
 Each of these cells is slow for a reason that is known, because it was planted, and for most there is the same cell
 without it. The suite runs both on a GPU, profiled and unprofiled in turn, and compares what the report says with what
 is true: the verdict, the cause, the line, and what the repair would save. The cells are written in
-`bench/known_answers/cells`; [the notebook](../bench/known_answers/known_answers.ipynb) has them to be run one by one.
+`bench/known_answers/cells`; [the notebook](../bench/known_answers/known_answers.ipynb) has them to be run one by one,
+and [the gallery](gallery.md) shows each with its report.
 """
 
 

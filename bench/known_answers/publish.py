@@ -1,8 +1,9 @@
-"""Writes what is kept of the suite: the notebook of its cells, the page of its results, and fixtures.
+"""Writes what is kept of the suite: the notebook of its cells, the page of its results, the gallery, and fixtures.
 
 python3 bench/known_answers/publish.py [KNOWN-ANSWERS.TAR.GZ] [--traces DIRECTORY]
 
-Without a file the notebook and docs/known-answers.md are made anew from the cells and the results that are there. A
+Without a file the notebook, docs/known-answers.md and the gallery are made anew from the cells, the results and the
+traces that are there; the gallery's reports come from a sidecar that is built for them. A
 file that the suite left replaces these results, and the traces of the plants that were told right. With ``--traces``
 the verdicts about other tools' traces with an ``expected.json`` count for the calibration as well.
 """
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from calibration import claims_of, diagram
+from gallery import gallery
 from notebook import notebook
 from page import page
 from plants import CELLS, read
@@ -48,13 +50,12 @@ KEPT = (
 
 def generated(results: dict[str, Any]) -> dict[Path, str]:
     """Every generated file with its content."""
-    shown = [
-        plant for path in ("host", "launches", "copies", "loaders", "arrays", "first_use") for plant in _read(path)
-    ]
+    shown = [plant for name in ORDER for plant in _read(name)]
     return {
         HERE / "known_answers.ipynb": notebook(shown),
         ROOT / "docs/known-answers.md": page(results),
         ROOT / "docs/images/known-answers-calibration.svg": diagram(claims_of(results)),
+        **gallery(shown, results),
     }
 
 
@@ -113,7 +114,11 @@ def main() -> int:
         results["traces"] = of_traces(arguments.traces)
     if arguments.packed or arguments.traces:
         RESULTS.write_text(json.dumps(results, indent=1) + "\n")
-    for path, text in generated(results).items():
+    pages = generated(results)
+    for old in set((ROOT / "docs/gallery").glob("*")) - pages.keys():
+        old.unlink()
+    for path, text in pages.items():
+        path.parent.mkdir(exist_ok=True)
         path.write_text(text)
     return 0
 
