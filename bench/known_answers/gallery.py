@@ -131,18 +131,29 @@ def _index(shown: list[Shown], results: dict[str, Any]) -> str:
             saved,
         ]
         rows.append("| " + " | ".join(cells) + " |")
-    pictures = [
-        f"[![Report: {one.plant.title}](images/gallery/{picture.name})](gallery/{one.file})"
-        for one in shown
-        if (picture := PICTURES / f"{one.plant.name}.png").exists()
-    ]
+    pictured = [one for one in shown if _picture(one)]
     return INDEX.format(
         note=NOTE,
         gpu="an " + results["machine"]["gpu"].split(",")[0],
         rows="\n".join(rows),
-        pictures="\n".join(pictures),
+        pictures="\n".join(_pictures(pictured)),
         **results["versions"],
     )
+
+
+def _picture(one: Shown) -> Path | None:
+    """The picture of its timeline; None where none was taken."""
+    path = PICTURES / f"{one.plant.name}.png"
+    return path if path.exists() else None
+
+
+def _pictures(shown: list[Shown]) -> Iterator[str]:
+    """The pictures two by two."""
+    for at in range(0, len(shown), 2):
+        two = shown[at : at + 2]
+        yield "| " + " | ".join(f"[{one.plant.title}](gallery/{one.file})" for one in two) + " |"
+        yield "|" + "---|" * len(two)
+        yield "| " + " | ".join(f"![Its timeline](images/gallery/{one.plant.name}.png)" for one in two) + " |\n"
 
 
 def _sentence(one: Shown) -> str:
@@ -167,6 +178,8 @@ def _page(one: Shown, before: Shown | None, after: Shown | None) -> str:
     ways += [f"next: [{after.plant.title}]({after.file})"] if after else []
     parts = [f"# {plant.number}. {plant.title}", NOTE, " · ".join(ways), plant.prose, "## The cell", _planted(plant)]
     parts += [_code(plant.profiled), *_around(plant), "## The report", _said_of(one)]
+    if picture := _picture(one):
+        parts.append(f"Some steps of its timeline, in a notebook:\n\n![The timeline](../images/gallery/{picture.name})")
     parts += ["---", one.markdown.strip(), "---", "## The repair", *_repair(one)]
     return "\n\n".join(part for part in parts if part) + "\n"
 

@@ -314,7 +314,7 @@ var gpuColumns = []column{{title: "GPU time", numeric: true, width: "56px"}, {ti
 type gpuMost struct{ ns, idle int64 }
 
 // gpuCells are a line's cells in gpuColumns.
-func gpuCells(p *page, s result.LineStat, most gpuMost) {
+func gpuCells(p *page, s result.LineStat, most gpuMost, words movedWords) {
 	number := func(ns, most int64, r result.Range) {
 		if ns <= 0 {
 			p.tdEmpty()
@@ -327,12 +327,27 @@ func gpuCells(p *page, s result.LineStat, most gpuMost) {
 		p.raw(numCell, m, within(ns, r, report.About), `</td>`)
 	}
 	number(s.GPUNs, most.ns, s.GPURange)
-	launchCell(p, s)
+	launchCell(p, s, words)
 	number(s.IdleCausedNs, most.idle, s.IdleCausedRange)
 }
 
-// launchCell is what a line launched and copied.
-func launchCell(p *page, s result.LineStat) {
+// movedWords name one and many of what lines copied and set, which are counted together.
+type movedWords struct{ one, many string }
+
+// movedBy names them as copies wherever there may be any.
+func movedBy(devices []result.Device) movedWords {
+	var copies, sets int64
+	for i := range devices {
+		copies, sets = copies+devices[i].Memcpys, sets+devices[i].Memsets
+	}
+	if sets > 0 && copies == 0 {
+		return movedWords{" set", " sets"}
+	}
+	return movedWords{" copy", " copies"}
+}
+
+// launchCell is what a line launched, copied and set.
+func launchCell(p *page, s result.LineStat, words movedWords) {
 	if s.Launches > 0 || s.Copies > 0 {
 		p.raw(numCell)
 		if s.Launches > 0 {
@@ -342,9 +357,9 @@ func launchCell(p *page, s result.LineStat) {
 			if s.Launches > 0 {
 				p.raw(`<br>`)
 			}
-			word := " copies"
+			word := words.many
 			if s.Copies == 1 {
-				word = " copy"
+				word = words.one
 			}
 			p.raw(`<small>`, one(shortCount(s.Copies)+word), `</small>`, within(s.Copies, s.CopiesRange, shortCount))
 		}

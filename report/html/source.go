@@ -24,7 +24,8 @@ func source(p *page, r *result.Result, limits limits) {
 		return
 	}
 	p.heading("The " + markup(report.Subject(r)) + ", line by line")
-	t := sourceTable{lines: lines, wall: r.WallNs, stats: make(map[int]result.LineStat, len(r.Host.Lines)), gpu: len(r.Devices) > 0, calls: report.CallsOnly(r)}
+	t := sourceTable{lines: lines, wall: r.WallNs, stats: make(map[int]result.LineStat, len(r.Host.Lines)), gpu: len(r.Devices) > 0, calls: report.CallsOnly(r),
+		moved: movedBy(r.Devices)}
 	for _, s := range r.Host.Lines {
 		n := int(s.Line.Number)
 		if n < 1 || n > len(lines) {
@@ -107,6 +108,7 @@ type sourceTable struct {
 	// gpu says that there is a device, calls that only calls are known of it.
 	gpu, calls bool
 	device     gpuMost
+	moved      movedWords
 }
 
 // row is one line of the cell; hot ones have their bar and their cause, the others are dimmed.
@@ -163,9 +165,9 @@ func (t *sourceTable) row(p *page, n int, hot bool, limits limits) {
 		p.tdEmpty()
 	}
 	if t.gpu {
-		gpuCells(p, s, t.device)
+		gpuCells(p, s, t.device, t.moved)
 	} else if t.calls {
-		launchCell(p, s)
+		launchCell(p, s, t.moved)
 	}
 	p.raw(`</tr>`)
 }
