@@ -32,6 +32,7 @@ class Answer:
         stdout: What it printed.
         stderr: What it said beside its output.
         reports: When each report arrived, CLOCK_MONOTONIC in ns, as a cell reads it by ``time.monotonic_ns``.
+        updates: How often a display of the cell was rewritten.
     """
 
     seconds: float = 0.0
@@ -39,6 +40,7 @@ class Answer:
     stdout: str = ""
     stderr: str = ""
     reports: list[int] = field(default_factory=list)
+    updates: int = 0
 
     @property
     def said(self) -> list[str]:
@@ -98,6 +100,8 @@ class Kernel:
                 answer.result = content["data"]["text/plain"]
             elif kind == "display_data":
                 answer.reports.append(time.monotonic_ns())
+            elif kind == "update_display_data":
+                answer.updates += 1
             elif kind == "stream" and content["name"] == "stdout":
                 answer.stdout += content["text"]
             elif kind == "stream":
