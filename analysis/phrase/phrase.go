@@ -186,7 +186,7 @@ const maxKernel = 48
 // Kernel is a kernel's name fit for a sentence, in backticks: without namespaces,
 // template arguments and parameters, also where the name is mangled.
 func Kernel(name string) string {
-	short := unmangled(Plain(name))
+	short := strings.ReplaceAll(unmangled(Plain(name)), "(anonymous namespace)::", "") // no parameters begin there
 	if i := strings.IndexAny(short, "<("); i > 0 {
 		short = short[:i]
 	}

@@ -47,6 +47,7 @@ func TestKernelNames(t *testing.T) {
 		"_ZN2at6native29vectorized_elementwise_kernelILi4ENS0_11FillFunctorIfEEEEviT0_T1_": "`vectorized_elementwise_kernel`",
 		"_Z6kernelPf": "`kernel`",
 		"void at::native::reduce_kernel<512, 1, at::native::ReduceOp<float> >(int)": "`reduce_kernel`",
+		"at::cuda::(anonymous namespace)::spin_kernel(long)":                        "`spin_kernel`",
 		"triton_poi_fused_add_0": "`triton_poi_fused_add_0`",
 		"_ZN99999999x":           "`_ZN99999999x`",
 		"_ZN0x":                  "`_ZN0x`",

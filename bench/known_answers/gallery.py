@@ -22,7 +22,9 @@ from plants import MARK, Plant
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "ipython_ext"))
 
-from native import build_sidecar  # noqa: E402
+from native import BuildError, build_sidecar  # noqa: E402
+
+__all__ = ["BuildError", "gallery"]
 
 TRACES = Path(__file__).resolve().parent / "traces"
 PICTURES = ROOT / "docs/images/gallery"

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from calibration import claims_of, diagram
-from gallery import gallery
+from gallery import BuildError, gallery
 from notebook import notebook
 from page import page
 from plants import CELLS, read
@@ -114,7 +114,10 @@ def main() -> int:
         results["traces"] = of_traces(arguments.traces)
     if arguments.packed or arguments.traces:
         RESULTS.write_text(json.dumps(results, indent=1) + "\n")
-    pages = generated(results)
+    try:
+        pages = generated(results)
+    except BuildError as error:
+        parser.exit(1, f"publish: {error}\n")
     for old in set((ROOT / "docs/gallery").glob("*")) - pages.keys():
         old.unlink()
     for path, text in pages.items():
