@@ -28,10 +28,10 @@ func findings(p *page, r *result.Result, limits limits) {
 	}
 	p.heading("What to change")
 	if report.Calm(r) {
-		if r.Verdict.Class == result.Unknown {
-			p.raw(`<p style="margin:4px 0">No finding: too little was seen to tell.</p>`)
-		} else {
+		if r.Verdict.Class != result.Unknown {
 			p.raw(`<p style="margin:4px 0">Nothing stands out. This `, one(report.Subject(r)), ` does its work without waste that InferScope can see.</p>`)
+		} else if len(r.Findings) == 0 {
+			p.raw(`<p style="margin:4px 0">No finding: too little was seen to tell.</p>`)
 		}
 	}
 	if len(r.Findings) > 0 {
