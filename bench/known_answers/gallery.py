@@ -253,7 +253,7 @@ def _repair(one: Shown) -> Iterator[str]:
     mine = prediction(plant, one.summary)
     yield "\n".join(
         [
-            "| | |",
+            "| | time |",
             "|---|--:|",
             f"| the cell, unprofiled (median of {runs}) | {seconds(before)} |",
             f"| repaired, in turn with it | {seconds(after)} |",

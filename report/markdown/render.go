@@ -151,7 +151,7 @@ func findings(b *bytes.Buffer, r *result.Result) {
 		if s := report.Saving(f.Saving.LowNs, f.Saving.HighNs); s != "" {
 			fmt.Fprintf(b, ", saves %s", s)
 		}
-		fmt.Fprintf(b, " (%s)\n", prose(string(f.Severity), 20))
+		fmt.Fprintf(b, " (%s).\n", prose(string(f.Severity), 20))
 		if text := strings.TrimSpace(opening(report.Modules(f.Evidence), sentence) + " " + prose(f.Advice, sentence)); text != "" {
 			fmt.Fprintf(b, "   %s\n", text)
 		}
