@@ -62,15 +62,22 @@ func anyPercent(share float64) string {
 	return Percent(share)
 }
 
-// ComparisonNoise words by how much runs differ: "±5%, from −30% to −20%".
+// wideNoise is the noise from which it is told as a factor, as in the comparison's sentence.
+const wideNoise = 0.5
+
+// ComparisonNoise words by how much runs differ: "±5%; with 95% the change is between −30% and −20%", "a factor of 2.5".
 func ComparisonNoise(n result.Noise) string {
+	words := "±" + anyPercent(n.Share)
+	if n.Share >= wideNoise {
+		words = "a factor of " + strconv.FormatFloat(1+n.Share, 'f', 1, 64)
+	}
 	switch n.Method {
 	case result.NoiseNone:
 		return "not known"
 	case result.NoiseAssumed:
-		return "±" + anyPercent(n.Share)
+		return words
 	}
-	return "±" + anyPercent(n.Share) + "; with " + Percent(n.Level) + " the change is between " + ChangedShare(n.Low) + " and " + ChangedShare(n.High)
+	return words + "; with " + Percent(n.Level) + " the change is between " + ChangedShare(n.Low) + " and " + ChangedShare(n.High)
 }
 
 // OutcomeWord is what an outcome is called.

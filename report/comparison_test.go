@@ -55,3 +55,11 @@ func TestKernelsOfOneSide(t *testing.T) {
 		t.Errorf("%+v", rows)
 	}
 }
+
+func TestWideNoiseIsAFactor(t *testing.T) {
+	for share, want := range map[float64]string{0.05: "±5.0%", 0.49: "±49%", 0.5: "a factor of 1.5", 6.44: "a factor of 7.4"} {
+		if got := report.ComparisonNoise(result.Noise{Method: result.NoiseAssumed, Share: share}); got != want {
+			t.Errorf("%v: %q, want %q", share, got, want)
+		}
+	}
+}

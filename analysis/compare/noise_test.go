@@ -166,3 +166,11 @@ func TestMiddle(t *testing.T) {
 		t.Error(c.Notes)
 	}
 }
+
+func TestWideNoiseIsAFactor(t *testing.T) {
+	for share, want := range map[float64]string{0.05: "±5%", 0.49: "±49%", 0.5: "a factor of 1.5", 1.47: "a factor of 2.5"} {
+		if got := noiseWords(share); got != want {
+			t.Errorf("%v: %q, want %q", share, got, want)
+		}
+	}
+}

@@ -23,9 +23,9 @@ func sentence(c *result.Comparison) string {
 		if c.Outcome == result.Slower {
 			word = "Slower"
 		}
-		return word + ": " + walls + " (" + change + ", beyond the noise of ±" + percent(c.Noise.Share) + ")." + because(c)
+		return word + ": " + walls + " (" + change + ", beyond the noise of " + noiseWords(c.Noise.Share) + ")." + because(c)
 	case result.NoDifference:
-		return "No difference that can be told from noise: " + walls + " (" + change + ", noise ±" + percent(c.Noise.Share) + ")."
+		return "No difference that can be told from noise: " + walls + " (" + change + ", noise of " + noiseWords(c.Noise.Share) + ")."
 	}
 	switch {
 	case c.Noise.Method == result.NoiseNone:
@@ -34,6 +34,17 @@ func sentence(c *result.Comparison) string {
 		return "The runs cannot be compared as a whole, for they were recorded by different tools: " + walls + "."
 	}
 	return "The runs cannot be compared as a whole, for not all of them came to their end: " + walls + "."
+}
+
+// wide is the noise from which it is told as a factor: −60% is not within ±100%, for less and more are no longer the same share.
+const wide = 0.5
+
+// noiseWords is by how much runs differ: "±5%", "a factor of 2.5".
+func noiseWords(share float64) string {
+	if share < wide {
+		return "±" + percent(share)
+	}
+	return "a factor of " + strconv.FormatFloat(1+share, 'f', 1, 64)
 }
 
 // because names the line that made most of the difference, and the cause.
