@@ -23,7 +23,7 @@ from record import Measure
 
 BENCH = Path(__file__).resolve().parent
 RESULTS = BENCH / "results"
-NOT_BENCHMARKS = {"all", "gpu_session", "kernel", "kineto_peers", "kineto_traces", "record"}
+NOT_BENCHMARKS = {"all", "gpu_session", "kernel", "kineto_peers", "kineto_traces", "quiet", "record"}
 TAKE_PEERS = {"import_kineto"}
 # Left out of a run of all where there is no GPU.
 NEED_GPU = {
