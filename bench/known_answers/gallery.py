@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 import re
 import statistics
 import subprocess
@@ -84,14 +85,19 @@ def gallery(plants: list[Plant], results: dict[str, Any]) -> dict[Path, str]:
     folder = ROOT / "docs/gallery"
     findings: dict[str, list[dict[str, str]]] = {}
     for one in shown:
-        for finding in one.summary["findings"]:
-            findings.setdefault(finding["id"], []).append({"title": one.plant.title, "page": one.file})
+        for name in _findings(one):
+            findings.setdefault(name, []).append({"title": one.plant.title, "page": one.file})
     pages = {folder / one.file: _page(one, before, after) for before, one, after in _with_neighbours(shown)}
     return {
         ROOT / "docs/gallery.md": _index(shown, results),
         folder / "findings.json": json.dumps(dict(sorted(findings.items())), indent=1) + "\n",
         **pages,
     }
+
+
+def _findings(one: Shown) -> list[str]:
+    """The ids of its report's findings, each once."""
+    return list(dict.fromkeys(finding["id"] for finding in one.summary["findings"]))
 
 
 def _with_neighbours(shown: list[Shown]) -> Iterator[tuple[Shown | None, Shown, Shown | None]]:
@@ -104,6 +110,9 @@ def _reports(plants: list[Plant], records: dict[str, Any]) -> Iterator[Shown]:
     with tempfile.TemporaryDirectory(prefix="gallery-") as scratch:
         sidecar = Path(scratch) / "inferscope-sidecar"
         build_sidecar(sidecar)
+        # Neither the user's configuration, whose rules are findings, nor a project's has a part in the pages.
+        neutral = {name: value for name, value in os.environ.items() if not name.startswith("INFERSCOPE_")}
+        neutral["XDG_CONFIG_HOME"] = scratch
         for plant in plants:
             path = TRACES / f"{plant.name}.tar.gz"
             if not path.exists():
@@ -114,7 +123,8 @@ def _reports(plants: list[Plant], records: dict[str, Any]) -> Iterator[Shown]:
 
             def report(form: str, trace: str = trace) -> str:
                 command = [str(sidecar), "analyze", trace, "--format", form]
-                return subprocess.run(command, capture_output=True, check=True, text=True).stdout
+                done = subprocess.run(command, cwd=scratch, env=neutral, capture_output=True, check=True, text=True)
+                return done.stdout
 
             yield Shown(plant, records[plant.name], report("md"), json.loads(report("json")))
 
@@ -232,8 +242,7 @@ def _said_of(one: Shown) -> str:
     text += f" In the suite's run {right} of {len(record['reports'])} reports were right"
     text += "; in the others, " + "; ".join(record["faults"]) + "." if record["faults"] else "."
     if one.summary["findings"]:
-        ids = dict.fromkeys(finding["id"] for finding in one.summary["findings"])
-        text += " Its findings: " + ", ".join(f"[{name}](../findings/{name}.md)" for name in ids) + "."
+        text += " Its findings: " + ", ".join(f"[{name}](../findings/{name}.md)" for name in _findings(one)) + "."
     return text
 
 
