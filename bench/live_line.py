@@ -5,8 +5,8 @@ python bench/live_line.py [--pairs N]
 Both are cells of a real kernel whose loop has a known length, so that its progress is worked out and shown. The line is
 rewritten twice a second by a thread of the kernel's process: in a cell of pure Python it must take the GIL away, in one
 of compiled code it finds it free. The time is that of the cell's own code, on the wall and of the CPU, of all threads
-of the kernel, which has one thread for its matrices. What the line's own thread uses is measured beside it, exactly: it
-is so little that a busy machine hides it in the ratios.
+of the kernel, which has one thread for its matrices; the runs beside which the processor was quickest count (see
+quiet.py). What the line's own thread uses is measured beside it, exactly: it is so little that a busy machine hides it.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ import os
 import statistics
 from typing import NamedTuple
 
-from kernel import Kernel
-from record import estimate_ratio, measure, quartiles, say, spread
+import quiet
+from kernel import QUIET, Kernel
+from record import measure, quartiles, say
 
 # A cell is as long as this on the machine that runs it, and so is shown some lines.
 SECONDS = 3.5
@@ -50,10 +51,10 @@ _took = [end - begin for begin, end in zip(_begin, _clocks())]
 
 
 def steps_of(kernel: Kernel, cell: str) -> int:
-    """How many steps take so long as a cell shall."""
+    """How many steps take so long as a cell shall, by CPU time, which other work on the machine does not stretch."""
     steps = 50
     while True:
-        kernel.run(f"_begin = _clocks()\n{cell.format(steps=steps)}\n_took = _clocks()[0] - _begin[0]")
+        kernel.run(f"_begin = _clocks()\n{cell.format(steps=steps)}\n_took = _clocks()[1] - _begin[1]")
         took = float(kernel.value("_took"))
         if took > SECONDS / 4:
             return round(steps * SECONDS / took)
@@ -61,10 +62,9 @@ def steps_of(kernel: Kernel, cell: str) -> int:
 
 
 class Run(NamedTuple):
-    """A cell: seconds on the wall and of the CPU, those of the line's thread, and how often the line was rewritten."""
+    """A cell: its seconds on the wall and of the CPU, those of the line's thread, how often that was rewritten."""
 
-    wall: float
-    cpu: float
+    times: quiet.Run
     line: float
     updates: int
 
@@ -75,36 +75,36 @@ def run(kernel: Kernel, cell: str, live: bool) -> Run:
     Raises:
         RuntimeError: The line was not there, or should not have been.
     """
+    before = kernel.value("quiet.pin()")
     answer = kernel.run(MEASURED.format(option="--live" if live else "--no-live", cell=cell), timeout=120)
+    after = kernel.value("quiet.speed()")
     if (answer.updates > 0) != live:
         raise RuntimeError(f"with live {live}, the line was written {answer.updates} times: {answer.stderr}")
-    wall, cpu = kernel.value("_took")
     used = kernel.value("_line[0]")
     if (used > 0) != live:
         raise RuntimeError(f"with live {live}, the line's thread has used {used} s: has it ended?")
-    return Run(wall, cpu, used, answer.updates)
+    return Run(quiet.Run(tuple(kernel.value("_took")), (before, after)), used, answer.updates)
 
 
 def compare(kernel: Kernel, what: str, cell: str, pairs: int) -> None:
     """Measures both ratios over so many pairs, the first of each pair in turn."""
     say(what)
     cell = cell.format(steps=steps_of(kernel, cell))
-    kept: list[tuple[Run, Run]] = []
+    runs: dict[bool, list[Run]] = {False: [], True: []}
     for number in range(-1, pairs):
-        found = {live: run(kernel, cell, live) for live in ((False, True) if number % 2 else (True, False))}
-        say(f"without {found[False]}, with {found[True]}")
-        if number >= 0:
-            kept.append((found[False], found[True]))
-    walls, cpus = ([(getattr(a, name), getattr(b, name)) for a, b in kept] for name in ("wall", "cpu"))
-    wall, cpu = estimate_ratio(walls), estimate_ratio(cpus)
-    note = f"{wall}; {spread(walls)}, cells of {statistics.median(alone for alone, _ in walls):.1f} s"
-    measure(f"a cell of {what} with the live line over without", wall.value, "ratio", "<= 1.01", note)
-    measure(
-        f"a cell of {what} with the live line over without, CPU time", cpu.value, "ratio", "", f"{cpu}; {spread(cpus)}"
-    )
-    shares = [100 * live.line / live.wall for _, live in kept]
-    each = statistics.median(1e3 * live.line / live.updates for _, live in kept)
-    times = statistics.median(live.updates for _, live in kept)
+        for live in (False, True) if number % 2 else (True, False):
+            found = run(kernel, cell, live)
+            say(f"live {live}: {found}")
+            if number >= 0:
+                runs[live].append(found)
+    plain, beside = ([one.times for one in runs[live]] for live in (False, True))
+    wall, cpu = quiet.compare(plain, beside), quiet.compare(plain, beside, which=1)
+    subject = f"a cell of {what} with the live line over without"
+    measure(subject, wall.ratio, "ratio", "<= 1.01", f"cells of {wall.plain:.1f} s; {wall.note}")
+    measure(f"{subject}, CPU time", cpu.ratio, "ratio", "", cpu.note)
+    shares = [100 * one.line / one.times.took[0] for one in runs[True]]
+    each = statistics.median(1e3 * one.line / one.updates for one in runs[True])
+    times = statistics.median(one.updates for one in runs[True])
     note = f"median of {pairs}, {quartiles(shares)}; {each:.2f} ms each of {times:.0f} times"
     measure(
         f"what the line's thread uses in a cell of {what}, of its time", statistics.median(shares), "%", "<= 1", note
@@ -118,7 +118,7 @@ def main() -> None:
     os.environ |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     with Kernel(quiet=True) as kernel:
         kernel.load()
-        kernel.run(SETUP)
+        kernel.run(SETUP + QUIET)
         for what, cell in CELLS.items():
             compare(kernel, what, cell, arguments.pairs)
 
