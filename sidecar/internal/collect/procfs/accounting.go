@@ -247,7 +247,7 @@ func (s *accounting) Finish(timeline.Interval) error {
 		s.b.AddLoss(timeline.Loss{Source: "procfs", Reason: fmt.Sprintf(
 			"the hypervisor took %d ms of the machine's CPU time: to the threads that lost it, it counts as running", ns/1e6)})
 	}
-	if n := s.switches.ended; n > 0 {
+	if n := s.switches.incomplete(); n > 0 {
 		s.b.AddLoss(timeline.Loss{Source: "procfs", Count: n,
 			Reason: "threads ended inside the cell: their context switches are counted up to the last look at them"})
 	}

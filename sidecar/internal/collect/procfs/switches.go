@@ -121,8 +121,36 @@ func (c *switchCount) totals() (voluntary, involuntary int64) {
 		if t.own {
 			continue
 		}
-		voluntary += max(t.voluntary-t.firstVoluntary, 0)
-		involuntary += max(t.involuntary-t.firstInvoluntary, 0)
+		v, n := t.switches()
+		voluntary += v
+		involuntary += n
 	}
 	return voluntary, involuntary
+}
+
+// switches are a thread's since it was first counted.
+func (t *threadCount) switches() (voluntary, involuntary int64) {
+	return max(t.voluntary-t.firstVoluntary, 0), max(t.involuntary-t.firstInvoluntary, 0)
+}
+
+// incomplete is how many threads have ended, when what they may have done after
+// the last look at them can matter: where a tenth of all switches was theirs. The
+// idle helpers that CUPTI starts and ends with each capture are none of these.
+func (c *switchCount) incomplete() int64 {
+	const matters = 10
+	var all, ended int64
+	for _, t := range c.threads {
+		if t.own {
+			continue
+		}
+		v, n := t.switches()
+		all += v + n
+		if t.ended {
+			ended += v + n
+		}
+	}
+	if ended*matters < all || ended == 0 {
+		return 0
+	}
+	return c.ended
 }

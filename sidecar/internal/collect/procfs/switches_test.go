@@ -119,3 +119,30 @@ func TestFirstThreadIsNeverOurs(t *testing.T) {
 		t.Errorf("the first thread: %+v", first)
 	}
 }
+
+// Threads that ended are told of where what they did unseen can matter.
+func TestEndedThreadsThatMatter(t *testing.T) {
+	thread := func(switches int64, ended bool) *threadCount { return &threadCount{voluntary: switches, ended: ended} }
+	for _, c := range []struct {
+		name    string
+		threads map[int32]*threadCount
+		want    int64
+	}{
+		{"none ended", map[int32]*threadCount{1: thread(500, false)}, 0},
+		{"idle helpers", map[int32]*threadCount{1: thread(500, false), 2: thread(4, true), 3: thread(0, true)}, 0},
+		{"nobody switched", map[int32]*threadCount{1: thread(0, false), 2: thread(0, true)}, 0},
+		{"a worker", map[int32]*threadCount{1: thread(500, false), 2: thread(80, true)}, 1},
+		{"ours", map[int32]*threadCount{1: thread(5, false), 2: {voluntary: 80, ended: true, own: true}}, 0},
+	} {
+		count := switchCount{threads: c.threads}
+		for _, one := range c.threads {
+			if one.ended && !one.own {
+				count.ended++
+			}
+		}
+		got := count.incomplete()
+		if (got > 0) != (c.want > 0) {
+			t.Errorf("%s: %d", c.name, got)
+		}
+	}
+}
