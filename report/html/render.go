@@ -137,7 +137,7 @@ var (
 
 // chip is a word on a colour of its own, readable on any page.
 func chip(background, word markup) markup {
-	return `<span style="padding:2px 8px;border-radius:10px;font-size:12px;font-weight:600;background-color:` + background + `;color:#fff">` + word + `</span>`
+	return `<span style="padding:2px 8px;border-radius:10px;font-size:12px;font-weight:600;background:` + background + `;color:#fff">` + word + `</span>`
 }
 
 func verdict(p *page, r *result.Result, limits limits) {

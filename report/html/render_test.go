@@ -225,7 +225,7 @@ func TestMagicLineAndEmptyEnd(t *testing.T) {
 	if !strings.Contains(out, `<tr style=opacity:.72><td align=right style=padding:2px>1<`) {
 		t.Error("InferScope's own line is not dimmed")
 	}
-	if i := strings.Index(out, `background-color:rgba(217,84,30,0.16)`); i < 0 || !strings.HasPrefix(out[i:][strings.Index(out[i:], `2px>`)+4:], "4<") {
+	if i := strings.Index(out, `background:rgba(217,84,30,0.16)`); i < 0 || !strings.HasPrefix(out[i:][strings.Index(out[i:], `2px>`)+4:], "4<") {
 		t.Error("line 4 is not the slowest")
 	}
 }

@@ -7,8 +7,12 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+
+from browser.timeline import Timeline, read
+from inferscope import run_report
 
 playwright_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not in this environment")
 
@@ -153,3 +157,25 @@ def show(only_page: Shown) -> Show:
         return only_page
 
     return open_page
+
+
+@pytest.fixture(params=["analyze", "run"])
+def standalone(request: pytest.FixtureRequest, samples: Path, tmp_path: Path) -> Path:
+    """The report of a training loop as a page of its own, as each of the commands writes it."""
+    if request.param == "analyze":
+        return samples / "timeline_gpu.page.html"
+    path = tmp_path / "report.html"
+    path.write_text(run_report.render(SimpleNamespace(html=read(samples, "timeline_gpu")), "html", "train.py"))
+    return path
+
+
+@pytest.fixture
+def gpu(show: Show, samples: Path) -> Timeline:
+    """The timeline of a training loop on a GPU."""
+    return Timeline(show(read(samples, "timeline_gpu")))
+
+
+@pytest.fixture
+def cpu(show: Show, samples: Path) -> Timeline:
+    """The timeline of a pool of threads."""
+    return Timeline(show(read(samples, "timeline_cpu")))
