@@ -174,12 +174,16 @@ func verdict(p *page, r *result.Result, limits limits) {
 	p.raw(`</div>`)
 }
 
-// first points to the finding at the top: what to do, before any table.
+// first points to the finding at the top: what to do, before any table. One that is known
+// to save less than a hundredth is not what to begin with: then the verdict stands alone.
 func first(p *page, r *result.Result, limits limits) {
 	if len(r.Findings) == 0 || r.Findings[0].Severity == result.Info {
 		return
 	}
 	f := r.Findings[0]
+	if most := f.Saving.HighNs; most > 0 && most*100 < r.WallNs {
+		return
+	}
 	p.raw(`<div style="margin:8px 0 4px"><strong>First thing to change:</strong> `)
 	p.text(f.Title, limits.name)
 	if f.Line.Number > 0 {

@@ -246,6 +246,18 @@ func TestShortLineOnlyRuns(t *testing.T) {
 	}
 }
 
+// Nobody is sent first to what is not worth it.
+func TestFirstThingIsWorthIt(t *testing.T) {
+	r := fixtures.Typical()
+	if !strings.Contains(string(Render(r)), "First thing to change") {
+		t.Fatal("nothing is pointed to")
+	}
+	r.Findings[0].Saving.LowNs, r.Findings[0].Saving.HighNs = r.WallNs/500, r.WallNs/200
+	if strings.Contains(string(Render(r)), "First thing to change") {
+		t.Error("what saves half of a percent is called the first thing to change")
+	}
+}
+
 // What speaks of a device is there only with one.
 func TestNoDeviceNoWord(t *testing.T) {
 	out := string(Render(fixtures.Typical()))
