@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from browser.regions import fonts
 from browser.timeline import Timeline, read
 from inferscope import run_report
 
@@ -27,6 +28,11 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # So that a picture is the same wherever it is taken.
+    "--force-device-scale-factor=1",
+    "--force-color-profile=srgb",
+    "--font-render-hinting=none",
+    "--disable-lcd-text",
 ]
 # Long enough for a loaded machine; nothing waits for it when all is well.
 SECONDS = 120
@@ -56,14 +62,29 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 # Not for the session: while Playwright is open its event loop is the running one, and other
 # tests want their own.
+@pytest.fixture(scope="session")
+def typography(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of a browser with the fonts of the pictures; empty when they are not here."""
+    return fonts(tmp_path_factory.mktemp("fonts"))
+
+
+@pytest.fixture
+def typeface(typography: dict[str, str]) -> None:
+    """The fonts that pictures are compared in."""
+    if not typography:
+        if os.environ.get("CI") == "true":
+            pytest.fail("no DejaVu fonts, in which the pictures are written")
+        pytest.skip("no DejaVu fonts: apt-get install fonts-dejavu-core")
+
+
 @pytest.fixture(scope="module")
-def browser() -> Iterator[playwright_api.Browser]:
+def browser(typography: dict[str, str]) -> Iterator[playwright_api.Browser]:
     names = ("chromium", "chromium-browser", "google-chrome")
     found = next((path for path in map(shutil.which, names) if path), None)
     if found is None:
         pytest.skip("no Chromium on PATH: apt-get install chromium")
     with playwright_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=found, args=FLAGS, env={**os.environ, **typography})
         yield browser
         browser.close()
 
