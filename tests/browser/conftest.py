@@ -193,10 +193,10 @@ def standalone(request: pytest.FixtureRequest, samples: Path, tmp_path: Path) ->
 @pytest.fixture
 def gpu(show: Show, samples: Path) -> Timeline:
     """The timeline of a training loop on a GPU."""
-    return Timeline(show(read(samples, "timeline_gpu")))
+    return Timeline(show(read(samples, "timeline_gpu")).page)
 
 
 @pytest.fixture
 def cpu(show: Show, samples: Path) -> Timeline:
     """The timeline of a pool of threads."""
-    return Timeline(show(read(samples, "timeline_cpu")))
+    return Timeline(show(read(samples, "timeline_cpu")).page)

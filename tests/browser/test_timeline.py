@@ -10,11 +10,11 @@ import pytest
 from browser.timeline import HOST, WHOLE, seconds
 
 
-def test_it_stands_in_the_place_of_the_picture(gpu):
+def test_it_stands_in_the_place_of_the_picture(gpu, only_page):
     assert gpu.page.locator("img").count() == 1
     assert not gpu.page.locator("img").is_visible()
-    assert gpu.shown.errors == []
-    assert [url for url in gpu.shown.requests if not url.startswith("data:")] == []
+    assert only_page.errors == []
+    assert [url for url in only_page.requests if not url.startswith("data:")] == []
     # Not blank: each of the kinds of row left its colour.
     colours = gpu.colours()
     for what, colour in {"lines": "91,127,168", "kernels": "108,168,15", "running": "59,125,216"}.items():

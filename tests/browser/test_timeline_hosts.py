@@ -37,7 +37,8 @@ def test_it_follows_the_theme_of_its_host(gpu, attribute, dark, light):
 
 
 def test_hostile_names_are_shown_and_not_run(show, samples):
-    t = Timeline(show(read(samples, "timeline_hostile")))
+    shown = show(read(samples, "timeline_hostile"))
+    t = Timeline(shown.page)
     t.press("v")
     text = t.host.locator(".panel").inner_text()
     assert "<script>window.pwned=1</script>" in text
@@ -47,14 +48,14 @@ def test_hostile_names_are_shown_and_not_run(show, samples):
     for share in range(0, 100, 5):
         t.page.mouse.move(*t.at(share / 100, row=share * 3))
     assert t.page.evaluate("window.pwned") is None
-    assert t.shown.dialogs == []
-    assert t.shown.errors == []
+    assert shown.dialogs == []
+    assert shown.errors == []
     assert t.page.locator("main > #canary").count() == 1
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_in_an_exported_notebook(show, samples, theme):
-    t = Timeline(show(exported(read(samples, "timeline_gpu"), theme), whole=True))
+    t = Timeline(show(exported(read(samples, "timeline_gpu"), theme), whole=True).page)
     assert t.range == WHOLE
     assert t.page.evaluate(PIXEL, [2, 4]) == ("21,24,28" if theme == "dark" else "255,255,255")
     t.press("+")
@@ -111,7 +112,7 @@ def test_two_reports_and_one_shown_again(show, samples):
     gpu, cpu = read(samples, "timeline_gpu"), read(samples, "timeline_cpu")
     page.evaluate(REDISPLAY, ["#first", gpu])
     page.evaluate(REDISPLAY, ["#second", cpu])
-    one, two = Timeline(shown, 0), Timeline(shown, 1)
+    one, two = Timeline(shown.page, 0), Timeline(shown.page, 1)
     one.press("+")
     assert one.range != WHOLE
     assert two.range == WHOLE
@@ -119,7 +120,7 @@ def test_two_reports_and_one_shown_again(show, samples):
     page.evaluate("document.querySelector('#first').replaceChildren()")
     page.locator(HOST).nth(1).wait_for(state="detached")
     page.evaluate(REDISPLAY, ["#first", gpu])
-    again = Timeline(shown, 0)
+    again = Timeline(shown.page, 0)
     assert again.range == WHOLE
     assert page.locator("canvas.main").count() == 2
     # A notebook may take an output out of the page for a while, and put it back.
@@ -150,7 +151,7 @@ def test_an_output_that_is_thrown_away_is_forgotten(browser, samples):
 
 def test_narrow(show, samples):
     for width in (360, 700, 1400):
-        t = Timeline(show(read(samples, "timeline_gpu"), width=width))
+        t = Timeline(show(read(samples, "timeline_gpu"), width=width).page)
         t.press("v")
         assert t.host.evaluate("e => e.scrollWidth <= e.clientWidth && e.clientWidth <= innerWidth")
         box = t.canvas.bounding_box()
@@ -214,7 +215,7 @@ def test_a_host_that_opens_no_windows_has_no_buttons_for_it(show, samples):
     shown = show("<div id=first></div>")
     shown.page.evaluate("document.body.dataset.vscodeThemeKind = 'vscode-dark'")
     shown.page.evaluate(REDISPLAY, ["#first", read(samples, "timeline_cpu")])
-    t = Timeline(shown)
+    t = Timeline(shown.page)
     assert t.host.get_by_role("button", name="Zoom in").count() == 1
     assert t.host.get_by_role("button", name="Open in Perfetto").count() == 0
     shown.page.evaluate("delete document.body.dataset.vscodeThemeKind")

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Frame, Page
 
 HOST = "[data-inferscope=timeline] + div"
 # What the note of a timeline says when all of it is shown.
@@ -34,10 +38,17 @@ def read(samples: Path, name: str) -> str:
 
 
 class Timeline:
-    """The timeline of a page, driven as a user does."""
+    """The timeline of a page, driven as a user does.
 
-    def __init__(self, shown, nth: int = 0) -> None:
-        self.shown, self.page = shown, shown.page
+    Args:
+        page: The page, or a frame of one.
+        nth: Which of its timelines, from 0.
+    """
+
+    def __init__(self, page: Page | Frame, nth: int = 0) -> None:
+        self.page = page
+        whole = getattr(page, "page", page)  # a frame has neither keyboard nor mouse
+        self.keyboard, self.mouse = whole.keyboard, whole.mouse
         self.host = self.page.locator(HOST).nth(nth)
         self.canvas = self.host.locator("canvas.main")
         self.canvas.wait_for()
@@ -66,7 +77,7 @@ class Timeline:
         return box["x"] + left + share * (box["width"] - left - 8), box["y"] + (30 + row)
 
     def drag(self, start: float, end: float, row: int = 20) -> None:
-        mouse = self.page.mouse
+        mouse = self.mouse
         mouse.move(*self.at(start, row))
         mouse.down()
         mouse.move(*self.at((start + end) / 2, row))
@@ -76,7 +87,7 @@ class Timeline:
     def press(self, *keys: str) -> None:
         self.canvas.focus()
         for key in keys:
-            self.page.keyboard.press(key)
+            self.keyboard.press(key)
 
 
 def seconds(text: str) -> list[float]:
