@@ -203,6 +203,10 @@ def test_search(profiled: Profiled) -> None:
     assert re.fullmatch(r"\d+ match(es)?", timeline.host.locator(".bar .dim").inner_text())
     timeline.page.keyboard.press("Enter")
     assert "line 7" in timeline.said
+    # The kernel's own threads, which wait all the time, do not hide what matters.
+    box.fill("Heartbeat")
+    assert timeline.host.locator(".bar .dim").inner_text() == "0 matches"
+    assert re.search(r"\d+ threads that only waited have no row", timeline.host.locator(".legend").inner_text())
     timeline.page.keyboard.press("Escape")
     assert box.input_value() == ""
 
