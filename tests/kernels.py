@@ -89,13 +89,19 @@ class Kernel:
         env: Variables beside those of this process.
         launcher: The command that starts the kernel's own, in the same process.
         connection_file: Where the manager writes how to reach the kernel; by default it chooses.
+        python: The interpreter; by default that of the tests.
     """
 
     def __init__(
-        self, *, env: dict[str, str] | None = None, launcher: Sequence[str] = (), connection_file: str = ""
+        self,
+        *,
+        env: dict[str, str] | None = None,
+        launcher: Sequence[str] = (),
+        connection_file: str = "",
+        python: str = sys.executable,
     ) -> None:
         self.manager = KernelManager(connection_file=connection_file)
-        argv = [*launcher, sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        argv = [*launcher, python, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
         self.manager._kernel_spec = KernelSpec(argv=argv, display_name="test", language="python")
         self.manager.start_kernel(env={**os.environ, **(env or {})})
         self.client = self.manager.client()

@@ -15,6 +15,9 @@ from pathlib import Path
 from .errors import InferScopeError
 from .result import Result
 
+# A page of its own is light or dark as the user likes pages: colours that a browser has for each.
+_PAINT = "color-scheme:light dark;background:canvas;color:canvastext"
+
 
 class Voice:
     """The standard error that the run began with, whatever the script does with its own."""
@@ -71,10 +74,10 @@ def render(result: Result, format: str, title: str) -> str:
     """
     if format == "html":
         return (
-            '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+            f'<!doctype html>\n<html lang="en" style="{_PAINT}"><head><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width">'
             f'<meta http-equiv="Content-Security-Policy" content="{_policy(result.html)}">'
-            f"<title>{html.escape(title)}</title></head>\n<body>{result.html}</body></html>\n"
+            f"<title>{html.escape(title)}</title></head>\n<body><main>{result.html}</main></body></html>\n"
         )
     if format == "json":
         return json.dumps(result.summary, indent=2, ensure_ascii=False) + "\n"

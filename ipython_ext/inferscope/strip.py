@@ -1,8 +1,9 @@
 """The live strip of a notebook: one line that says how a cell goes on, while it runs for long.
 
 It is a display of the cell's, the first: made empty before the cell's code runs, so that it neither comes between
-what the cell prints nor splits it, and empty again at the end. A thread of its own rewrites it, by way of the thread
-with which the kernel publishes; the thread that runs the cell may be in C code, or waiting.
+what the cell prints nor splits it, and empty again at the end. There it stays, with no height: the protocol's only way
+to take an output away, `clear_output`, takes all that the cell has shown. A thread of its own rewrites it, by way of the
+thread with which the kernel publishes; the thread that runs the cell may be in C code, or waiting.
 """
 
 from __future__ import annotations

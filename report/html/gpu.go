@@ -53,7 +53,7 @@ func deviceBar(p *page, d result.Device) {
 		if part.Name == "idle" {
 			color = "#8883"
 		}
-		p.raw(`<span style="display:inline-block;margin:0 14px 0 0">`, swatch(color), one(report.PartWords(d, part)), ` <strong>`, one(report.Percent(part.Share)), `</strong> (`,
+		p.raw(`<span style="display:inline-block;margin-right:14px">`, swatch(color), one(report.PartWords(d, part)), ` <strong>`, one(report.Percent(part.Share)), `</strong> (`,
 			one(report.Duration(part.Ns)+report.IdleWithin(d, part)), `)</span> `)
 	}
 	p.raw(`</div>`)

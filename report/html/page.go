@@ -62,7 +62,8 @@ var angles = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "`", "&
 
 var entities = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "'", "&#39;", "`", "&#96;")
 
-var prose = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "'", "&#39;", "`", "&#96;",
+// prose is of text alone, where quotes are no markup.
+var prose = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "`", "&#96;",
 	"$", "<span>$</span>", `\`, `<span>\</span>`)
 
 // num is an integer as markup.
@@ -87,7 +88,7 @@ func pct(share float64) markup {
 const (
 	tableStyle markup = "border-collapse:collapse;width:100%;table-layout:fixed;font-size:13px"
 	left       markup = "text-align:left"
-	preStyle   markup = "padding:8px;background-color:#8882;white-space:pre-wrap"
+	preStyle   markup = "padding:8px;background:#8882;white-space:pre-wrap"
 	dimStyle   markup = "opacity:.72"
 )
 
@@ -95,9 +96,10 @@ const (
 const frame markup = `<div style="font-family:system-ui,sans-serif;font-size:14px;line-height:1.45;max-width:1000px;text-align:left;overflow-wrap:break-word">`
 
 // heading starts a section. Sections are h5 below the verdict's h4: a notebook's
-// table of contents stops at the fourth level, so it lists the report once.
+// table of contents stops at the fourth level, so it lists the report once. Their weight
+// is said: JupyterLab's own is too light for most fonts to have.
 func (p *page) heading(title markup) {
-	p.raw(`<h5 style="font-size:15px;margin:20px 0 6px">`, title, `</h5>`)
+	p.raw(`<h5 style="font-size:15px;font-weight:600;margin:20px 0 6px">`, title, `</h5>`)
 }
 
 // fold starts a folded section; the caller closes it with p.raw(endFold).
@@ -106,7 +108,7 @@ func (p *page) fold(title, note markup, open bool) {
 	if open {
 		p.raw(` open`)
 	}
-	p.raw(` style="border-top:1px solid #8884;padding:6px 0"><summary><h5 style="display:inline;font-size:14px;margin:0">`,
+	p.raw(` style="border-top:1px solid #8884;padding:6px 0"><summary><h5 style="display:inline;font-size:14px;font-weight:600;margin:0">`,
 		title, `</h5>`)
 	if note != "" {
 		p.raw(` <span style="`, dimStyle, `">`, note, `</span>`)
@@ -189,16 +191,16 @@ func bar(style markup, segments ...segment) markup {
 		}
 		stops += s.color + ` 0 ` + pct(end) + `,`
 	}
-	fill := markup(`background-color:#8883`)
+	fill := markup(`background:#8883`)
 	if stops != "" {
-		fill = `background-image:linear-gradient(90deg,` + stops + `#8883 0)`
+		fill = `background:linear-gradient(90deg,` + stops + `#8883 0)`
 	}
 	return `<div style="` + style + `;` + fill + `"></div>`
 }
 
 // swatch is the colour's key.
 func swatch(color markup) markup {
-	return `<span style="background-color:` + color + `">` + "\u2003" + `</span> `
+	return `<span style="background:` + color + `">` + "\u2003" + `</span> `
 }
 
 // more says how many rows were left out, if any.

@@ -39,7 +39,8 @@ var partColor = map[string]markup{"kernels": "#6ca80f", "communication": "#c9850
 const unknownColor markup = "#8b9198"
 
 // sliceStyle is how a class of the timeline is drawn: waiting is lower than running,
-// and hatched, so that the picture does not rest on colour.
+// and hatched, and what some eyes would confuse in one row differs in one of the two, so
+// that the picture does not rest on colour.
 type sliceStyle struct {
 	color markup
 	// height in SVG units.
@@ -56,12 +57,12 @@ var sliceStyles = map[string]sliceStyle{
 	"disk":       {causeColor[result.CauseHostIO], 7, false},
 	"network":    {causeColor[result.CauseNetworkIO], 7, true},
 	"sleep":      {causeColor[result.CauseSleep], 4, false},
-	"page_fault": {causeColor[result.CausePageFault], 10, true},
+	"page_fault": {causeColor[result.CausePageFault], 14, true},
 	"poll":       {causeColor[result.CausePoll], 4, false},
 	"pipe":       {causeColor[result.CauseHostIO], 7, true},
 	"child":      {causeColor[result.CauseChild], 4, true},
 	"gpu_driver": {causeColor[result.CauseGPUDriver], 10, true},
-	"syscall":    {causeColor[result.CauseSyscall], 7, true},
+	"syscall":    {causeColor[result.CauseSyscall], 7, false},
 	"gc":         {causeColor[result.CauseGC], 14, false},
 	"scope":      {"#9db7d6", 14, false},
 	"mark":       {"#b3261e", 14, false},
@@ -75,10 +76,10 @@ var sliceStyles = map[string]sliceStyle{
 	"call_copy":   {partColor["copies"], 14, false},
 	"call_sync":   {causeColor[result.CauseSyncRefill], 10, true},
 	"call_alloc":  {causeColor[result.CauseAllocator], 14, false},
-	"call_module": {causeColor[result.CauseCompile], 14, false},
-	"call_event":  {causeColor[result.CauseStreamDependency], 14, false},
+	"call_module": {causeColor[result.CauseCompile], 10, false},
+	"call_event":  {causeColor[result.CauseStreamDependency], 7, false},
 	"call_init":   {causeColor[result.CauseWarmUp], 14, false},
-	"call_other":  {unknownColor, 14, false},
+	"call_other":  {unknownColor, 4, false},
 }
 
 func colorOfCause(k result.CauseKind) markup {

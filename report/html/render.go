@@ -137,7 +137,7 @@ var (
 
 // chip is a word on a colour of its own, readable on any page.
 func chip(background, word markup) markup {
-	return `<span style="padding:2px 8px;border-radius:10px;font-size:12px;font-weight:600;background-color:` + background + `;color:#fff">` + word + `</span>`
+	return `<span style="padding:2px 8px;border-radius:10px;font-size:12px;font-weight:600;background:` + background + `;color:#fff">` + word + `</span>`
 }
 
 func verdict(p *page, r *result.Result, limits limits) {
@@ -174,12 +174,16 @@ func verdict(p *page, r *result.Result, limits limits) {
 	p.raw(`</div>`)
 }
 
-// first points to the finding at the top: what to do, before any table.
+// first points to the finding at the top: what to do, before any table. One that is known
+// to save less than a hundredth is not what to begin with: then the verdict stands alone.
 func first(p *page, r *result.Result, limits limits) {
 	if len(r.Findings) == 0 || r.Findings[0].Severity == result.Info {
 		return
 	}
 	f := r.Findings[0]
+	if most := f.Saving.HighNs; most > 0 && most*100 < r.WallNs {
+		return
+	}
 	p.raw(`<div style="margin:8px 0 4px"><strong>First thing to change:</strong> `)
 	p.text(f.Title, limits.name)
 	if f.Line.Number > 0 {

@@ -225,7 +225,7 @@ func TestMagicLineAndEmptyEnd(t *testing.T) {
 	if !strings.Contains(out, `<tr style=opacity:.72><td align=right style=padding:2px>1<`) {
 		t.Error("InferScope's own line is not dimmed")
 	}
-	if i := strings.Index(out, `background-color:rgba(217,84,30,0.16)`); i < 0 || !strings.HasPrefix(out[i:][strings.Index(out[i:], `2px>`)+4:], "4<") {
+	if i := strings.Index(out, `background:rgba(217,84,30,0.16)`); i < 0 || !strings.HasPrefix(out[i:][strings.Index(out[i:], `2px>`)+4:], "4<") {
 		t.Error("line 4 is not the slowest")
 	}
 }
@@ -243,6 +243,18 @@ func TestShortLineOnlyRuns(t *testing.T) {
 	}
 	if !strings.Contains(line(before), "Python") || strings.Contains(line(out), "Python ") || !strings.Contains(line(out), "running") {
 		t.Errorf("the lines say more than that they ran: %s", line(out))
+	}
+}
+
+// Nobody is sent first to what is not worth it.
+func TestFirstThingIsWorthIt(t *testing.T) {
+	r := fixtures.Typical()
+	if !strings.Contains(string(Render(r)), "First thing to change") {
+		t.Fatal("nothing is pointed to")
+	}
+	r.Findings[0].Saving.LowNs, r.Findings[0].Saving.HighNs = r.WallNs/500, r.WallNs/200
+	if strings.Contains(string(Render(r)), "First thing to change") {
+		t.Error("what saves half of a percent is called the first thing to change")
 	}
 }
 

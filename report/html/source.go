@@ -117,7 +117,7 @@ func (t *sourceTable) row(p *page, n int, hot bool, limits limits) {
 	slowest := hot && s.WallNs == t.most
 	open := markup(`<tr>`)
 	if slowest {
-		open = `<tr style="background-color:rgba(217,84,30,0.16)">`
+		open = `<tr style="background:rgba(217,84,30,0.16)">`
 	} else if !hot {
 		open = `<tr style="` + dimStyle + `">`
 	}

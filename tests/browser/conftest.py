@@ -7,8 +7,13 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+
+from browser.regions import fonts
+from browser.timeline import Timeline, read
+from inferscope import run_report
 
 playwright_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not in this environment")
 
@@ -23,6 +28,11 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # So that a picture is the same wherever it is taken.
+    "--force-device-scale-factor=1",
+    "--force-color-profile=srgb",
+    "--font-render-hinting=none",
+    "--disable-lcd-text",
 ]
 # Long enough for a loaded machine; nothing waits for it when all is well.
 SECONDS = 120
@@ -52,14 +62,29 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 # Not for the session: while Playwright is open its event loop is the running one, and other
 # tests want their own.
+@pytest.fixture(scope="session")
+def typography(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of a browser with the fonts of the pictures; empty when they are not here."""
+    return fonts(tmp_path_factory.mktemp("fonts"))
+
+
+@pytest.fixture
+def typeface(typography: dict[str, str]) -> None:
+    """The fonts that pictures are compared in."""
+    if not typography:
+        if os.environ.get("CI") == "true":
+            pytest.fail("no DejaVu fonts, in which the pictures are written")
+        pytest.skip("no DejaVu fonts: apt-get install fonts-dejavu-core")
+
+
 @pytest.fixture(scope="module")
-def browser() -> Iterator[playwright_api.Browser]:
+def browser(typography: dict[str, str]) -> Iterator[playwright_api.Browser]:
     names = ("chromium", "chromium-browser", "google-chrome")
     found = next((path for path in map(shutil.which, names) if path), None)
     if found is None:
         pytest.skip("no Chromium on PATH: apt-get install chromium")
     with playwright_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=found, args=FLAGS, env={**os.environ, **typography})
         yield browser
         browser.close()
 
@@ -153,3 +178,25 @@ def show(only_page: Shown) -> Show:
         return only_page
 
     return open_page
+
+
+@pytest.fixture(params=["analyze", "run"])
+def standalone(request: pytest.FixtureRequest, samples: Path, tmp_path: Path) -> Path:
+    """The report of a training loop as a page of its own, as each of the commands writes it."""
+    if request.param == "analyze":
+        return samples / "timeline_gpu.page.html"
+    path = tmp_path / "report.html"
+    path.write_text(run_report.render(SimpleNamespace(html=read(samples, "timeline_gpu")), "html", "train.py"))
+    return path
+
+
+@pytest.fixture
+def gpu(show: Show, samples: Path) -> Timeline:
+    """The timeline of a training loop on a GPU."""
+    return Timeline(show(read(samples, "timeline_gpu")).page)
+
+
+@pytest.fixture
+def cpu(show: Show, samples: Path) -> Timeline:
+    """The timeline of a pool of threads."""
+    return Timeline(show(read(samples, "timeline_cpu")).page)

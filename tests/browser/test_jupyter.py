@@ -1,28 +1,25 @@
-"""JupyterLab and Notebook 7 with a real kernel: a cell runs, is watched, reported, saved, reopened and exported."""
+"""JupyterLab and Notebook 7 with a real kernel: a cell runs, is watched, reported, saved, reopened and exported.
+
+One cell runs in each of them; the tests look at what came of it, one after the other, in the same page.
+"""
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import subprocess
-import sys
-import time
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import nbformat
 import pytest
-from nbconvert import HTMLExporter
+
+from browser.jupyter import FRONT_ENDS, KERNEL, Notebook, Server
+from browser.timeline import PIXEL, WHOLE, Timeline, seconds
 
 playwright_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not in this environment")
 pytest.importorskip("jupyterlab", reason="JupyterLab is not in this environment")
-
-folder = os.environ.get("SCREENSHOTS", "")
-# A browser on a loaded machine; nothing waits for it when all is well.
-MS = 60_000
 
 CODE = """%%inferscope
 import os, time
@@ -33,70 +30,7 @@ for x in range(9000):
     time.sleep(0.05)
 print("after")
 """
-
-# The report of the profiled cell, in either front end.
-REPORT = ".jp-OutputArea-child:has(h4)"
-AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-FRONT_ENDS = {"lab": "lab/tree/{}?reset", "notebook": "notebooks/{}"}
-
-
-class Server:
-    """One Jupyter server, which serves both front ends."""
-
-    def __init__(self, folder: Path) -> None:
-        self.files = folder / "files"
-        self.files.mkdir()
-        settings = folder / "config"
-        settings.mkdir()
-        # No news, no check for updates: nothing is asked of the network.
-        (settings / "labconfig").mkdir()
-        overrides = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
-        (folder / "settings").mkdir()
-        (folder / "settings" / "overrides.json").write_text(json.dumps(overrides))
-        environ = {
-            **os.environ,
-            "JUPYTER_CONFIG_DIR": str(settings),
-            "JUPYTER_DATA_DIR": str(folder / "data"),
-            "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
-        }
-        flags = {
-            "ServerApp.root_dir": str(self.files),
-            "ServerApp.port": "0",
-            "ServerApp.open_browser": "False",
-            "ServerApp.allow_root": "True",
-            "IdentityProvider.token": "",
-            "ServerApp.allow_unauthenticated_access": "True",
-            "LabApp.app_settings_dir": str(folder / "settings"),
-            "LabApp.news_url": "",
-        }
-        words = [f"--{name}={value}" for name, value in flags.items()]
-        self.log = (folder / "server.log").open("w+")
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "jupyterlab", *words], env=environ, stdout=self.log, stderr=self.log, cwd=self.files
-        )
-        self.url = self._await(folder / "runtime")
-
-    def _await(self, runtime: Path) -> str:
-        deadline = time.monotonic() + MS / 1000
-        while time.monotonic() < deadline and self.process.poll() is None:
-            for path in runtime.glob("jpserver-*.json"):
-                url = str(json.loads(path.read_text())["url"])
-                with urllib.request.urlopen(f"{url}api", timeout=10):
-                    return url
-            time.sleep(0.05)
-        self.log.seek(0)
-        raise AssertionError(f"the server did not start:\n{self.log.read()[-2000:]}")
-
-    def has_kernel(self, notebook: str) -> bool:
-        """Whether a front end is connected to a notebook's kernel, which waits for cells."""
-        with urllib.request.urlopen(f"{self.url}api/sessions", timeout=10) as answer:
-            kernels = [session["kernel"] for session in json.load(answer) if session["path"] == notebook]
-        return any(kernel["connections"] > 0 and kernel["execution_state"] == "idle" for kernel in kernels)
-
-    def close(self) -> None:
-        self.process.terminate()
-        self.process.wait()
-        self.log.close()
+STRIP = re.compile(r"^InferScope: \d+ s · [\d,]+ of 9,000")
 
 
 @pytest.fixture(scope="module")
@@ -106,161 +40,255 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server.close()
 
 
-class Notebook:
-    """One notebook in a front end.
+@dataclass
+class Profiled:
+    """A notebook whose cell has run, and what there was to see meanwhile."""
 
-    Args:
-        page: The browser's page, which shows it from here on.
-        server: What serves it.
-        address: Where the front end shows notebooks.
-        path: The notebook's file.
-    """
+    name: str
+    notebook: Notebook
+    # What the cell's outputs said while it ran.
+    watched: list[str]
+    verdict: str
+    words: str
 
-    def __init__(self, page: playwright_api.Page, server: Server, address: str, path: Path) -> None:
-        self.page, self.server, self.path = page, server, path
-        self.errors: list[str] = []
-        page.set_default_timeout(MS)
-        page.set_viewport_size({"width": 1200, "height": 1000})
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.goto(server.url + address.format(path.name), wait_until="commit")
-        page.locator(".jp-CodeCell").first.wait_for()
+    @cached_property
+    def saved(self) -> nbformat.NotebookNode:
+        """What is on the disk, once it is saved."""
+        return self.notebook.save()
 
-    def run_all(self) -> None:
-        """Run the cells one after the other, from the keyboard; returns when the last one has begun."""
-        # Earlier, a front end asks which kernel it shall be, or takes the key and runs nothing.
-        self.wait_until(lambda: self.server.has_kernel(self.path.name))
-        self.page.locator("[data-status=idle]").first.wait_for(state="attached")
-        for cell in self.page.locator(".jp-CodeCell").all():
-            cell.locator(".cm-content").click()
-            self.page.keyboard.press("Shift+Enter")
-            cell.locator(".jp-InputPrompt", has_text=re.compile(r"\[[\d*]+\]")).wait_for()
-
-    def wait_until(self, done: Callable[[], bool]) -> None:
-        """Let the page go on until something is so."""
-        deadline = time.monotonic() + MS / 1000
-        while not done():
-            assert time.monotonic() < deadline, "it did not come to that"
-            self.page.wait_for_timeout(50)
-
-    def report(self) -> playwright_api.Locator:
-        """The report, once it is there."""
-        found = self.page.locator(REPORT)
-        found.locator("h4").wait_for()
-        found.scroll_into_view_if_needed()
-        return found
-
-    def theme(self, name: str) -> None:
-        """Choose a theme by the menu."""
-        self.page.get_by_role("menuitem", name="Settings", exact=True).click()
-        self.page.locator(".lm-Menu-itemLabel", has_text=re.compile("^Theme$")).hover()
-        self.page.locator(".lm-Menu-itemLabel", has_text=name).first.click()
-        light = "false" if "Dark" in name else "true"
-        self.page.locator(f"body[data-jp-theme-light={light}]").wait_for(state="attached")
-
-    def save(self) -> nbformat.NotebookNode:
-        """Save, and read what is then on the disk."""
-        before = self.path.stat().st_mtime_ns
-        self.page.keyboard.press("Control+s")
-        read: list[nbformat.NotebookNode] = []
-
-        def saved() -> bool:
-            # The server writes into the file itself: half of it is not a notebook yet.
-            with suppress(ValueError):
-                if self.path.stat().st_mtime_ns != before:
-                    read.append(nbformat.read(self.path, nbformat.NO_CONVERT))
-            return bool(read)
-
-        self.wait_until(saved)
-        return read[0]
-
-    def violations(self, axe: str) -> list[str]:
-        """What axe-core finds wrong with the report."""
-        self.page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
-        self.page.evaluate(axe)
-        found = self.page.evaluate(
-            "([root, tags]) => axe.run(root, {runOnly: tags}).then(r => r.violations)", [REPORT, AXE_TAGS]
-        )
-        return [f"{v['id']}: {v['help']}: {v['nodes'][0]['html'][:200]}" for v in found]
-
-    def picture(self, name: str) -> None:
-        """Keep a screenshot in the folder that SCREENSHOTS names, if there is one."""
-        if folder:
-            self.page.screenshot(path=f"{folder}/{name}.png")
+    @property
+    def timeline(self) -> Timeline:
+        """The report's timeline, as it is before anything is done with it."""
+        timeline = Timeline(self.notebook.page)
+        timeline.press("Escape", "0")
+        return timeline
 
 
-@pytest.fixture
-def page(browser: playwright_api.Browser, request: pytest.FixtureRequest) -> Iterator[playwright_api.Page]:
+@pytest.fixture(scope="module", params=FRONT_ENDS)
+def profiled(
+    request: pytest.FixtureRequest,
+    browser: playwright_api.Browser,
+    server: Server,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Profiled]:
+    name = request.param
+    go = tmp_path_factory.mktemp(name) / "go"
+    cells = [nbformat.v4.new_code_cell(text) for text in ("%load_ext inferscope", CODE.format(go=str(go)))]
+    path = server.files / f"{name}.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": KERNEL}), path)
     page = browser.new_page()
-    yield page
-    if folder:
-        page.screenshot(path=f"{folder}/{request.node.name}-at-the-end.png")
+    notebook = Notebook(page, server, FRONT_ENDS[name], path)
+    notebook.run_all()
+    page.get_by_text(STRIP).wait_for()
+    watched = outputs(notebook).all_inner_texts()
+    notebook.picture(f"{name}-strip")
+    notebook.errors.clear()  # of the front end's own start
+    go.touch()
+    report = notebook.report()
+    yield Profiled(name, notebook, watched, report.locator("h4").inner_text(), report.inner_text())
+    notebook.picture(f"{name}-at-the-end")
     page.close()
 
 
-@pytest.mark.parametrize("front_end", FRONT_ENDS)
-def test_a_cell_from_its_run_to_its_export(
-    page: playwright_api.Page, server: Server, modules: Path, tmp_path: Path, front_end: str
-) -> None:
-    axe = (modules / "axe-core" / "axe.min.js").read_text()
-    go = tmp_path / "go"
-    cells = [nbformat.v4.new_code_cell(text) for text in ("%load_ext inferscope", CODE.format(go=str(go)))]
-    path = server.files / f"{front_end}.ipynb"
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), path)
-    shown = Notebook(page, server, FRONT_ENDS[front_end], path)
-
-    # While it runs, a line says how it goes.
-    shown.run_all()
-    strip = page.get_by_text(re.compile(r"^InferScope: \d+ s · [\d,]+ of 9,000"))
-    strip.wait_for()
-    outputs = page.locator(".jp-CodeCell").nth(1).locator(".jp-OutputArea-child")
-    assert "InferScope: " in outputs.first.inner_text(), "the strip stands above what the cell prints"
-    shown.picture(f"{front_end}-strip")
-    shown.errors.clear()  # of the front end's own start
-    go.touch()
-
-    # Then there is the report, and nothing of the line.
-    report = shown.report()
-    assert shown.errors == []
-    assert strip.count() == 0
-    assert [output.strip() for output in outputs.all_inner_texts()][:2] == ["", "before\nafter"]
-    assert (outputs.first.bounding_box() or {"height": 0})["height"] == 0, "what is left of the strip takes room"
-    verdict = report.locator("h4").inner_text()
-    assert "sleeping on line 7" in verdict
-    words = report.inner_text()
-    shown.picture(f"{front_end}-light")
-    assert shown.violations(axe) == []
-    shown.theme("JupyterLab Dark")
-    assert shown.violations(axe) == []
-    report.scroll_into_view_if_needed()
-    shown.picture(f"{front_end}-dark")
-    shown.theme("JupyterLab Light")
-
-    # Saved, the strip is an output that shows nothing.
-    saved = shown.save()
-    kept = saved.cells[1].outputs
-    assert [output.output_type for output in kept] == ["display_data", "stream", "display_data"]
-    assert kept[0].data == {"text/html": "", "text/plain": ""}
-
-    # Of somebody else it is not trusted, and says the same.
-    other = path.with_name(f"{front_end}-from-elsewhere.ipynb")
-    saved.cells[1].outputs[1].text = "of somebody else\n"
-    nbformat.write(saved, other)
-    reopened = Notebook(page, server, FRONT_ENDS[front_end], other)
-    untrusted = reopened.report()
-    page.get_by_text("of somebody else").wait_for()
-    assert untrusted.locator("script, style, canvas").count() == 0
-    assert untrusted.locator("h4").inner_text() == verdict
-    assert folded(untrusted.inner_text()) == folded(words)
-    reopened.picture(f"{front_end}-untrusted")
-
-    # Exported, it is the page that is sent around.
-    html, _ = HTMLExporter().from_filename(str(path))
-    page.set_content(html, wait_until="load")
-    assert page.locator("h4").first.inner_text() == verdict
-    assert page.get_by_text("InferScope: ").count() == 0
+def outputs(notebook: Notebook) -> playwright_api.Locator:
+    """The outputs of the profiled cell."""
+    return notebook.page.locator(".jp-CodeCell").nth(1).locator(".jp-OutputArea-child")
 
 
 def folded(text: str) -> str:
     """A report's words, without the timeline's buttons beside lines and findings."""
     return re.sub(r"\s+", " ", re.sub(r"▸(\s*show)?", "", text)).strip()
+
+
+def test_a_line_says_how_the_cell_goes_and_goes_with_it(profiled: Profiled) -> None:
+    assert STRIP.match(profiled.watched[0].strip()), "the strip stands above what the cell prints"
+    assert profiled.watched[1].strip() == "before"
+    notebook = profiled.notebook
+    assert notebook.page.get_by_text("InferScope: ").count() == 0
+    now = outputs(notebook)
+    assert [output.strip() for output in now.all_inner_texts()][:2] == ["", "before\nafter"]
+    assert (now.first.bounding_box() or {"height": 0})["height"] == 0, "what is left of the strip takes room"
+
+
+def test_the_report_is_there(profiled: Profiled, modules: Path) -> None:
+    notebook = profiled.notebook
+    assert "sleeping on line 7" in profiled.verdict
+    assert notebook.errors == []
+    assert profiled.timeline.range == WHOLE
+    # Its headings are bolder than its text, whatever the front end says of headings.
+    assert (
+        notebook.report().locator("h4, h5").evaluate_all("all => all.every(e => getComputedStyle(e).fontWeight >= 600)")
+    )
+    notebook.picture(f"{profiled.name}-light")
+    assert notebook.violations((modules / "axe-core" / "axe.min.js").read_text()) == []
+
+
+def test_zoom_by_wheel_and_by_keys(profiled: Profiled) -> None:
+    timeline, page = profiled.timeline, profiled.notebook.page
+    page.mouse.move(*timeline.at(0.25))
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, -200)
+    page.keyboard.up("Control")
+    start, end = seconds(timeline.range)
+    timeline.press("0")
+    assert timeline.range == WHOLE
+    timeline.press("+")
+    closer = seconds(timeline.range)
+    assert 0 < start < end
+    assert closer[1] - closer[0] == pytest.approx((end - start) * 0.6 * 2.718, rel=0.05)
+    # What these keys do to a notebook in command mode, they do not: delete the cell, add one, interrupt its kernel.
+    cells = page.locator(".jp-CodeCell").count()
+    timeline.press("d", "d", "a", "s", "w", "-", "Escape", "0")
+    assert page.locator(".jp-CodeCell").count() == cells
+    assert timeline.range == WHOLE
+
+
+def test_a_selection_has_its_own_tables(profiled: Profiled) -> None:
+    timeline, panel = profiled.timeline, profiled.timeline.host.locator(".panel")
+    timeline.drag(0.2, 0.6)
+    first = panel.inner_text()
+    timeline.drag(0.2, 0.4)
+    second = panel.inner_text()
+    longer, shorter = seconds(first)[0], seconds(second)[0]
+    assert shorter == pytest.approx(longer / 2, rel=0.05)
+    slept = [panel_row(text, "sleeping") for text in (first, second)]
+    assert slept[1] == pytest.approx(slept[0] / 2, rel=0.25)
+    panel.get_by_role("button", name="Clear").click()
+    assert not panel.is_visible()
+
+
+def panel_row(text: str, name: str) -> float:
+    """The first time in the row of a table that a name begins, in seconds."""
+    return seconds(text[text.index(name) :])[0]
+
+
+def test_findings_and_lines_light_up_their_evidence(profiled: Profiled) -> None:
+    timeline, report = profiled.timeline, profiled.notebook.report()
+    for button, what in (
+        (report.locator("ol > li button").first, "the evidence of"),
+        (report.get_by_role("button", name="Show line 7 on the timeline"), "line 7"),
+    ):
+        before = timeline.colours()
+        button.click()
+        assert button.get_attribute("aria-pressed") == "true"
+        assert timeline.said.startswith(what)
+        assert "lit up" in timeline.said
+        fresh = {c: n for c, n in timeline.colours().items() if n > before.get(c, 0)}
+        assert sum(fresh.values()) > 200, "nothing glows"
+        timeline.press("Escape")
+        assert button.get_attribute("aria-pressed") == "false"
+
+
+def test_pointing_shows_exact_numbers(profiled: Profiled) -> None:
+    timeline = profiled.timeline
+    # The rows below the ruler and the title of their group: one for each line that took its time.
+    row = next(y for y in range(10, 200, 4) if "line 7" in pointed(timeline, y))
+    tip = pointed(timeline, row)
+    assert re.search(r"[\d.]{5,} (s|ms)", tip), tip
+    profiled.notebook.page.mouse.move(*timeline.at(0.5, row=-200))
+    assert not timeline.host.locator(".tip").is_visible()
+
+
+def pointed(timeline: Timeline, row: int) -> str:
+    """What is said of the place in the middle of a row."""
+    timeline.page.mouse.move(*timeline.at(0.5, row=row))
+    tip = timeline.host.locator(".tip")
+    return tip.inner_text() if tip.is_visible() else ""
+
+
+def test_search(profiled: Profiled) -> None:
+    timeline = profiled.timeline
+    box = timeline.host.get_by_role("searchbox")
+    box.fill("time.sleep")
+    assert re.fullmatch(r"\d+ match(es)?", timeline.host.locator(".bar .dim").inner_text())
+    timeline.page.keyboard.press("Enter")
+    assert "line 7" in timeline.said
+    # The kernel's own threads, which wait all the time, do not hide what matters.
+    box.fill("Heartbeat")
+    assert timeline.host.locator(".bar .dim").inner_text() == "0 matches"
+    assert re.search(r"\d+ threads that only waited have no row", timeline.host.locator(".legend").inner_text())
+    timeline.page.keyboard.press("Escape")
+    assert box.input_value() == ""
+
+
+def test_it_follows_the_theme_that_is_chosen(profiled: Profiled, modules: Path) -> None:
+    notebook = profiled.notebook
+    for name, canvas in (("JupyterLab Dark", "21,24,28"), ("JupyterLab Light", "255,255,255")):
+        notebook.theme(name)
+        notebook.drawn()
+        assert notebook.page.evaluate(PIXEL, [2, 4]) == canvas
+        if "Dark" in name:
+            assert notebook.violations((modules / "axe-core" / "axe.min.js").read_text()) == []
+            notebook.report()
+            notebook.picture(f"{profiled.name}-dark")
+
+
+def test_what_is_saved(profiled: Profiled) -> None:
+    kept = profiled.saved.cells[1].outputs
+    assert [output.output_type for output in kept] == ["display_data", "stream", "display_data"]
+    # The strip's place: the protocol has no way to take one output away, only to say that it shows nothing.
+    assert kept[0].data == {"text/html": "", "text/plain": ""}
+    assert set(kept[2].data) == {"text/html", "text/markdown", "text/plain"}
+
+
+def test_of_somebody_else_it_runs_nothing_and_says_the_same(
+    profiled: Profiled, browser: playwright_api.Browser, server: Server
+) -> None:
+    saved = deepcopy(profiled.saved)
+    path = server.files / f"{profiled.name}-from-elsewhere.ipynb"
+    saved.cells[1].outputs[1].text = "of somebody else\n"
+    report = saved.cells[1].outputs[2].data
+    report["text/html"] += "<script>window.pwned = 1</script><img src=x onerror='window.pwned = 1'>"
+    nbformat.write(saved, path)
+    page = browser.new_page()
+    reopened = Notebook(page, server, FRONT_ENDS[profiled.name], path)
+    untrusted = reopened.report()
+    page.get_by_text("of somebody else").wait_for()
+    assert untrusted.locator("script, style, canvas").count() == 0
+    assert page.evaluate("window.pwned") is None
+    assert untrusted.locator("h4").inner_text() == profiled.verdict
+    assert folded(untrusted.inner_text()) == folded(profiled.words)
+    picture = untrusted.locator("img[alt^=Timeline]")
+    assert picture.evaluate("e => e.complete && e.naturalWidth > 0 && e.getBoundingClientRect().width > 300")
+    reopened.picture(f"{profiled.name}-untrusted")
+    page.close()
+
+
+def test_of_ones_own_it_is_whole_again(profiled: Profiled, browser: playwright_api.Browser, server: Server) -> None:
+    assert profiled.saved
+    page = browser.new_page()
+    reopened = Notebook(page, server, FRONT_ENDS[profiled.name], profiled.notebook.path)
+    reopened.report()
+    timeline = Timeline(page)
+    timeline.press("+")
+    assert timeline.range != WHOLE
+    page.close()
+
+
+def test_exported_it_is_the_page_that_is_sent_around(profiled: Profiled, browser: playwright_api.Browser) -> None:
+    assert profiled.saved
+    page = exported(browser, profiled.notebook.export(cleaned=False))
+    assert page.locator("h4").first.inner_text() == profiled.verdict
+    assert page.get_by_text("InferScope: ").count() == 0
+    timeline = Timeline(page)
+    timeline.press("+")
+    assert timeline.range != WHOLE
+    page.close()
+
+
+def test_exported_and_cleaned_it_runs_nothing(profiled: Profiled, browser: playwright_api.Browser) -> None:
+    # nbconvert's cleaning allows few elements, and writes others, such as headings and pictures, as their source.
+    assert profiled.saved
+    page = exported(browser, profiled.notebook.export(cleaned=True))
+    output = page.locator(".jp-OutputArea-child").last
+    assert output.locator("script, canvas, img").count() == 0
+    assert folded(profiled.verdict) in folded(output.inner_text())
+    page.close()
+
+
+def exported(browser: playwright_api.Browser, html: str) -> playwright_api.Page:
+    """A page of an exported notebook, without a network."""
+    page = browser.new_page()
+    page.route("**/*", lambda route: route.abort())
+    page.set_content(html, wait_until="load")
+    return page

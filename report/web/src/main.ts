@@ -5,12 +5,23 @@ import { link } from "./page.ts";
 import { element } from "./panel.ts";
 import { Timeline } from "./timeline.ts";
 
-async function mount(script: HTMLOrSVGScriptElement | null): Promise<void> {
-  const data = script?.previousElementSibling;
-  const picture = data?.previousElementSibling;
+/**
+ * The data that a script was written with: the element before it. VS Code executes a script at the end of the output
+ * that it came in, others in the page's head; there it serves every report of that place that has no timeline yet.
+ */
+function dataOf(script: HTMLOrSVGScriptElement | null): Element[] {
+  const before = script?.previousElementSibling;
+  if (before?.tagName === "SCRIPT" && before.previousElementSibling?.tagName === "DIV") return [before];
+  const parent = script?.parentElement;
+  const place = parent && parent !== document.head ? parent : document;
+  return [...place.querySelectorAll("div:not([data-inferscope]) + script[type='application/json']")];
+}
+
+async function mount(data: Element): Promise<void> {
+  const picture = data.previousElementSibling;
   const report = picture?.parentElement;
   // Without all of these the page is not as it was written: then it stays as it is.
-  if (!data || !report || !(picture instanceof HTMLElement) || data.tagName !== "SCRIPT" || picture.tagName !== "DIV") return;
+  if (!report || !(picture instanceof HTMLElement) || !picture.querySelector("img[alt^=Timeline]")) return;
   if (typeof DecompressionStream === "undefined" || picture.dataset["inferscope"]) return;
   picture.dataset["inferscope"] = "timeline";
   const config = JSON.parse(data.textContent ?? "") as Config;
@@ -23,4 +34,6 @@ async function mount(script: HTMLOrSVGScriptElement | null): Promise<void> {
   link(timeline, report);
 }
 
-mount(document.currentScript).catch((e: unknown) => console.warn("InferScope's timeline stays a picture:", e));
+for (const data of dataOf(document.currentScript)) {
+  mount(data).catch((e: unknown) => console.warn("InferScope's timeline stays a picture:", e));
+}

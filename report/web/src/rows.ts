@@ -28,12 +28,32 @@ const linesShown = 6;
 const order = ["lines", "scopes", "marks", "idle", "stream", "calls", "ranges", "thread", "gc"];
 const groups: Record<string, string> = { idle: "GPU", stream: "GPU", calls: "CPU", ranges: "CPU", thread: "CPU", gc: "CPU" };
 
-/** The rows of a scene. Lines that a finding speaks of have a row of their own, then those that took longest. */
+/** What a thread does that waits for somebody to ask something of it. */
+const idleClasses = new Set(["poll", "sleep"]);
+
+/**
+ * The threads that did nothing in the window, but for a thousandth of it: a kernel has a dozen of them. Never the
+ * first thread, nor one that a finding speaks of.
+ */
+export function idleThreads(scene: Scene, findings: Evidence[]): Set<Lane> {
+  const spoken = new Set(findings.flatMap((f) => f.spans.filter((s) => s.kind === "thread").map((s) => s.thread)));
+  const others = scene.lanes.filter((l) => l.kind === "thread").slice(1);
+  return new Set(
+    others.filter((l) => {
+      const busy = sum([l], 0, scene.window).list.filter((s) => !idleClasses.has(scene.classNames[scene.keys[s.key].class]));
+      return !spoken.has(l.thread) && busy.reduce((n, s) => n + s.ns, 0) * 1000 < scene.window;
+    }),
+  );
+}
+
+/** The rows of a scene, but for those of idle threads. Lines that a finding speaks of have a row of their own, then those that took longest. */
 export function rowsOf(scene: Scene, findings: Evidence[]): Row[] {
   const rows: Row[] = [];
   const indexed = scene.lanes.map((lane, index) => ({ lane, index }));
   indexed.sort((a, b) => order.indexOf(a.lane.kind) - order.indexOf(b.lane.kind) || a.index - b.index);
+  const idle = idleThreads(scene, findings);
   for (const { lane, index } of indexed) {
+    if (idle.has(lane)) continue;
     if (lane.kind === "lines") rows.push(...lineRows(scene, lane, index, findings));
     else rows.push(row(lane, index, lane.name, lane.kind === "stream" || lane.kind === "idle" ? 28 : 22));
   }

@@ -5,7 +5,7 @@ import { firstAfter } from "./data.ts";
 import { duration, exactly, plural, tick } from "./format.ts";
 import { groupHeight, minimapHeight, Painter, rulerHeight, type Box, type LitSpan, type Overlay } from "./paint.ts";
 import { describe, element, nameOf, reading, tables } from "./panel.ts";
-import { layout, rowsOf, type Row } from "./rows.ts";
+import { idleThreads, layout, rowsOf, type Row } from "./rows.ts";
 import { style } from "./style.ts";
 import { themeOf, watchTheme, type Theme } from "./theme.ts";
 import { controls } from "./controls.ts";
@@ -89,6 +89,8 @@ export class Timeline {
       item.append(swatch, look.words);
       legend.append(item);
     }
+    const idle = idleThreads(this.scene, this.config.findings).size;
+    if (idle) legend.append(element("span", "", `${plural(idle, "thread")} that only waited ${idle === 1 ? "has" : "have"} no row here.`));
     const merged = Math.max(0, ...this.scene.lanes.map((l) => l.mergedNs));
     if (merged) legend.append(element("span", "", `What is shorter than ${duration(merged, 1)} is merged here, with its sums kept; the trace has all of it.`));
     return legend;
