@@ -115,8 +115,16 @@ func (m *Model) change(c *Cost) replay.Change {
 
 // idle is the idle time that belongs to a cost.
 func (m *Model) idle(c *Cost, out *replay.Removals) {
+	var parts []float64 // by class, -1 where it is not known yet
 	m.a.IdlePieces(func(p attribution.IdlePiece) {
-		part := m.has(c, p)
+		for p.Class >= len(parts) {
+			parts = append(parts, -1)
+		}
+		part := parts[p.Class]
+		if part < 0 {
+			part = m.has(c, p)
+			parts[p.Class] = part
+		}
 		if part <= 0 {
 			return
 		}
