@@ -115,8 +115,7 @@ type idleSweep struct {
 	// costing says that the piece at hand is what the capture of a launch cost, where the capture was not whole.
 	costing bool
 
-	// each, where set, is told of every piece; of one that samples share out, k says nothing.
-	each func(start, end int64, k idle, line int32, sampled bool)
+	journal journal
 	// who is the thread that the piece at hand is told of, call the call that explains it (-1 for
 	// none); before and next are the operations around the gap, -1 where there is none.
 	who          *actor
@@ -419,12 +418,17 @@ func (s *idleSweep) line(number int32) *idleLine {
 	return s.at
 }
 
+// note puts a piece into the journal; of one that samples share out, k says nothing.
+func (s *idleSweep) note(start, end int64, k idle, line int32, sampled bool) {
+	row := &s.who.row
+	s.journal.add(entry{start: start, end: end, call: s.call, waker: row.waker, gap: s.gap, before: int32(s.before), next: int32(s.next)},
+		momentClass{line: line, thread: s.who.id, kind: k, sampled: sampled, state: row.state, reason: row.reason})
+}
+
 // add gives [start, end) a cause.
 func (s *idleSweep) add(k idle, number int32, p proof, start, end int64) {
 	l := s.line(number)
-	if s.each != nil {
-		s.each(start, end, k, l.number, false)
-	}
+	s.note(start, end, k, l.number, false)
 	l.kinds[k] += end - start
 	if p != (proof{}) {
 		l.proofs[k].add(p, end-start)

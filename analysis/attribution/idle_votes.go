@@ -14,9 +14,7 @@ const stackFor = 50_000_000
 // call: samples inside such pieces say what it did.
 func (s *idleSweep) share(v *actor, number int32, start, end int64) {
 	l := s.line(number)
-	if s.each != nil {
-		s.each(start, end, iUnknown, l.number, true)
-	}
+	s.note(start, end, iUnknown, l.number, true)
 	l.shared += end - start
 	l.sampled += end - start
 	s.lastGap = -1
@@ -207,4 +205,12 @@ func (s *idleSweep) mostly(line int32) idle {
 		return s.lines[n].last
 	}
 	return iUnknown
+}
+
+// kind is that of a class of moments, once divide has run.
+func (s *idleSweep) kind(c *momentClass) idle {
+	if c.sampled {
+		return s.mostly(c.line)
+	}
+	return c.kind
 }

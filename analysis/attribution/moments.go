@@ -49,22 +49,23 @@ func (a *Attribution) IdleMoments(causes []result.CauseKind, each func(*Moment))
 	if a.GPU == nil {
 		return
 	}
+	j := &a.idle.journal
+	of, want := wanted(idleKinds[:], causes), make([]bool, len(j.classes))
+	kind := make([]result.CauseKind, len(j.classes))
+	for i := range j.classes {
+		k := a.idle.kind(&j.classes[i])
+		kind[i], want[i] = idleKinds[k], of[k]
+	}
 	var m Moment
-	want := wanted(idleKinds[:], causes)
-	again := newIdleSweep(a.from, a.calls, a.GPU.Busiest, a.idle.plan)
-	again.each = func(start, end int64, k idle, line int32, sampled bool) {
-		if sampled {
-			k = a.idle.mostly(line)
-		}
-		if !want[k] {
+	j.each(func(e *entry) {
+		if !want[e.class] {
 			return
 		}
-		row := &again.who.row
-		m = Moment{Start: start, End: end, Kind: idleKinds[k], Line: line, Sampled: sampled, Thread: again.who.id, State: State(row.state),
-			Reason: row.reason, Waker: row.waker, Gap: again.gap, Call: again.call, Before: int32(again.before), Next: int32(again.next)}
+		c := &j.classes[e.class]
+		m = Moment{Start: e.start, End: e.end, Kind: kind[e.class], Line: c.line, Sampled: c.sampled, Thread: c.thread, State: State(c.state),
+			Reason: c.reason, Waker: e.waker, Gap: e.gap, Call: e.call, Before: e.before, Next: e.next}
 		each(&m)
-	}
-	again.run()
+	})
 }
 
 // HostMoments tells of the main thread's wall as far as it has one of the causes, in order

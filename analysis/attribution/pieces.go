@@ -83,6 +83,8 @@ type IdlePiece struct {
 	Sampled bool
 	// Thread is the host thread that is to blame, 0 when none is known.
 	Thread timeline.ThreadID
+	// Class numbers from 0 what pieces are but for their time: those of one class have all else in common.
+	Class int
 }
 
 // IdlePieces cuts the idle time that was seen into pieces, in order of time. Their lengths
@@ -92,17 +94,36 @@ func (a *Attribution) IdlePieces(each func(IdlePiece)) {
 	if a.GPU == nil {
 		return
 	}
-	var last IdlePiece
-	a.IdleMoments(nil, func(m *Moment) {
-		p := IdlePiece{m.Start, m.End, m.Kind, m.Line, m.Sampled, m.Thread}
-		if last.End == p.Start && last.Kind == p.Kind && last.Line == p.Line && last.Sampled == p.Sampled && last.Thread == p.Thread {
-			last.End = p.End
+	type class struct {
+		kind    result.CauseKind
+		line    int32
+		sampled bool
+		thread  timeline.ThreadID
+	}
+	j := &a.idle.journal
+	number, pieces := map[class]int{}, make([]IdlePiece, len(j.classes))
+	for i := range j.classes {
+		c := &j.classes[i]
+		of := class{idleKinds[a.idle.kind(c)], c.line, c.sampled, c.thread}
+		n, ok := number[of]
+		if !ok {
+			n = len(number)
+			number[of] = n
+		}
+		pieces[i] = IdlePiece{Kind: of.kind, Line: of.line, Sampled: of.sampled, Thread: of.thread, Class: n}
+	}
+	last := IdlePiece{Class: -1}
+	j.each(func(e *entry) {
+		p := &pieces[e.class]
+		if last.End == e.start && last.Class == p.Class {
+			last.End = e.end
 			return
 		}
 		if last.End > last.Start {
 			each(last)
 		}
-		last = p
+		last = *p
+		last.Start, last.End = e.start, e.end
 	})
 	if last.End > last.Start {
 		each(last)

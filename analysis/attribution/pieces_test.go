@@ -90,7 +90,15 @@ func idlePieces(t *testing.T, seed uint64, a *Attribution) int {
 		known[place{c.Kind, c.Line.Number}] = true
 	}
 	n := 0
+	classes, all := map[int]IdlePiece{}, map[IdlePiece]bool{}
 	a.IdlePieces(func(p IdlePiece) {
+		of := p
+		of.Start, of.End = 0, 0
+		if first, ok := classes[p.Class]; ok && first != of {
+			t.Fatalf("seed %d: %+v and %+v are of one class", seed, first, of)
+		}
+		classes[p.Class], of.Class = of, 0
+		all[of] = true
 		if p.Start < at || p.End <= p.Start {
 			t.Fatalf("seed %d: a piece %+v after %d", seed, p, at)
 		}
@@ -104,6 +112,9 @@ func idlePieces(t *testing.T, seed uint64, a *Attribution) int {
 			exact[p.Kind] += p.End - p.Start
 		}
 	})
+	if len(classes) != len(all) {
+		t.Fatalf("seed %d: %d classes of %d different pieces", seed, len(classes), len(all))
+	}
 	if a.GPU.Coverage != nil { // then the sums are estimates
 		return n
 	}

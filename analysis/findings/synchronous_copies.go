@@ -1,7 +1,6 @@
 package findings
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 
@@ -82,7 +81,8 @@ func (e *Evidence) awaitedCopies() []awaited {
 		end, bytes int64
 		meant, set bool
 	}
-	byCall := map[int32]copied{}
+	var all []copied
+	of := make([]int32, calls.Len()) // by call: one more than its index in all, 0 for none
 	for i := range tl.Devices {
 		ops := &tl.Devices[i].Ops
 		for row, kind := range ops.Kind {
@@ -90,24 +90,27 @@ func (e *Evidence) awaitedCopies() []awaited {
 			if kind == timeline.OpKernel || call < 0 || ops.Graph[row] != 0 {
 				continue
 			}
-			c, seen := byCall[call]
-			c.meant = (c.meant || !seen) && ops.Source[row] != timeline.MemoryPageable && ops.Target[row] != timeline.MemoryPageable
+			if of[call] == 0 {
+				all = append(all, copied{meant: true})
+				of[call] = int32(len(all))
+			}
+			c := &all[of[call]-1]
+			c.meant = c.meant && ops.Source[row] != timeline.MemoryPageable && ops.Target[row] != timeline.MemoryPageable
 			c.set = c.set || kind == timeline.OpMemset
 			c.end, c.bytes = max(c.end, ops.End[row]), c.bytes+ops.Bytes[row]
-			byCall[call] = c
 		}
 	}
-	if len(byCall) < manySyncs {
+	if len(all) < manySyncs {
 		return nil
 	}
 	busy := kernelCover(tl)
 	next := followers(tl)
 	var out []awaited
-	for row := range calls.Start {
-		c, ok := byCall[int32(row)]
-		if !ok || !c.meant {
+	for row, at := range of {
+		if at == 0 || !all[at-1].meant {
 			continue
 		}
+		c := &all[at-1]
 		end := calls.End[row]
 		blocking := c.end <= end && !strings.Contains(tl.Names.String(calls.Name[row]), "Async")
 		if n := next[row]; !blocking && n >= 0 && calls.Class[n] == timeline.CallSync && calls.Start[n]-end <= waitNs {
@@ -139,43 +142,55 @@ func followers(tl *timeline.Timeline) []int32 {
 	return out
 }
 
-// cover is the union of intervals, in order and apart.
-type cover []timeline.Interval
-
-// kernelCover is when a kernel ran on any device.
-func kernelCover(tl *timeline.Timeline) cover {
-	var out cover
-	rows := make([]int, len(tl.Devices))
-	for {
-		first := -1
-		for i := range tl.Devices {
-			ops := &tl.Devices[i].Ops
-			for rows[i] < ops.Len() && ops.Kind[rows[i]] != timeline.OpKernel {
-				rows[i]++
-			}
-			if rows[i] < ops.Len() && (first < 0 || ops.Start[rows[i]] < tl.Devices[first].Ops.Start[rows[first]]) {
-				first = i
-			}
-		}
-		if first < 0 {
-			return out
-		}
-		ops, row := &tl.Devices[first].Ops, rows[first]
-		if n := len(out); n > 0 && ops.Start[row] <= out[n-1].End {
-			out[n-1].End = max(out[n-1].End, ops.End[row])
-		} else {
-			out = append(out, timeline.Interval{Start: ops.Start[row], End: ops.End[row]})
-		}
-		rows[first]++
-	}
+// cover is when a kernel ran on any device, as far as it is asked for: of a long cell only what may be asked for yet is kept.
+type cover struct {
+	tl   *timeline.Timeline
+	rows []int               // by device: the first operation that was not looked at
+	list []timeline.Interval // in order and apart
 }
 
-// free is how much of [start, end) is not covered.
-func (c cover) free(start, end int64) int64 {
-	i, _ := slices.BinarySearchFunc(c, start, func(x timeline.Interval, t int64) int { return cmp.Compare(x.End, t+1) })
+func kernelCover(tl *timeline.Timeline) *cover {
+	return &cover{tl: tl, rows: make([]int, len(tl.Devices))}
+}
+
+// next is the device whose next kernel begins first, -1 when none is left.
+func (c *cover) next() int {
+	first := -1
+	for i := range c.tl.Devices {
+		ops := &c.tl.Devices[i].Ops
+		for c.rows[i] < ops.Len() && ops.Kind[c.rows[i]] != timeline.OpKernel {
+			c.rows[i]++
+		}
+		if c.rows[i] < ops.Len() && (first < 0 || ops.Start[c.rows[i]] < c.tl.Devices[first].Ops.Start[c.rows[first]]) {
+			first = i
+		}
+	}
+	return first
+}
+
+// free is how much of [start, end) is not covered. start must not go backwards.
+func (c *cover) free(start, end int64) int64 {
+	for len(c.list) > 0 && c.list[0].End <= start {
+		c.list = c.list[1:]
+	}
+	for i := c.next(); i >= 0; i = c.next() {
+		ops, row := &c.tl.Devices[i].Ops, c.rows[i]
+		if ops.Start[row] >= end {
+			break
+		}
+		c.rows[i]++
+		if n := len(c.list); n > 0 && ops.Start[row] <= c.list[n-1].End {
+			c.list[n-1].End = max(c.list[n-1].End, ops.End[row])
+		} else if ops.End[row] > start {
+			c.list = append(c.list, timeline.Interval{Start: ops.Start[row], End: ops.End[row]})
+		}
+	}
 	ns := max(end-start, 0)
-	for ; i < len(c) && c[i].Start < end; i++ {
-		ns -= max(min(c[i].End, end)-max(c[i].Start, start), 0)
+	for _, x := range c.list {
+		if x.Start >= end {
+			break
+		}
+		ns -= max(min(x.End, end)-max(x.Start, start), 0)
 	}
 	return ns
 }

@@ -24,68 +24,75 @@ const (
 	wokenNs = 50_000
 )
 
-// point is a moment of a thread before it gets its place among the nodes.
-type point struct {
-	at     int64
-	call   int32
-	thread timeline.ThreadID
-	kind   pointKind
-	other  int32 // pointWoken, pointBorn: the point that woke or made it
-	busy   int64 // pointWoken: until when the thread ran before
+// origin says how a moment of a thread came about.
+type origin struct {
+	kind  originKind
+	other int32 // of those woken and born: the moment that woke or made it
+	busy  int64 // of those woken: until when the thread ran before
+	node  int32 // nobody until it has one
 }
 
-type pointKind uint8
+type originKind uint8
 
 const (
-	pointBegin pointKind = iota
-	pointReturn
-	pointLaunch // begin and return of a short launch
-	pointSignal
-	pointWoken
-	pointBorn
-	pointEnd
+	originSignal originKind = iota
+	originWoken
+	originBorn
+	originEnd
 )
 
 // builder makes a Graph.
 type builder struct {
 	g       *Graph
 	tl      *timeline.Timeline
-	points  []point
-	node    []int32 // of points
-	ops     []opRow // by start
+	points  []ref    // of threads, in order of time once walk has sorted them
+	origins []origin // of Graph.moments
+	stream  []int32  // by operation: an index into streams.list
+	// opNode are the nodes of operations, nobody for those that have not begun; begins and returns are those
+	// of calls, begins being nobody for one that is merged, of which the return stands for both.
 	opNode  []int32
-	begins  []int32 // by call: its nodes
+	begins  []int32
 	returns []int32
+	merged  []bool // by call
 	classes map[timeline.NameID]syncKind
 	latency int64 // a launch's latency, own a launch call's own work
 	own     int64
 	s       *streams
 	threads []threadState
-	hands   map[int32]hand // by point
+	hands   map[ref]hand
 	// recorded is the operation behind the event that was recorded last, -1 for none.
 	recorded int32
 	// silences has what threads were not seen to do; see silence.go.
 	silences []silence
+	done     int64 // when the last node was that the wall lasts until, from the begin of the cell
 }
 
-// opRow is one operation.
-type opRow struct {
-	device, row int32
-	start, end  int64
-	call        int32
-	stream      int32 // index into streams.list
+// point is a moment of a thread while it gets its edges.
+type point struct {
+	ref    ref
+	at     int64
+	call   int32
+	thread timeline.ThreadID
+}
+
+// opFacts is one operation.
+type opFacts struct {
+	ops        *timeline.Ops
+	row        int32
+	start, end int64
+	call       int32
 }
 
 // threadState is where a thread is in the walk.
 type threadState struct {
-	point  int32 // its last one, -1 before the first
+	point  ref   // its last one, noRef before the first
 	stream int32 // that it launched on last, -1 for none
 	last   int32 // the operation it launched last, -1 for none
 	event  int32 // the operation that its next launch waits for, -1 for none
 }
 
 func build(g *Graph) {
-	b := &builder{g: g, tl: g.tl, classes: map[timeline.NameID]syncKind{}, recorded: -1}
+	b := &builder{g: g, tl: g.tl, classes: map[timeline.NameID]syncKind{}, recorded: nobody}
 	b.collect()
 	b.typical()
 	b.callPoints()
@@ -94,13 +101,8 @@ func build(g *Graph) {
 	b.ends()
 	b.handOffs()
 	b.walk()
-	var last int64
-	for i := range g.nodes {
-		if g.counts(&g.nodes[i]) {
-			last = max(last, g.nodes[i].at+g.nodes[i].length-g.tl.Extent.Start)
-		}
-	}
-	g.tail = max(g.observed-last, 0)
+	g.settle()
+	g.tail = max(g.observed-b.done, 0)
 }
 
 // collect lists the operations of all devices by start, and their streams.
@@ -109,22 +111,64 @@ func (b *builder) collect() {
 	for i := range b.tl.Devices {
 		total += b.tl.Devices[i].Ops.Len()
 	}
-	b.ops = make([]opRow, 0, total)
-	b.s = newStreams(b.tl.Calls.Len())
-	for i := range b.tl.Devices {
-		ops := &b.tl.Devices[i].Ops
-		for row, start := range ops.Start {
-			b.ops = append(b.ops, opRow{int32(i), int32(row), start, ops.End[row], ops.Call[row], b.s.index(int32(i), ops.Stream[row])})
-		}
-	}
 	if len(b.tl.Devices) > 1 {
-		slices.SortStableFunc(b.ops, func(x, y opRow) int { return cmp.Compare(x.start, y.start) })
+		b.g.order = make([]opRow, 0, total)
+		for i := range b.tl.Devices {
+			for row := range b.tl.Devices[i].Ops.Start {
+				b.g.order = append(b.g.order, opRow{int32(i), int32(row)})
+			}
+		}
+		slices.SortStableFunc(b.g.order, func(x, y opRow) int {
+			return cmp.Compare(b.tl.Devices[x.device].Ops.Start[x.row], b.tl.Devices[y.device].Ops.Start[y.row])
+		})
 	}
-	b.opNode = make([]int32, len(b.ops))
-	for i := range b.opNode {
-		b.opNode[i] = -1
+	b.opNode, b.stream = unset(total), make([]int32, total)
+	b.s = newStreams(b.tl.Calls.Len())
+	b.streams()
+}
+
+// unset are n numbers of nobody.
+func unset(n int) []int32 {
+	out := make([]int32, n)
+	for i := range out {
+		out[i] = nobody
 	}
-	b.s.fill(b.ops)
+	return out
+}
+
+func (b *builder) op(k int32) opFacts {
+	ops, row := b.g.op(k)
+	return opFacts{ops, row, ops.Start[row], ops.End[row], ops.Call[row]}
+}
+
+func (b *builder) start(k int32) int64 {
+	ops, row := b.g.op(k)
+	return ops.Start[row]
+}
+
+func (b *builder) end(k int32) int64 {
+	ops, row := b.g.op(k)
+	return ops.End[row]
+}
+
+func (b *builder) call(k int32) int32 {
+	ops, row := b.g.op(k)
+	return ops.Call[row]
+}
+
+// at is when a point was.
+func (b *builder) at(r ref) int64 { return b.g.facts(r).at }
+
+// node is that of a point, nobody while it has none.
+func (b *builder) node(r ref) int32 {
+	switch i := r.number(); r & refKind {
+	case refBegin:
+		return b.begins[i]
+	case refReturn:
+		return b.returns[i]
+	default:
+		return b.origins[i].node
+	}
 }
 
 // callPoints makes two points of each call, and one, its return, of a short launch whose
@@ -132,15 +176,21 @@ func (b *builder) collect() {
 func (b *builder) callPoints() {
 	c := &b.tl.Calls
 	short, merge := b.own+b.own/2, b.mayMerge()
-	b.points = make([]point, 0, 2*c.Len()+len(b.tl.Threads))
+	b.merged = make([]bool, c.Len())
+	n := 2 * c.Len()
 	for row, start := range c.Start {
 		end := max(c.End[row], start)
 		if merge && c.Class[row] == timeline.CallLaunch && end-start <= short && b.beganAfter(int32(row), end) {
-			b.points = append(b.points, point{at: end, call: int32(row), thread: c.Thread[row], kind: pointLaunch})
-			continue
+			b.merged[row] = true
+			n--
 		}
-		b.points = append(b.points, point{at: start, call: int32(row), thread: c.Thread[row], kind: pointBegin},
-			point{at: end, call: int32(row), thread: c.Thread[row], kind: pointReturn})
+	}
+	b.points = make([]ref, 0, n+1)
+	for row, merged := range b.merged {
+		if !merged {
+			b.points = append(b.points, refBegin|ref(row))
+		}
+		b.points = append(b.points, refReturn|ref(row))
 	}
 }
 
@@ -164,8 +214,8 @@ func (b *builder) beganAfter(call int32, end int64) bool {
 	if k < 0 {
 		return false
 	}
-	list := b.s.list[b.ops[k].stream].launches
-	return nth >= 0 && int(nth) < len(list) && b.ops[list[nth]].call == call && b.ops[list[nth]].start >= end
+	list := b.s.list[b.stream[k]].launches
+	return nth >= 0 && int(nth) < len(list) && b.call(list[nth]) == call && b.start(list[nth]) >= end
 }
 
 // wakeups makes points where one thread of the process woke another. Not where it only had
@@ -192,17 +242,26 @@ func (b *builder) handed(id timeline.ThreadID, row int) bool {
 // woken makes the points of a wait that another thread ended.
 func (b *builder) woken(id timeline.ThreadID, row int) {
 	s := &b.tl.Threads[id].Sched
-	b.points = append(b.points, point{at: s.Wake[row], call: -1, thread: s.Waker[row], kind: pointSignal},
-		point{at: s.Wake[row], call: -1, thread: id, kind: pointWoken, other: int32(len(b.points)), busy: s.Off[row]})
+	signal := b.moment(s.Wake[row], s.Waker[row], origin{kind: originSignal})
+	b.moment(s.Wake[row], id, origin{kind: originWoken, other: signal, busy: s.Off[row]})
+}
+
+// moment makes a point of a thread, and gives its number among the moments.
+func (b *builder) moment(at int64, thread timeline.ThreadID, from origin) int32 {
+	i := int32(len(b.g.moments))
+	from.node = nobody
+	b.g.moments, b.origins = append(b.g.moments, moment{at, thread}), append(b.origins, from)
+	b.points = append(b.points, refMoment|ref(i))
+	return i
 }
 
 // shortWaits makes points of the last wait of a thread, however short, before it woke another: a thread
 // that hands on what it is given is no slower than that comes.
 func (b *builder) shortWaits() {
 	made := map[[2]int32]bool{}
-	for i := 0; i < len(b.points); i++ { // those that it makes as well
-		p := b.points[i]
-		if p.kind != pointSignal || p.thread == b.g.main {
+	for i := 0; i < len(b.origins); i++ { // those that it makes as well
+		p := b.g.moments[i]
+		if b.origins[i].kind != originSignal || p.thread == b.g.main {
 			continue
 		}
 		s := &b.tl.Threads[p.thread].Sched
@@ -239,8 +298,8 @@ func (b *builder) births() {
 		if timeline.ThreadID(id) == main || t.PID != b.tl.Threads[main].PID || t.Sched.Known.Ns() <= 0 || at <= b.tl.Extent.Start || at >= b.tl.Window.End {
 			continue
 		}
-		b.points = append(b.points, point{at: at, call: -1, thread: main, kind: pointSignal},
-			point{at: at, call: -1, thread: timeline.ThreadID(id), kind: pointBorn, other: int32(len(b.points))})
+		signal := b.moment(at, main, origin{kind: originSignal})
+		b.moment(at, timeline.ThreadID(id), origin{kind: originBorn, other: signal})
 	}
 }
 
@@ -262,7 +321,7 @@ func (b *builder) ends() {
 			}
 		}
 	}
-	b.points = append(b.points, point{at: end, call: -1, thread: main, kind: pointEnd})
+	b.moment(end, main, origin{kind: originEnd})
 }
 
 // typicalOf is how many launches, evenly spread, tell what is typical of them.
@@ -276,10 +335,11 @@ func (b *builder) typical() {
 	for i := range done {
 		done[i] = b.tl.Extent.Start
 	}
-	every := len(b.ops)/typicalOf + 1
-	for k, o := range b.ops {
-		free := done[o.stream]
-		done[o.stream] = max(free, o.end)
+	every := int32(len(b.stream)/typicalOf + 1)
+	for k := range int32(len(b.stream)) {
+		o, stream := b.op(k), b.stream[k]
+		free := done[stream]
+		done[stream] = max(free, o.end)
 		if o.call < 0 || k%every > 0 {
 			continue
 		}
@@ -301,175 +361,4 @@ func quantile(list []int64, n int, none int64) int64 {
 	}
 	slices.Sort(list)
 	return list[len(list)/n]
-}
-
-// walk gives points and operations their order and makes their edges. In order of observed
-// time, with points first, every edge leads forwards.
-func (b *builder) walk() {
-	order := make([]int32, len(b.points))
-	for i := range order {
-		order[i] = int32(i)
-	}
-	slices.SortStableFunc(order, func(x, y int32) int { return cmp.Compare(b.points[x].at, b.points[y].at) })
-	b.node = make([]int32, len(b.points))
-	for i := range b.node {
-		b.node[i] = -1
-	}
-	b.begins, b.returns = make([]int32, b.tl.Calls.Len()), make([]int32, b.tl.Calls.Len())
-	b.silences = make([]silence, len(b.tl.Threads))
-	b.threads = make([]threadState, len(b.tl.Threads))
-	for i := range b.threads {
-		b.threads[i] = threadState{-1, -1, -1, -1}
-	}
-	n := len(order) + len(b.ops)
-	b.g.nodes, b.g.edges = make([]node, 0, n), make([]edge, 0, 2*n)
-	for i, k := 0, 0; i < len(order) || k < len(b.ops); {
-		if i < len(order) && (k == len(b.ops) || b.points[order[i]].at <= b.ops[k].start) {
-			b.point(order[i])
-			i++
-		} else {
-			b.op(int32(k))
-			k++
-		}
-		b.g.nodes[len(b.g.nodes)-1].edges = int32(len(b.g.edges))
-	}
-}
-
-func (b *builder) edge(kind edgeKind, from int32, since, lag int64) {
-	b.g.edges = append(b.g.edges, edge{since, lag, from, kind})
-}
-
-// point adds a moment of a thread.
-func (b *builder) point(i int32) {
-	p := &b.points[i]
-	st := &b.threads[p.thread]
-	id := int32(len(b.g.nodes))
-	b.node[i] = id
-	b.g.nodes = append(b.g.nodes, node{at: p.at, call: p.call, thread: p.thread})
-	from, since := int32(-1), b.tl.Extent.Start
-	if st.point >= 0 {
-		from, since = b.node[st.point], b.points[st.point].at
-	}
-	own, kind := max(p.at-since, 0), edgeOwn
-	if h, ok := b.hands[i]; ok && b.node[h.from] >= 0 {
-		b.edge(edgeHand, b.node[h.from], b.points[h.from].at, p.at-b.points[h.from].at)
-		own = min(own, h.own)
-	}
-	switch p.kind {
-	case pointWoken:
-		if signal := b.node[p.other]; signal >= 0 {
-			b.edge(edgeWoken, signal, p.busy, 0)
-			own = min(own, max(p.busy-since, 0))
-			if b.g.main != 0 && p.thread != b.g.main { // one that waited for whatever came would have done so before
-				own = max(own-b.silentIn(p.thread, since, since+own)-b.briefly(p.thread, since, since+own), 0)
-				kind = edgeBusy
-			}
-		}
-	case pointBorn:
-		if maker := b.node[p.other]; maker >= 0 && st.point < 0 {
-			from, since, own = maker, p.at, 0
-		}
-	case pointReturn:
-		b.returns[p.call] = id
-		own = b.waits(p, since, own)
-	case pointLaunch:
-		b.returns[p.call], b.begins[p.call] = id, -1
-		b.called(p.call, st)
-		own = b.waits(p, since, own)
-	case pointBegin:
-		b.begins[p.call] = id
-		b.called(p.call, st)
-	}
-	if since+own == p.at {
-		own = b.silent(p, since, own)
-	}
-	b.edge(kind, from, since, own)
-	st.point = i
-}
-
-// op adds a device operation.
-func (b *builder) op(k int32) {
-	o := &b.ops[k]
-	ops := &b.tl.Devices[o.device].Ops
-	id := int32(len(b.g.nodes))
-	b.opNode[k] = id
-	n := node{at: o.start, length: o.end - o.start, call: o.call, name: ops.Name[o.row], kind: ops.Kind[o.row], op: true}
-	if o.call >= 0 {
-		n.thread = b.tl.Calls.Thread[o.call]
-	}
-	b.g.nodes = append(b.g.nodes, n)
-	s := &b.s.list[o.stream]
-	launch, kind, launchAt := int32(-1), edgeFixed, b.tl.Extent.Start
-	ready := b.tl.Extent.Start
-	least := int64(0)
-	if o.call >= 0 {
-		kind, launchAt = edgeLaunch, b.tl.Calls.End[o.call]
-		if launchAt > o.start {
-			kind, launchAt = edgeInside, b.tl.Calls.Start[o.call]
-			launch = b.begins[o.call]
-		} else {
-			launch = b.returns[o.call]
-		}
-		if launchAt > o.start { // began before its call did, by the clocks: it follows what its thread did last
-			launchAt, launch, kind = o.start, -1, edgeFixed
-			if last := b.threads[n.thread].point; last >= 0 {
-				launchAt, launch, kind = b.points[last].at, b.node[last], edgeOwn
-			}
-		}
-		least = min(o.start-launchAt, b.latency)
-		ready = launchAt + least
-	}
-	before := b.s.before(s, b.ops, k, o)
-	event := int32(-1)
-	if o.call >= 0 {
-		event = b.s.after[o.call]
-	}
-	if event >= k || event >= 0 && (b.ops[event].end > o.start+skewNs || event == before) {
-		event = -1 // not the one it waited for
-	}
-	beforeEnd, eventEnd := int64(-1)<<62, int64(-1)<<62
-	if before >= 0 {
-		beforeEnd = b.ops[before].end
-	}
-	if event >= 0 {
-		eventEnd = b.ops[event].end
-	}
-	bindStream := before >= 0 && beforeEnd >= ready && beforeEnd >= eventEnd || before >= 0 && o.call < 0
-	bindEvent := !bindStream && event >= 0 && eventEnd >= ready
-	if before >= 0 {
-		lag := int64(0)
-		if bindStream {
-			lag = slack(o.start - beforeEnd)
-		}
-		b.edge(edgeStream, b.opNode[before], beforeEnd, lag)
-	}
-	if event >= 0 {
-		lag := int64(0)
-		if bindEvent {
-			lag = slack(o.start - eventEnd)
-		}
-		b.edge(edgeEvent, b.opNode[event], eventEnd, lag)
-	}
-	switch {
-	case bindStream || bindEvent:
-		if o.call >= 0 && launch >= 0 {
-			b.edge(kind, launch, launchAt, least)
-		}
-	case launch >= 0:
-		b.edge(kind, launch, launchAt, o.start-launchAt)
-	default:
-		b.edge(edgeFixed, -1, b.tl.Extent.Start, max(o.start-b.tl.Extent.Start, 0))
-	}
-	if o.end > s.lastEnd || s.last < 0 {
-		s.last, s.lastEnd = k, o.end
-	}
-}
-
-// slack is what an edge carries: records of one moment may be out of order by the skew, and
-// what is more contradicts the graph, which the error of the replay then shows.
-func slack(ns int64) int64 {
-	if ns < -skewNs {
-		return 0
-	}
-	return ns
 }

@@ -2,19 +2,6 @@ package replay
 
 import "github.com/inferscope/inferscope/analysis/timeline"
 
-// Removal is a stretch of which a share would not have been spent. It concerns the own
-// time of one host thread, or, with Device set, the time in which an operation was
-// launched and had not begun.
-type Removal struct {
-	Thread timeline.ThreadID
-	Device bool
-	// Helpers says that it concerns the threads of the main thread's process that run no Python as well.
-	Helpers    bool
-	Start, End int64
-	// Share is 0..1; 1 is the whole stretch.
-	Share float64
-}
-
 // Change says what costs nothing. The zero value changes nothing.
 type Change struct {
 	// Host is all of the threads' own time; Kernels, Copies are those operations, sets being copies.
@@ -25,8 +12,8 @@ type Change struct {
 	Transfers func(call int32) bool
 	// Unawaited are the calls, by row, that return without waiting for the device; may be nil.
 	Unawaited func(call int32) bool
-	// Removals must not overlap within a thread; one with Helpers is part of each of those.
-	Removals []Removal
+	// Removals are stretches of which a share costs nothing; may be nil. One with Helpers is part of each of those.
+	Removals *Removals
 }
 
 // Prediction is a range of walls in ns: LowNs if the change costs nothing at all, HighNs

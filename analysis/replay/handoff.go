@@ -18,7 +18,7 @@ const (
 // hand is the edge from a point of one thread to one of another, in place of most of the
 // latter's own time; own is what stays.
 type hand struct {
-	from int32
+	from ref
 	own  int64
 }
 
@@ -27,35 +27,36 @@ type hand struct {
 // begins to make many and ends before the main thread goes on. Framework threads that run
 // the backward pass are such. Threads that make calls side by side stay independent.
 func (b *builder) handOffs() {
-	b.hands = map[int32]hand{}
+	b.hands = map[ref]hand{}
 	main := b.tl.Main()
 	if main == 0 || b.tl.Threads[main].Sched.Known.Ns() > 0 {
 		return
 	}
-	byThread := make([][]int32, len(b.tl.Threads))
-	for i := range b.points {
-		byThread[b.points[i].thread] = append(byThread[b.points[i].thread], int32(i))
+	byThread := make([][]ref, len(b.tl.Threads))
+	for _, r := range b.points {
+		id := b.g.facts(r).thread
+		byThread[id] = append(byThread[id], r)
 	}
 	for _, list := range byThread {
-		slices.SortStableFunc(list, func(x, y int32) int { return cmp.Compare(b.points[x].at, b.points[y].at) })
+		slices.SortStableFunc(list, func(x, y ref) int { return cmp.Compare(b.at(x), b.at(y)) })
 	}
 	own := byThread[main]
 	for i := 0; i+1 < len(own); i++ {
-		from, to := b.points[own[i]].at, b.points[own[i+1]].at
+		from, to := b.at(own[i]), b.at(own[i+1])
 		if to-from < handedNs {
 			continue
 		}
-		best, first, last := int64(0), int32(-1), int32(-1)
+		best, first, last := int64(0), noRef, noRef
 		for id, list := range byThread {
 			if timeline.ThreadID(id) == main || id == 0 {
 				continue
 			}
-			begin := sort.Search(len(list), func(x int) bool { return b.points[list[x]].at > from })
-			end := sort.Search(len(list), func(x int) bool { return b.points[list[x]].at >= to })
+			begin := sort.Search(len(list), func(x int) bool { return b.at(list[x]) > from })
+			end := sort.Search(len(list), func(x int) bool { return b.at(list[x]) >= to })
 			if end-begin < handedCalls {
 				continue
 			}
-			if ns := b.points[list[end-1]].at - b.points[list[begin]].at; ns > best {
+			if ns := b.at(list[end-1]) - b.at(list[begin]); ns > best {
 				best, first, last = ns, list[begin], list[end-1]
 			}
 		}

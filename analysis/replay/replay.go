@@ -37,7 +37,7 @@ const (
 	// edgeQueue: from the end of an operation that made room to the return of a launch.
 	edgeQueue
 	// edgeHand: from one thread to another. edgeWoken: from the thread that ended another's wait;
-	// since is when that began, and what a change removes of the wait it removes from waiting.
+	// the lag is how long that was, and what a change removes of the wait it removes from waiting.
 	edgeHand
 	edgeWoken
 	// edgeLaunch: from the return of a launch to the operation; edgeInside from its begin.
@@ -51,43 +51,23 @@ const (
 	edgeFixed
 )
 
-// edge leads to a node from an earlier one: no sooner than lag after it.
-type edge struct {
-	// since is when the lag began as observed; it ended at the node's observed time. What a
-	// change removes from that stretch it removes from the lag.
-	since, lag int64
-	from       int32 // -1 is the begin of the cell
-	kind       edgeKind
-}
-
-// node is a moment of a thread, or a device operation.
-type node struct {
-	at int64 // observed: an operation's start
-	// length of an operation, 0 of a moment.
-	length int64
-	// call is the row in Timeline.Calls: of the launch, or that the moment belongs to; -1 for none.
-	call   int32
-	thread timeline.ThreadID
-	name   timeline.NameID
-	kind   timeline.OpKind
-	op     bool
-	edges  int32 // where its edges end
-}
-
 // Graph is what happened, ready to be replayed. It is immutable.
 type Graph struct {
-	tl    *timeline.Timeline
-	nodes []node // in an order in which every edge leads forwards
-	edges []edge // by node
-	main  timeline.ThreadID
+	tl      *timeline.Timeline
+	order   []opRow // of the operations, by start; nil with one device, of which it is the order of the rows
+	moments []moment
+	nodes   []node // in an order in which every edge leads forwards
+	edges   edges
+	places  uint32 // how many places nodes have
+	main    timeline.ThreadID
 	// tail is the time after the last node, in ns.
 	tail     int64
 	observed int64
 	replayed int64
 }
 
-// maxMoments is how many moments and operations a graph may have: each takes some 150 bytes
-// while it is made and replayed.
+// maxMoments is how many moments and operations a graph may have: each takes some 50 bytes
+// while it is made, and 25 from then on.
 const maxMoments = 16_000_000
 
 // Refused says in a clause why a timeline cannot be replayed; empty when it can.
@@ -144,8 +124,3 @@ func (g *Graph) Distrusted() string {
 	}
 	return ""
 }
-
-// counts says that the wall lasts until a node is done. What a thread beside the main one
-// does counts as far as another node waits for it: a watchdog that looks after the device
-// every 100 ms must not hold the wall up.
-func (g *Graph) counts(n *node) bool { return n.op || g.main == 0 || n.thread == g.main }

@@ -55,6 +55,15 @@ func (m *maker) graph(t *testing.T, end int64) (*replay.Graph, *timeline.Timelin
 	return g, tl
 }
 
+// removing is a change of stretches.
+func removing(list ...replay.Removal) replay.Change {
+	c := replay.Change{Removals: &replay.Removals{}}
+	for _, x := range list {
+		c.Removals.Add(x)
+	}
+	return c
+}
+
 func low(t *testing.T, g *replay.Graph, what string, c replay.Change, want int64) {
 	t.Helper()
 	if got := g.Predict(&c).LowNs; got != want*us {
@@ -88,8 +97,8 @@ func testSync(t *testing.T, call string) {
 	low(t, g, "no waits", replay.Change{Unawaited: func(int32) bool { return true }}, 657)
 	name := tl.Devices[0].Ops.Name[0]
 	low(t, g, "no k", replay.Change{Named: func(n timeline.NameID) bool { return n == name }}, 660)
-	low(t, g, "half a step of the host", replay.Change{Removals: []replay.Removal{{Thread: tl.Main(), Start: 100 * us, End: 140 * us, Share: 0.5}}}, 980)
-	low(t, g, "a launch's latency", replay.Change{Removals: []replay.Removal{{Device: true, Start: 150 * us, End: 156 * us, Share: 1}}}, 994)
+	low(t, g, "half a step of the host", removing(replay.Removal{Thread: tl.Main(), Start: 100 * us, End: 140 * us, Share: 0.5}), 980)
+	low(t, g, "a launch's latency", removing(replay.Removal{Device: true, Start: 150 * us, End: 156 * us, Share: 1}), 994)
 	if p := g.Predict(&replay.Change{Kernels: true}); p.HighNs != 830*us {
 		t.Errorf("half of the kernels: %d, want 830 us", p.HighNs)
 	}
@@ -117,7 +126,7 @@ func TestHandedOver(t *testing.T) {
 	m.launch(1000, 1005, 1010, 1100, 1, "k")
 	g, tl := m.graph(t, 1010)
 	of := func(id timeline.ThreadID, from, to int64) replay.Change {
-		return replay.Change{Removals: []replay.Removal{{Thread: id, Start: from * us, End: to * us, Share: 1}}}
+		return removing(replay.Removal{Thread: id, Start: from * us, End: to * us, Share: 1})
 	}
 	low(t, g, "the worker's work", of(worker.ID(), 110, 180), 1030)
 	low(t, g, "the main thread's silence", of(tl.Main(), 300, 400), 1100)
@@ -181,13 +190,13 @@ func TestTwoThreads(t *testing.T) {
 	m.launch(700, 705, 710, 900, 1, "k")
 	g, _ := m.graph(t, 800)
 	of := func(id timeline.ThreadID, from, to int64) replay.Change {
-		return replay.Change{Removals: []replay.Removal{{Thread: id, Start: from * us, End: to * us, Share: 1}}}
+		return removing(replay.Removal{Thread: id, Start: from * us, End: to * us, Share: 1})
 	}
 	low(t, g, "the worker's work", of(worker.ID(), 200, 500), 600)
 	low(t, g, "most of the main thread's wait", of(m.main.ID(), 200, 500), 600)
 	low(t, g, "all of it", of(m.main.ID(), 100, 600), 400)
-	low(t, g, "the worker's work, and half of the wait for it", replay.Change{Removals: []replay.Removal{
-		{Thread: worker.ID(), Start: 200 * us, End: 500 * us, Share: 1}, {Thread: m.main.ID(), Start: 100 * us, End: 600 * us, Share: 0.5}}}, 500)
+	low(t, g, "the worker's work, and half of the wait for it", removing(
+		replay.Removal{Thread: worker.ID(), Start: 200 * us, End: 500 * us, Share: 1}, replay.Removal{Thread: m.main.ID(), Start: 100 * us, End: 600 * us, Share: 0.5}), 500)
 	low(t, g, "what it did before", of(m.main.ID(), 0, 50), 850)
 }
 
@@ -272,14 +281,13 @@ func TestRandomPrograms(t *testing.T) {
 		g, tl := m.graph(t, end)
 		again := replay.Of(tl)
 		r := rand.New(rand.NewPCG(seed, 8))
-		more := replay.Change{}
+		more := removing()
 		last := g.ObservedNs()
+		from := r.Int64N(end * us)
 		for range 5 { // each removes more than the one before
-			from := r.Int64N(end * us)
-			if n := len(more.Removals); n > 0 {
-				from = more.Removals[n-1].End
-			}
-			more.Removals = append(more.Removals, replay.Removal{Thread: tl.Main(), Start: from, End: from + r.Int64N(end*us/5), Share: r.Float64()})
+			x := replay.Removal{Thread: tl.Main(), Start: from, End: from + r.Int64N(end*us/5), Share: r.Float64()}
+			more.Removals.Add(x)
+			from = x.End
 			p := g.Predict(&more)
 			if p.LowNs > last || p.LowNs > p.HighNs || p != again.Predict(&more) {
 				t.Fatalf("seed %d: %+v after %d", seed, p, last)

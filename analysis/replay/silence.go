@@ -30,15 +30,15 @@ func (b *builder) silent(p *point, since, own int64) int64 {
 		return own
 	}
 	k := b.lastDone(since, p.at)
-	if k < 0 || b.opNode[k] < 0 || b.ops[k].end > p.at {
+	if k < 0 || b.opNode[k] < 0 || b.end(k) > p.at {
 		return own
 	}
-	end := b.ops[k].end
+	end := b.end(k)
 	ns := b.silentIn(p.thread, since, end)
 	if ns < silentNs {
 		return own
 	}
-	b.edge(edgeSilent, b.opNode[k], end, p.at-end)
+	b.edge(edgeSilent, b.opNode[k], p.at-end)
 	return own - ns
 }
 

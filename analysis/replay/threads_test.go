@@ -17,7 +17,7 @@ func (m *maker) known(at int64) *timeline.ThreadBuilder {
 }
 
 func without(id timeline.ThreadID, from, to int64) replay.Change {
-	return replay.Change{Removals: []replay.Removal{{Thread: id, Start: from * us, End: to * us, Share: 1}}}
+	return removing(replay.Removal{Thread: id, Start: from * us, End: to * us, Share: 1})
 }
 
 // The holder of a lock sleeps with it at its own pace. Without the waits for the lock the last wait, for the
@@ -31,9 +31,9 @@ func TestALockThatIsNotWaitedForDoesNotHoldUpTheJoin(t *testing.T) {
 	}
 	m.main.AppendOffCPU(1500*us, 1600*us, 1600*us, timeline.ReasonLock, -1, holder.ID(), 0)
 	g, _ := m.graph(t, 1600)
-	c := replay.Change{}
+	c := removing()
 	for _, at := range []int64{0, 500, 1000} {
-		c.Removals = append(c.Removals, replay.Removal{Thread: m.main.ID(), Start: (at + 20) * us, End: (at + 480) * us, Share: 1})
+		c.Removals.Add(replay.Removal{Thread: m.main.ID(), Start: (at + 20) * us, End: (at + 480) * us, Share: 1})
 	}
 	low(t, g, "no lock", c, 1600-3*460)
 	low(t, g, "work of the main thread", without(m.main.ID(), 0, 20), 1600)
@@ -105,9 +105,8 @@ func TestHelpersGoWithTheWaitForThem(t *testing.T) {
 		m.main = main
 		m.launch(700, 705, 710, 720, 1, "k")
 		g, _ := m.graph(t, 800)
-		c := without(main.ID(), 100, 600)
-		c.Removals = append(c.Removals, replay.Removal{Thread: worker.ID(), Start: 50 * us, End: 90 * us, Share: 1})
-		c.Removals[0].Helpers = true
+		c := removing(replay.Removal{Thread: main.ID(), Helpers: true, Start: 100 * us, End: 600 * us, Share: 1},
+			replay.Removal{Thread: worker.ID(), Start: 50 * us, End: 90 * us, Share: 1})
 		want := int64(100 + 200)
 		if python { // its kernel still ends at 480, and the other follows it on its stream
 			want = 480 + 10

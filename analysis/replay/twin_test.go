@@ -102,7 +102,7 @@ func TestTwins(t *testing.T) {
 		}
 		last := int32(tl.Calls.Len() - 1)
 		for without, c := range map[plant]replay.Change{
-			sleeps:  {Removals: asleep},
+			sleeps:  removing(asleep...),
 			kernels: {Named: func(n timeline.NameID) bool { return n == planted }},
 			copies:  {Copies: true},
 			waits:   {Unawaited: func(call int32) bool { return call != last }},

@@ -29,7 +29,7 @@ const maxStreams = 64
 
 // stream is one stream of one device, as the walk knows it.
 type stream struct {
-	ops      []int32 // of builder.ops, in order of start
+	ops      []int32 // its operations, in order of start
 	launches []int32 // the first operation of each launch, in the order of the calls
 	last     int32   // the operation of those that began which is done last, -1 for none
 	lastEnd  int64
@@ -39,19 +39,24 @@ type stream struct {
 
 // streams are those of all devices.
 type streams struct {
-	list  []stream
-	at    map[uint64]int32
-	of    []int32 // by call: the last operation that it launched, -1 for none
-	nth   []int32 // by call: which launch of its stream it is
-	after []int32 // by call: the operation behind the event that it waits for, -1 for none
+	list []stream
+	at   map[uint64]int32
+	of   []int32 // by call: the last operation that it launched, -1 for none
+	nth  []int32 // by call: which launch of its stream it is
+	// after is, by call, the operation behind the event that it waits for, -1 for none; nil while no call does.
+	after []int32
 }
 
 func newStreams(calls int) *streams {
-	s := &streams{at: map[uint64]int32{}, of: make([]int32, calls), nth: make([]int32, calls), after: make([]int32, calls)}
-	for i := range s.of {
-		s.of[i], s.nth[i], s.after[i] = -1, -1, -1
+	return &streams{at: map[uint64]int32{}, of: unset(calls), nth: unset(calls)}
+}
+
+// eventOf is the operation behind the event that a call waits for, -1 for none.
+func (s *streams) eventOf(call int32) int32 {
+	if s.after == nil {
+		return nobody
 	}
-	return s
+	return s.after[call]
 }
 
 func (s *streams) index(device int32, id uint32) int32 {
@@ -65,31 +70,52 @@ func (s *streams) index(device int32, id uint32) int32 {
 	return i
 }
 
-// fill lists each stream's operations.
-func (s *streams) fill(ops []opRow) {
-	for k := range ops {
-		o := &ops[k]
-		x := &s.list[o.stream]
-		x.ops = append(x.ops, int32(k))
-		if o.call < 0 {
-			continue
+// streams lists each stream's operations.
+func (b *builder) streams() {
+	s := b.s
+	var ops, launches []int32 // how many, by stream
+	device, last, of := nobody, uint32(0), nobody
+	for k := range b.stream {
+		x := opRow{0, int32(k)}
+		if b.g.order != nil {
+			x = b.g.order[k]
 		}
-		if s.of[o.call] < 0 {
-			s.nth[o.call] = int32(len(x.launches))
+		table := &b.tl.Devices[x.device].Ops
+		if id := table.Stream[x.row]; x.device != device || id != last {
+			device, last, of = x.device, id, s.index(x.device, id)
+			for len(ops) < len(s.list) {
+				ops, launches = append(ops, 0), append(launches, 0)
+			}
+		}
+		b.stream[k] = of
+		ops[of]++
+		if call := table.Call[x.row]; call >= 0 {
+			if s.of[call] < 0 {
+				s.nth[call] = launches[of]
+				launches[of]++
+			}
+			s.of[call] = int32(k)
+		}
+	}
+	for i := range s.list {
+		s.list[i].ops, s.list[i].launches = make([]int32, 0, ops[i]), make([]int32, 0, launches[i])
+	}
+	seen := make([]bool, len(s.of))
+	for k, of := range b.stream {
+		x := &s.list[of]
+		x.ops = append(x.ops, int32(k))
+		if call := b.call(int32(k)); call >= 0 && !seen[call] {
+			seen[call] = true
 			x.launches = append(x.launches, int32(k))
 		}
-		s.of[o.call] = int32(k)
 	}
 }
 
-// before is the operation that the k-th follows on its stream, -1 for none. Nodes of one
+// before is the operation that another follows on its stream, -1 for none. Nodes of one
 // graph may run side by side: then none.
-func (s *streams) before(x *stream, ops []opRow, k int32, o *opRow) int32 {
-	if x.last < 0 {
-		return -1
-	}
-	if p := &ops[x.last]; p.end > o.start+skewNs && p.call == o.call && o.call >= 0 {
-		return -1
+func (b *builder) before(x *stream, o *opFacts) int32 {
+	if x.last < 0 || o.call >= 0 && b.end(x.last) > o.start+skewNs && b.call(x.last) == o.call {
+		return nobody
 	}
 	return x.last
 }
@@ -135,8 +161,13 @@ func (b *builder) called(call int32, st *threadState) {
 	if k < 0 {
 		return
 	}
-	b.s.after[call], st.event = st.event, -1
-	st.last, st.stream = k, b.ops[k].stream
+	if st.event != nobody {
+		if b.s.after == nil {
+			b.s.after = unset(len(b.s.of))
+		}
+		b.s.after[call], st.event = st.event, nobody
+	}
+	st.last, st.stream = k, b.stream[k]
 	b.s.list[st.stream].issued = k
 }
 
@@ -149,14 +180,14 @@ func (b *builder) waits(p *point, since, own int64) int64 {
 		return b.queue(p, since, own)
 	case class == timeline.CallCopy:
 		// One that is done when its call returns was waited for, unless it was launched and done in between by chance.
-		if k := b.s.of[p.call]; k >= 0 && (b.ops[k].end <= p.at+skewNs || b.staged(k, p.at)) {
+		if k := b.s.of[p.call]; k >= 0 && (b.end(k) <= p.at+skewNs || b.staged(k, p.at)) {
 			return b.await(edgeWait, k, p, since, own, callNs)
 		}
 		return own
 	case class == timeline.CallAlloc:
 		// Freeing memory waits for the device. That it did shows in an end right before its return.
 		if p.at-begin >= wokenNs {
-			if k := b.lastDone(begin, p.at); k >= 0 && p.at-b.ops[k].end <= promptNs {
+			if k := b.lastDone(begin, p.at); k >= 0 && p.at-b.end(k) <= promptNs {
 				return b.await(edgeWait, k, p, since, own, callNs)
 			}
 		}
@@ -169,7 +200,7 @@ func (b *builder) waits(p *point, since, own int64) int64 {
 		k := int32(-1)
 		if len(b.s.list) <= maxStreams {
 			for i := range b.s.list {
-				if x := b.s.list[i].issued; x >= 0 && b.ops[x].end > begin && b.ops[x].end <= p.at+skewNs && (k < 0 || b.ops[x].end > b.ops[k].end) {
+				if x := b.s.list[i].issued; x >= 0 && b.end(x) > begin && b.end(x) <= p.at+skewNs && (k < 0 || b.end(x) > b.end(k)) {
 					k = x
 				}
 			}
@@ -177,7 +208,7 @@ func (b *builder) waits(p *point, since, own int64) int64 {
 		if of := b.threads[p.thread].stream; k < 0 && of >= 0 {
 			k = b.s.list[of].issued
 		}
-		if k >= 0 && b.ops[k].end <= p.at+skewNs {
+		if k >= 0 && b.end(k) <= p.at+skewNs {
 			own = b.await(edgeWait, k, p, since, own, callNs)
 		}
 	case syncEvent:
@@ -191,8 +222,8 @@ func (b *builder) waits(p *point, since, own int64) int64 {
 // staged says that a call moved pageable memory to the device through a buffer, and returned when
 // the last piece was on its way: it waited for all of the copy but that.
 func (b *builder) staged(k int32, returned int64) bool {
-	o := &b.ops[k]
-	return b.tl.Devices[o.device].Ops.Source[o.row] == timeline.MemoryPageable && o.end-returned <= promptNs &&
+	o := b.op(k)
+	return o.ops.Source[o.row] == timeline.MemoryPageable && o.end-returned <= promptNs &&
 		(returned-o.start)*10 >= (o.end-o.start)*9
 }
 
@@ -203,12 +234,12 @@ func (b *builder) await(kind edgeKind, k int32, p *point, since, own, least int6
 	if from < 0 {
 		return own // it has not begun: it lasts no time, and this moment is its begin
 	}
-	end := b.ops[k].end
+	end := b.end(k)
 	if end <= since {
-		b.edge(kind, from, end, 0)
+		b.edge(kind, from, 0)
 		return own
 	}
-	b.edge(kind, from, end, p.at-end)
+	b.edge(kind, from, p.at-end)
 	return min(own, least)
 }
 
@@ -216,9 +247,9 @@ func (b *builder) await(kind edgeKind, k int32, p *point, since, own, least int6
 // held it up and carries the time from there; the others carry no more than that.
 func (b *builder) awaitAll(p *point, since, own int64) int64 {
 	last := int32(-1)
-	done := func(k int32) bool { return k >= 0 && b.opNode[k] >= 0 && b.ops[k].end <= p.at+skewNs }
+	done := func(k int32) bool { return k >= 0 && b.opNode[k] >= 0 && b.end(k) <= p.at+skewNs }
 	for i := range b.s.list {
-		if k := b.s.list[i].issued; done(k) && (last < 0 || b.ops[k].end > b.ops[last].end) {
+		if k := b.s.list[i].issued; done(k) && (last < 0 || b.end(k) > b.end(last)) {
 			last = k
 		}
 	}
@@ -226,10 +257,10 @@ func (b *builder) awaitAll(p *point, since, own int64) int64 {
 		return own
 	}
 	own = b.await(edgeWait, last, p, since, own, callNs)
-	lag := b.g.edges[len(b.g.edges)-1].lag
+	lag := b.g.edges.lag(*b.g.edges.newest())
 	for i := range b.s.list {
 		if k := b.s.list[i].issued; k != last && done(k) {
-			b.edge(edgeWait, b.opNode[k], b.ops[k].end, min(lag, p.at-b.ops[k].end))
+			b.edge(edgeWait, b.opNode[k], min(lag, p.at-b.end(k)))
 		}
 	}
 	return own
@@ -244,13 +275,13 @@ func (b *builder) lastDone(from, to int64) int32 {
 	}
 	for i := range b.s.list {
 		ops := b.s.list[i].ops
-		n := sort.Search(len(ops), func(x int) bool { return b.ops[ops[x]].start >= to })
+		n := sort.Search(len(ops), func(x int) bool { return b.start(ops[x]) >= to })
 		for n--; n >= 0; n-- {
-			o := &b.ops[ops[n]]
+			o := b.op(ops[n])
 			if o.end > to+skewNs || o.call >= 0 && b.tl.Calls.Start[o.call] >= from {
 				continue
 			}
-			if o.end > from && (best < 0 || o.end > b.ops[best].end) {
+			if o.end > from && (best < 0 || o.end > b.end(best)) {
 				best = ops[n]
 			}
 			break
@@ -265,19 +296,19 @@ func (b *builder) queue(p *point, since, own int64) int64 {
 	if k < 0 {
 		return own
 	}
-	s := &b.s.list[b.ops[k].stream]
+	s := &b.s.list[b.stream[k]]
 	nth := b.s.nth[p.call]
-	if nth < 0 || int(nth) >= len(s.launches) || b.ops[s.launches[nth]].call != p.call {
+	if nth < 0 || int(nth) >= len(s.launches) || b.call(s.launches[nth]) != p.call {
 		return own // it launched on several streams
 	}
-	for s.room < nth && b.ops[s.launches[s.room]].end <= p.at {
+	for s.room < nth && b.end(s.launches[s.room]) <= p.at {
 		s.room++ // how many are done when this one returns
 	}
 	waiting := nth - s.room
-	if b.begins[p.call] >= 0 && s.room > 0 && waiting*10 >= queueDepth*9 && b.ops[s.launches[s.room-1]].end > since+b.own {
+	if b.begins[p.call] >= 0 && s.room > 0 && waiting*10 >= queueDepth*9 && b.end(s.launches[s.room-1]) > since+b.own {
 		return b.await(edgeQueue, s.launches[s.room-1], p, since, own, b.own)
 	}
-	if room := nth - max(queueDepth, waiting); room >= 0 && b.ops[s.launches[room]].end <= p.at {
+	if room := nth - max(queueDepth, waiting); room >= 0 && b.end(s.launches[room]) <= p.at {
 		return b.await(edgeQueue, s.launches[room], p, p.at, own, b.own)
 	}
 	return own

@@ -28,11 +28,7 @@ type streamKey struct {
 func (s *stage) devices(a *attribution.Attribution) {
 	s.calls()
 	s.idle(a)
-	var line []int32
-	if len(s.tl.Devices) > 0 {
-		line = a.CallLines()
-	}
-	s.streams(line)
+	s.streams(a)
 }
 
 // calls has a lane for each of the threads that spent most time in calls.
@@ -86,9 +82,16 @@ func (s *stage) idle(a *attribution.Attribution) {
 	d := s.open(result.LaneIdle, "GPU idle", 3)
 	d.Device = a.GPU.Index
 	unseen := s.unseen()
+	var keys []int32 // by class, -1 where it is not known yet
 	a.IdlePieces(func(p attribution.IdlePiece) {
+		for p.Class >= len(keys) {
+			keys = append(keys, -1)
+		}
+		if keys[p.Class] < 0 {
+			keys[p.Class] = s.keys.find(name{class: s.keys.class(string(p.Kind)), line: p.Line})
+		}
 		unseen.until(p.Start, func(g timeline.Interval, key int32) { s.add(d, g.Start, g.End, key) })
-		s.add(d, p.Start, p.End, s.keys.find(name{class: s.keys.class(string(p.Kind)), line: p.Line}))
+		s.add(d, p.Start, p.End, keys[p.Class])
 	})
 	unseen.until(s.tl.Extent.End, func(g timeline.Interval, key int32) { s.add(d, g.Start, g.End, key) })
 	s.keep(d)
@@ -119,8 +122,8 @@ func (g *gaps) until(t int64, each func(timeline.Interval, int32)) {
 	}
 }
 
-// streams are the busiest of each device, by number. line is that of each row of the calls.
-func (s *stage) streams(line []int32) {
+// streams are the busiest of each device, by number.
+func (s *stage) streams(a *attribution.Attribution) {
 	s.opLanes = map[streamKey]int32{}
 	took := weights{}
 	var class [timeline.NumOpKinds]class
@@ -133,7 +136,7 @@ func (s *stage) streams(line []int32) {
 			n.id = timeline.NameID(ops.Copy[row])<<16 | timeline.NameID(ops.Source[row])<<8 | timeline.NameID(ops.Target[row])
 		}
 		if call := ops.Call[row]; call >= 0 {
-			n.line = line[call]
+			n.line = a.CallLine(call)
 		}
 		return n
 	}

@@ -34,8 +34,10 @@ var restLabels = map[string]string{"line": "other lines", "scope": "other scopes
 
 // keys numbers names in the order in which they are asked for.
 type keys struct {
-	list    []result.SceneKey
-	number  map[name]int32
+	list   []result.SceneKey
+	number map[name]int32
+	// found are the last answers of find: names repeat, and each interval has one.
+	found   [64]found
 	rest    []int32 // by key, that of the rest of its class
 	bytes   int     // of the labels
 	classes []string
@@ -67,7 +69,7 @@ func (k *keys) of(n name, label string) int32 {
 		label = restLabels[k.classes[n.class]]
 	}
 	at := int32(len(k.list))
-	k.number[n] = at
+	k.number[n], *k.last(n) = at, found{}
 	if r := []rune(label); k.bytes > mostBytes && len(r) > fewLetters {
 		label = string(r[:fewLetters]) + "…"
 	}
@@ -79,10 +81,27 @@ func (k *keys) of(n name, label string) int32 {
 
 // find is the number of a name that has one, else of the rest of its class.
 func (k *keys) find(n name) int32 {
-	if at, ok := k.number[n]; ok {
-		return at
+	last := k.last(n)
+	if last.name == n && last.key != otherKey {
+		return last.key
 	}
-	return k.of(name{class: n.class}, "")
+	at, ok := k.number[n]
+	if !ok {
+		at = k.of(name{class: n.class}, "")
+	}
+	*last = found{n, at}
+	return at
+}
+
+// found is an answer of find; the key of what has no class stands for none.
+type found struct {
+	name
+	key int32
+}
+
+// last is where the last answer for a name is kept.
+func (k *keys) last(n name) *found {
+	return &k.found[(uint32(n.id)+uint32(n.line)*7+uint32(n.class)*31)%uint32(len(k.found))]
 }
 
 // weights counts how much there is of each name, and gives the largest their keys.

@@ -18,6 +18,9 @@ const otherKey = 0
 // merge begins there, far below what any screen shows of the whole.
 const finest = 1 << 20
 
+// fewItems is how many items a lane has room for at first.
+const fewItems = 64
+
 // lane merges intervals as they come, so that what it keeps is never heavier than
 // its limit, whatever comes. An interval at least as long as a cell stays as it is;
 // shorter ones that begin in one cell, with no long one between them, become one
@@ -72,6 +75,9 @@ func (l *lane) push(x item) {
 			return
 		}
 		l.weight += last.weight()
+	}
+	if len(l.items) == cap(l.items) {
+		l.items = slices.Grow(l.items, max(len(l.items), fewItems)) // items are large: to grow by a quarter leaves five times as much behind
 	}
 	l.items = append(l.items, x)
 	if l.cell > 0 {

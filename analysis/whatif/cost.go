@@ -1,8 +1,6 @@
 package whatif
 
 import (
-	"slices"
-
 	"github.com/inferscope/inferscope/analysis/attribution"
 	"github.com/inferscope/inferscope/analysis/replay"
 	"github.com/inferscope/inferscope/analysis/result"
@@ -72,95 +70,84 @@ func (m *Model) Savings(costs []Cost) []result.Saving {
 	if m.graph == nil {
 		return out
 	}
-	changes := m.changes(costs)
 	each(len(costs), func(i int) {
 		if !costs[i].modelled() {
 			return
 		}
-		s := m.saving(m.graph.Predict(&changes[i]))
+		c := m.change(&costs[i])
+		s := m.saving(m.graph.Predict(&c))
 		high := min(s.HighNs, costs[i].Ns)
 		out[i] = result.Saving{LowNs: min(s.LowNs, high), HighNs: high}
 	})
 	return out
 }
 
-// changes puts costs as changes to the replay.
-func (m *Model) changes(costs []Cost) []replay.Change {
-	out := make([]replay.Change, len(costs))
-	idle, waits := false, false
-	for i := range costs {
-		c := &costs[i]
-		idle = idle || c.All || c.Launches > 0 || len(c.Idle) > 0 && !c.Pageable
-		waits = waits || c.Unawaited
-		if c.Pageable {
-			out[i].Transfers = m.pageable()
-			out[i].Removals = m.inside(out[i].Transfers)
-		}
-		if c.Kernels != nil {
-			out[i].Named = m.named(c.Kernels)
-		}
+// change puts a cost as a change to the replay. It may be large, so that it is made when it is needed.
+func (m *Model) change(c *Cost) replay.Change {
+	out := replay.Change{Removals: &replay.Removals{}}
+	if c.Kernels != nil {
+		out.Named = m.named(c.Kernels)
 	}
-	if waits {
-		lines := m.a.CallLines()
-		for i := range costs {
-			if line := costs[i].Line; costs[i].Unawaited {
-				out[i].Unawaited = func(call int32) bool { return line == 0 || lines[call] == line }
-			}
-		}
+	if c.Unawaited {
+		out.Unawaited = func(call int32) bool { return c.Line == 0 || m.a.CallLine(call) == c.Line }
 	}
-	if !idle {
+	if c.Pageable {
+		out.Transfers = m.pageable()
+		m.inside(out.Transfers, out.Removals)
 		return out
 	}
-	m.a.IdlePieces(func(p attribution.IdlePiece) {
-		for i := range costs {
-			part := m.has(&costs[i], p)
-			if part <= 0 || costs[i].Pageable {
-				continue
-			}
-			r := replay.Removal{Thread: p.Thread, Start: p.Start, End: p.End, Share: part}
-			switch {
-			case !p.Sampled && onDevice(p.Kind):
-				r.Thread, r.Device = 0, true
-			case p.Kind == result.CauseCompile && p.Thread == m.tl.Main():
-				r.Helpers = true // a compiler has threads of its own, which also try out what they made
-			}
-			if n := len(out[i].Removals); n == cap(out[i].Removals) {
-				out[i].Removals = slices.Grow(out[i].Removals, n+1) // twice as many: there may be millions
-			}
-			out[i].Removals = append(out[i].Removals, r)
-		}
-	})
-	for i := range costs {
-		if below := costs[i].Launches; below > 0 {
-			out[i].Removals = disjoint(append(out[i].Removals, m.launching(below)...))
-		}
-		if costs[i].All { // of this idle time no more is meant than Ns of it
-			var ns int64
-			for _, r := range out[i].Removals {
-				ns += r.End - r.Start
-			}
-			for k := range out[i].Removals {
-				out[i].Removals[k].Share = min(float64(costs[i].Ns)/float64(max(ns, 1)), 1)
-			}
-		}
+	if !c.All && c.Launches == 0 && len(c.Idle) == 0 {
+		return out
+	}
+	var launching *replay.Removals
+	if c.Launches > 0 {
+		launching = m.launching(c.Launches)
+	}
+	m.idle(c, out.Removals)
+	if launching != nil {
+		out.Removals = replay.Merged(out.Removals, launching)
+	}
+	if c.All { // of this idle time no more is meant than Ns of it
+		out.Removals.Scale(c.Ns)
 	}
 	return out
 }
 
+// idle is the idle time that belongs to a cost.
+func (m *Model) idle(c *Cost, out *replay.Removals) {
+	var parts []float64 // by class, -1 where it is not known yet
+	m.a.IdlePieces(func(p attribution.IdlePiece) {
+		for p.Class >= len(parts) {
+			parts = append(parts, -1)
+		}
+		part := parts[p.Class]
+		if part < 0 {
+			part = m.has(c, p)
+			parts[p.Class] = part
+		}
+		if part <= 0 {
+			return
+		}
+		r := replay.Removal{Thread: p.Thread, Start: p.Start, End: p.End, Share: part}
+		switch {
+		case !p.Sampled && onDevice(p.Kind):
+			r.Thread, r.Device = 0, true
+		case p.Kind == result.CauseCompile && p.Thread == m.tl.Main():
+			r.Helpers = true // a compiler has threads of its own, which also try out what they made
+		}
+		out.Add(r)
+	})
+}
+
 // inside is what threads do in some calls: of a copy with a pageable side the host moves the bytes itself,
 // to or from a buffer of the driver's, and all of that goes with it.
-func (m *Model) inside(of func(call int32) bool) []replay.Removal {
-	var out []replay.Removal
+func (m *Model) inside(of func(call int32) bool, out *replay.Removals) {
 	c := &m.tl.Calls
-	ends := make([]int64, len(m.tl.Threads))
 	for row, start := range c.Start {
-		t := c.Thread[row]
-		if start = max(start, ends[t]); of(int32(row)) && start < c.End[row] {
-			ends[t] = c.End[row]
-			out = append(out, replay.Removal{Thread: t, Start: start, End: c.End[row], Share: 1})
+		if of(int32(row)) {
+			out.Add(replay.Removal{Thread: c.Thread[row], Start: start, End: c.End[row], Share: 1})
 		}
 	}
-	return out
 }
 
 // pageable tells the calls that launched a copy with a side in pageable memory.

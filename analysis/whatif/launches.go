@@ -1,7 +1,6 @@
 package whatif
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 
@@ -21,7 +20,7 @@ type launcher struct {
 // first launch of a line to its last: one launch in place of many takes all of that away, also while
 // the device works. What they wait for there stays, unless it is the GIL. So goes what the driver's own
 // threads do meanwhile, which is to tell that operations are done.
-func (m *Model) launching(below int64) []replay.Removal {
+func (m *Model) launching(below int64) *replay.Removals {
 	spans := m.launchers(below)
 	parts := m.interpreted()
 	threads := map[timeline.ThreadID]bool{}
@@ -33,14 +32,14 @@ func (m *Model) launching(below int64) []replay.Removal {
 		threads[of.thread] = true
 		all = timeline.Interval{Start: min(all.Start, x.Start), End: max(all.End, x.End)}
 	}
-	var out []replay.Removal
+	out := &replay.Removals{}
 	for _, id := range slices.Sorted(maps.Keys(threads)) {
 		m.a.Pieces(id, func(p attribution.Piece) {
 			x, ok := spans[launcher{id, p.Line}]
 			runs := p.State == attribution.StateRunning || p.State == attribution.StateUnknown ||
 				p.State == attribution.StateBlocked && p.Reason == timeline.ReasonGIL
 			if start, end := max(p.Start, x.Start), min(p.End, x.End); ok && runs && start < end {
-				out = append(out, replay.Removal{Thread: id, Start: start, End: end, Share: parts[p.Line]})
+				out.Add(replay.Removal{Thread: id, Start: start, End: end, Share: parts[p.Line]})
 			}
 		})
 	}
@@ -50,7 +49,7 @@ func (m *Model) launching(below int64) []replay.Removal {
 		}
 		m.a.Pieces(timeline.ThreadID(id), func(p attribution.Piece) {
 			if start, end := max(p.Start, all.Start), min(p.End, all.End); p.State == attribution.StateRunning && start < end {
-				out = append(out, replay.Removal{Thread: timeline.ThreadID(id), Start: start, End: end, Share: 1})
+				out.Add(replay.Removal{Thread: timeline.ThreadID(id), Start: start, End: end, Share: 1})
 			}
 		})
 	}
@@ -60,20 +59,22 @@ func (m *Model) launching(below int64) []replay.Removal {
 // launchers are the lines whose kernels take less than below on average, with the time from a
 // thread's first launch there to its last.
 func (m *Model) launchers(below int64) map[launcher]timeline.Interval {
-	lines, c := m.a.CallLines(), &m.tl.Calls
+	c := &m.tl.Calls
 	count, ns := map[int32]int64{}, map[int32]int64{}
 	for i := range m.tl.Devices {
 		ops := &m.tl.Devices[i].Ops
 		for row, call := range ops.Call {
 			if call >= 0 && ops.Kind[row] == timeline.OpKernel {
-				count[lines[call]]++
-				ns[lines[call]] += ops.End[row] - ops.Start[row]
+				line := m.a.CallLine(call)
+				count[line]++
+				ns[line] += ops.End[row] - ops.Start[row]
 			}
 		}
 	}
 	out := map[launcher]timeline.Interval{}
-	for row, line := range lines {
-		if line == 0 || c.Class[row] != timeline.CallLaunch || count[line] == 0 || ns[line]/count[line] >= below {
+	for row, class := range c.Class {
+		line := m.a.CallLine(int32(row))
+		if line == 0 || class != timeline.CallLaunch || count[line] == 0 || ns[line]/count[line] >= below {
 			continue
 		}
 		of := launcher{c.Thread[row], line}
@@ -106,20 +107,4 @@ func (m *Model) interpreted() map[int32]float64 {
 		out[line] = float64(ns) / float64(max(all[line], 1))
 	}
 	return out
-}
-
-// disjoint puts removals in order of time and cuts off what overlaps an earlier one of the same thread.
-func disjoint(list []replay.Removal) []replay.Removal {
-	slices.SortStableFunc(list, func(x, y replay.Removal) int { return cmp.Compare(x.Start, y.Start) })
-	ends := map[timeline.ThreadID]int64{}
-	for i := range list {
-		if r := &list[i]; !r.Device {
-			if end, ok := ends[r.Thread]; ok {
-				r.Start = min(max(r.Start, end), r.End)
-			}
-			ends[r.Thread] = max(ends[r.Thread], r.End)
-		}
-	}
-	slices.SortStableFunc(list, func(x, y replay.Removal) int { return cmp.Compare(x.Start, y.Start) })
-	return list
 }

@@ -145,5 +145,5 @@ func each(n int, f func(i int)) {
 	wait.Wait()
 }
 
-// maxWorkers is how many replays run at once: each has 16 bytes for every moment and operation.
+// maxWorkers is how many replays run at once: each may have a list of all idle time.
 const maxWorkers = 4
