@@ -189,7 +189,8 @@ type gcRow struct {
 	Collected int64 `parquet:"collected,dict"`
 }
 
-// One reading of a counter.
+// One reading of a counter. Of a GPU's `SM activity`, `SM occupancy`, `tensor activity` and `DRAM bandwidth`
+// it is the average from its time to that of the next row; the last row repeats the one before, at that average's end.
 type counterRow struct {
 	// When, ns.
 	Time int64 `parquet:"time_ns,delta"`

@@ -1,6 +1,7 @@
 // Package nvml reads the devices' sensors around a cell through NVIDIA's
 // management library: energy, power, clocks and why they were lowered, memory,
-// PCIe traffic, and on Hopper the hardware's own averages.
+// PCIe traffic, and from Hopper on the GPU's own counters of what its SMs, tensor
+// cores and memory did, over time and over the cell.
 package nvml
 
 import (
@@ -25,8 +26,8 @@ const (
 	leastDistance = 50 * time.Millisecond
 	mostDistance  = 250 * time.Millisecond
 	// rest is how many times as long as a round of readings took (about a millisecond a
-	// device) nothing is read after it: the driver's lock is held meanwhile, and the
-	// program's own calls may wait for it.
+	// device, the GPU's own counters included) nothing is read after it: the driver's lock is
+	// held meanwhile, and the program's own calls may wait for it.
 	rest = 100
 )
 
@@ -56,7 +57,8 @@ type device struct {
 	pci    string
 	name   string
 	mig    bool
-	gpm    bool
+	// uncounted says why its own counters (GPM) cannot be read, enable what would help; empty where they can.
+	uncounted, enable string
 	// reasons says why clocks are lowered; nil where the driver cannot tell.
 	reasons func() (uint64, nvml.Return)
 	limitW  float64
@@ -135,11 +137,7 @@ func open(lib nvml.Interface, handle nvml.Device, index int) device {
 	}
 	// A call to a function that the installed driver does not have yet would end this process.
 	has := func(symbol string) bool { return lib.Extensions().LookupSymbol(symbol) == nil }
-	if has("nvmlGpmMetricsGet") && has("nvmlGpmQueryDeviceSupport") {
-		if support, ret := lib.GpmQueryDeviceSupport(handle); ret == nvml.SUCCESS {
-			d.gpm = support.IsSupportedDevice != 0 && !d.mig
-		}
-	}
+	d.uncounted, d.enable = support(lib, handle, d.mig)
 	if has("nvmlDeviceGetCurrentClocksEventReasons") {
 		d.reasons = handle.GetCurrentClocksEventReasons
 	} else if has("nvmlDeviceGetCurrentClocksThrottleReasons") {
@@ -258,11 +256,11 @@ func (s *session) Abort() {
 	}
 }
 
-func (s *session) Finish(timeline.Interval) error {
+func (s *session) Finish(window timeline.Interval) error {
 	close(s.stop)
 	<-s.done
 	for _, r := range s.readings {
-		s.b.AddSensors(r.end(s.b))
+		s.b.AddSensors(r.end(window, s.b))
 		r.free()
 	}
 	return nil

@@ -194,6 +194,9 @@ func (c *card) reading(t *testing.T) *reading {
 	return newReading(collector.lib, collector.devices[0], 42)
 }
 
+// anytime is a window without bounds.
+var anytime = timeline.Interval{End: math.MaxInt64}
+
 func near(x, y float64) bool { return math.Abs(x-y) < 1e-9 }
 
 func TestSumsAndAverages(t *testing.T) {
@@ -219,7 +222,7 @@ func TestSumsAndAverages(t *testing.T) {
 	c.mhz, c.used = 1740, 3<<30
 	c.processes = []nvml.ProcessInfo{{Pid: 42}, {Pid: 7}, {Pid: 8}}
 	b := timeline.NewBuilder()
-	out := r.end(b)
+	out := r.end(anytime, b)
 	r.free()
 
 	if out.PCI != "0000:1b:00.0" || out.Name != "NVIDIA H100" || out.MIG {
@@ -271,8 +274,8 @@ func TestHardwareAverages(t *testing.T) {
 	c := newCard()
 	r := c.reading(t)
 	r.begin()
-	r.gpmAt -= 3 * gpmLeast
-	out := r.end(timeline.NewBuilder())
+	r.activity.first -= 3 * gpmLeast
+	out := r.end(anytime, timeline.NewBuilder())
 	r.free()
 	if out.GPM == nil {
 		t.Fatal("none")
@@ -282,7 +285,7 @@ func TestHardwareAverages(t *testing.T) {
 	if *out.GPM != want || out.GPM.IntervalNs < 3*gpmLeast {
 		t.Errorf("%+v, want %+v", *out.GPM, want)
 	}
-	if c.allocated.Load() != 2 || c.freed.Load() != 2 {
+	if c.allocated.Load() != 3 || c.freed.Load() != 3 {
 		t.Errorf("%d samples allocated, %d freed", c.allocated.Load(), c.freed.Load())
 	}
 }
@@ -295,7 +298,7 @@ func TestNothingMayBeRead(t *testing.T) {
 	r.begin()
 	r.sample(1)
 	b := timeline.NewBuilder()
-	out := r.end(b)
+	out := r.end(anytime, b)
 	r.free()
 	want := timeline.Sensors{PCI: "0000:1b:00.0", Name: "NVIDIA H100", UtilizationAvg: -1, MemoryUtilizationAvg: -1, EnergyJ: -1,
 		PowerAvgW: -1, PowerMaxW: -1, PowerLimitW: -1, MemoryStart: -1, MemoryPeak: -1, MemoryEnd: -1, MemoryTotal: -1, SMClockAvgMHz: -1,
@@ -314,12 +317,9 @@ func TestSplitDevice(t *testing.T) {
 	c := newCard()
 	c.mig = nvml.DEVICE_MIG_ENABLE
 	r := c.reading(t)
-	if r.gpm {
-		t.Error("hardware averages of a whole card that is split")
-	}
 	r.begin()
-	if out := r.end(timeline.NewBuilder()); !out.MIG || out.GPM != nil {
-		t.Errorf("%+v", out)
+	if out := r.end(anytime, timeline.NewBuilder()); !out.MIG || out.GPM != nil || c.allocated.Load() != 0 {
+		t.Errorf("%+v, %d samples", out, c.allocated.Load())
 	}
 	r.free()
 }
@@ -334,7 +334,7 @@ func TestOlderDriver(t *testing.T) {
 	r := c.reading(t)
 	r.begin()
 	r.sample(5)
-	out := r.end(timeline.NewBuilder())
+	out := r.end(anytime, timeline.NewBuilder())
 	r.free()
 	if out.GPM != nil || !near(out.Throttled["hardware slowdown"], 1) || !near(out.PowerAvgW, 100) || out.PCIeSent != -1 || out.PCIeReceived != -1 {
 		t.Errorf("%+v", out)
@@ -347,7 +347,7 @@ func TestCountersThatWereReset(t *testing.T) {
 	r := c.reading(t)
 	r.begin()
 	c.energy, c.sent, c.received = 5, 5, 500
-	if out := r.end(timeline.NewBuilder()); out.EnergyJ != -1 || out.PCIeSent != -1 || out.PCIeReceived != -1 {
+	if out := r.end(anytime, timeline.NewBuilder()); out.EnergyJ != -1 || out.PCIeSent != -1 || out.PCIeReceived != -1 {
 		t.Errorf("%+v", out)
 	}
 	r.free()

@@ -10,9 +10,6 @@ import (
 	"github.com/inferscope/inferscope/analysis/timeline"
 )
 
-// gpmLeast is the shortest time between two GPM samples that gives values (NVML's documentation).
-const gpmLeast = 100_000_000
-
 // throttles are the clock event reasons that slow a kernel down, by their bit in
 // nvml.h; idle clocks and settings of the user are none.
 var throttles = []struct {
@@ -28,7 +25,6 @@ var throttles = []struct {
 
 // reading gathers one device's sensors over a cell.
 type reading struct {
-	lib nvml.Interface
 	device
 	pid uint32
 
@@ -43,8 +39,7 @@ type reading struct {
 	mems   []float64
 	clocks []float64
 
-	gpmStart nvml.GpmSample
-	gpmAt    int64
+	activity activity
 
 	// util is the last utilisation, from 0 to 1; -1 before there is one.
 	util float64
@@ -62,7 +57,8 @@ type counters struct {
 }
 
 func newReading(lib nvml.Interface, d device, pid uint32) *reading {
-	return &reading{lib: lib, device: d, pid: pid, hits: map[string]int64{}, util: -1, watts: -1}
+	return &reading{device: d, pid: pid, hits: map[string]int64{}, util: -1, watts: -1,
+		activity: activity{lib: lib, handle: d.handle, missing: d.uncounted, enable: d.enable}}
 }
 
 func (r *reading) counters() counters {
@@ -83,15 +79,7 @@ func (r *reading) begin() {
 		MemoryEnd: -1, MemoryTotal: -1, SMClockAvgMHz: -1, SMClockMinMHz: -1, SMClockMaxMHz: -1, TemperatureMaxC: -1,
 		PCIeSent: -1, PCIeReceived: -1, OtherProcesses: -1}
 	r.first = r.counters()
-	if r.gpm {
-		if sample, ret := r.lib.GpmSampleAlloc(); ret == nvml.SUCCESS {
-			if r.lib.GpmSampleGet(r.handle, sample) == nvml.SUCCESS {
-				r.gpmStart, r.gpmAt = sample, monotonic()
-			} else {
-				r.lib.GpmSampleFree(sample)
-			}
-		}
-	}
+	r.activity.begin(monotonic())
 	r.memory(&r.out.MemoryStart)
 }
 
@@ -130,6 +118,7 @@ func (r *reading) throttle() {
 }
 
 func (r *reading) sample(now int64) {
+	r.activity.sample(now)
 	power, util, mhz, mem := -1.0, -1.0, -1.0, int64(-1)
 	if u, ret := r.handle.GetUtilizationRates(); ret == nvml.SUCCESS {
 		util = float64(u.Gpu) / 100
@@ -162,10 +151,11 @@ func (r *reading) sample(now int64) {
 	r.powers, r.utils, r.mems, r.clocks = append(r.powers, power), append(r.utils, util), append(r.mems, float64(mem)), append(r.clocks, mhz)
 }
 
-// end reads the counters again and gives what the cell cost.
-func (r *reading) end(b *timeline.Builder) timeline.Sensors {
+// end reads the counters again and gives what the cell cost; window is the cell.
+func (r *reading) end(window timeline.Interval, b *timeline.Builder) timeline.Sensors {
 	last := r.counters()
-	r.sample(monotonic())
+	now := monotonic()
+	r.sample(now)
 	r.memory(&r.out.MemoryEnd)
 	out := &r.out
 	if r.first.energyOK && last.energyOK && last.energyMJ >= r.first.energyMJ {
@@ -192,12 +182,17 @@ func (r *reading) end(b *timeline.Builder) timeline.Sensors {
 	if list, ret := r.handle.GetComputeRunningProcesses(); ret == nvml.SUCCESS {
 		out.OtherProcesses = others(list, r.pid, procDirectory)
 	}
-	out.GPM = r.metrics()
+	out.GPM = r.activity.whole(now)
+	r.activity.counters(r.index, window, b)
+	if loss, missed := r.activity.loss(); missed && r.worked() {
+		b.AddLoss(loss)
+	}
 	for _, column := range []struct {
 		name, unit string
 		values     []float64
-	}{{"power", "W", r.powers}, {"utilisation", "share", r.utils}, {"memory", "bytes", r.mems}, {"SM clock", "MHz", r.clocks}} {
-		counter := b.Counter(fmt.Sprintf("gpu%d %s", r.index, column.name), column.unit)
+	}{{timeline.CounterPower, "W", r.powers}, {timeline.CounterUtilisation, timeline.UnitShare, r.utils}, {timeline.CounterMemory, "bytes", r.mems},
+		{timeline.CounterSMClock, "MHz", r.clocks}} {
+		counter := b.Counter(timeline.GPUCounter(r.index, column.name), column.unit)
 		for i, v := range column.values {
 			if v >= 0 {
 				counter.Time, counter.Value = append(counter.Time, r.times[i]), append(counter.Value, v)
@@ -228,40 +223,8 @@ func others(list []nvml.ProcessInfo, pid uint32, proc string) int {
 	return count
 }
 
-// metrics are the hardware's averages since begin; nil for a cell shorter than GPM can see.
-func (r *reading) metrics() *timeline.GPM {
-	if r.gpmStart == nil || monotonic()-r.gpmAt < gpmLeast {
-		return nil
-	}
-	sample, ret := r.lib.GpmSampleAlloc()
-	if ret != nvml.SUCCESS {
-		return nil
-	}
-	defer r.lib.GpmSampleFree(sample)
-	now := monotonic()
-	if r.lib.GpmSampleGet(r.handle, sample) != nvml.SUCCESS {
-		return nil
-	}
-	get := nvml.GpmMetricsGetType{NumMetrics: 4, Sample1: r.gpmStart, Sample2: sample}
-	for i, id := range []nvml.GpmMetricId{nvml.GPM_METRIC_SM_UTIL, nvml.GPM_METRIC_SM_OCCUPANCY, nvml.GPM_METRIC_ANY_TENSOR_UTIL,
-		nvml.GPM_METRIC_DRAM_BW_UTIL} {
-		get.Metrics[i].MetricId = uint32(id)
-	}
-	if r.lib.GpmMetricsGet(&get) != nvml.SUCCESS {
-		return nil
-	}
-	value := func(i int) float64 {
-		if get.Metrics[i].NvmlReturn != 0 {
-			return -1
-		}
-		return get.Metrics[i].Value / 100
-	}
-	return &timeline.GPM{SMUtilization: value(0), SMOccupancy: value(1), TensorActive: value(2), DRAMBandwidth: value(3), IntervalNs: now - r.gpmAt}
-}
+// worked says whether the device had something to do, as far as the driver tells: one that
+// had not has no activity that could be missed.
+func (r *reading) worked() bool { return r.n.util == 0 || r.sums.util > 0 }
 
-func (r *reading) free() {
-	if r.gpmStart != nil {
-		r.lib.GpmSampleFree(r.gpmStart)
-		r.gpmStart = nil
-	}
-}
+func (r *reading) free() { r.activity.free() }
