@@ -182,6 +182,33 @@ func TestCountersAreThinned(t *testing.T) {
 	}
 }
 
+// What tells most comes first, and a GPU that did nothing for the cell last, however many there are.
+func TestCountersThatTellMostComeFirst(t *testing.T) {
+	b := timeline.NewBuilder()
+	b.Device(0).Describe("H100", "0000:1B:00.0", 0)
+	b.Device(0).Append(timeline.Op{Start: 10, End: 20, Kind: timeline.OpKernel, Name: b.Name("k")})
+	b.AddSensors(timeline.Sensors{PCI: "0000:1a:00.0", Index: 0})
+	b.AddSensors(timeline.Sensors{PCI: "0000:1b:00.0", Index: 1})
+	names := []string{"rss", "gpu0 SM activity", "gpu0 DRAM bandwidth", "gpu0 power", "gpu1 utilisation", "gpu1 temperature", "gpu1 memory", "gpu1 SM clock",
+		"gpu1 power", "gpu1 SM occupancy", "gpu1 DRAM bandwidth", "gpu1 tensor activity", "gpu1 SM activity", "gpu2 power"}
+	for _, name := range names {
+		c := b.Counter(name, "")
+		c.Time, c.Value = []int64{10, 20}, []float64{0, 1}
+	}
+	m := b.Thread(1, 1)
+	m.SetMain()
+	s, _ := sceneOf(b.Build(timeline.Interval{Start: 0, End: 100}), nil)
+	got := []string{}
+	for _, c := range s.Series {
+		got = append(got, c.Name)
+	}
+	want := []string{"gpu1 SM activity", "gpu1 tensor activity", "gpu1 DRAM bandwidth", "gpu1 power", "gpu1 SM clock", "gpu1 memory", "gpu1 utilisation",
+		"gpu1 SM occupancy", "rss", "gpu1 temperature", "gpu0 SM activity", "gpu0 DRAM bandwidth"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+}
+
 // size is how many bytes the scene's numbers and texts take when written plainly.
 func size(s *result.Scene) int {
 	n := 0

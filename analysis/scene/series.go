@@ -1,25 +1,70 @@
 package scene
 
 import (
+	"cmp"
 	"math"
+	"slices"
+	"strings"
 
 	"github.com/inferscope/inferscope/analysis/phrase"
 	"github.com/inferscope/inferscope/analysis/result"
 	"github.com/inferscope/inferscope/analysis/timeline"
 )
 
-// series are the counters, each with at most mostPoints points.
+// telling are the counters of a GPU in the order in which they tell why a cell is slow;
+// what else is counted comes behind them.
+var telling = []string{timeline.CounterSMActivity, timeline.CounterTensorActivity, timeline.CounterDRAMBandwidth, timeline.CounterPower,
+	timeline.CounterSMClock, timeline.CounterMemory, timeline.CounterUtilisation, timeline.CounterSMOccupancy}
+
+// series are the counters that tell most, each with at most mostPoints points; those of
+// GPUs that did nothing for the cell come last.
 func series(tl *timeline.Timeline) []result.SceneSeries {
-	out := []result.SceneSeries{}
+	type ranked struct {
+		counter *timeline.Counter
+		rank    int
+	}
+	worked := workedGPUs(tl)
+	list := make([]ranked, len(tl.Counters))
 	for i := range tl.Counters {
+		r := ranked{&tl.Counters[i], len(telling)}
+		gpu, what, ok := timeline.SplitGPUCounter(r.counter.Name)
+		if at := slices.Index(telling, what); ok && at >= 0 {
+			r.rank = at
+		}
+		if ok && worked != nil && !worked[gpu] {
+			r.rank += len(telling) + 1
+		}
+		list[i] = r
+	}
+	slices.SortStableFunc(list, func(a, b ranked) int { return cmp.Compare(a.rank, b.rank) })
+	out := []result.SceneSeries{}
+	for _, r := range list {
 		if len(out) == mostSeries {
 			break
 		}
-		if s := points(&tl.Counters[i], tl.Extent); len(s.Time) > 1 {
+		if s := points(r.counter, tl.Extent); len(s.Time) > 1 {
 			out = append(out, s)
 		}
 	}
 	return out
+}
+
+// workedGPUs are the GPUs with operations, by the number that their counters' names have;
+// nil where it is not known which counters are theirs.
+func workedGPUs(tl *timeline.Timeline) map[int]bool {
+	var worked map[int]bool
+	for i := range tl.Devices {
+		d := &tl.Devices[i]
+		for _, s := range tl.Sensors {
+			if d.Ops.Len() > 0 && d.PCI != "" && strings.EqualFold(s.PCI, d.PCI) {
+				if worked == nil {
+					worked = map[int]bool{}
+				}
+				worked[s.Index] = true
+			}
+		}
+	}
+	return worked
 }
 
 // points thins a counter: of neighbours the extremes are kept.

@@ -74,7 +74,7 @@ export interface Series {
   time: Float64Array;
   low: Float64Array;
   high: Float64Array;
-  /** The largest value. */
+  /** The value at the top of the row: the largest one, or the whole of a share. */
   most: number;
 }
 
@@ -175,7 +175,7 @@ function counter(r: Reader): Series {
     high[i] = low0 + (low[i] + high[i]) * step;
     low[i] = low0 + low[i] * step;
   }
-  return { name, unit, time, low, high, most: high.reduce((a, b) => Math.max(a, b), 0) };
+  return { name, unit, time, low, high, most: high.reduce((a, b) => Math.max(a, b), unit === "share" ? 1 : 0) };
 }
 
 /** Reads numbers and texts in order. What is beyond the end is an error, so that no length is believed. */

@@ -107,5 +107,6 @@ export function reading(row: Row, at: number): string[] {
   while (i + 1 < s.time.length && s.time[i + 1] <= at) i++;
   if (i < 0) return [s.name, "no sample yet"];
   const value = s.low[i] === s.high[i] ? quantity(s.high[i], s.unit) : `${quantity(s.low[i], s.unit)} to ${quantity(s.high[i], s.unit)}`;
-  return [s.name, value, `sampled at ${duration(s.time[i])}`];
+  const until = i + 1 < s.time.length ? ` to ${duration(s.time[i + 1])}` : "";
+  return [s.name, value, `from ${duration(s.time[i])}${until}`];
 }
