@@ -908,6 +908,8 @@ class Status(_Struct):
         events: How many rows and records the active cell has so far; 0 between cells.
         gpu_busy: The share of the time that the busiest GPU last had something to do, by its driver; -1 when no
             cell is active, or no device tells.
+        sm_activity: The share of its SMs that had work, of the GPU where it last was most, as the GPU itself counts
+            it; -1 when no cell is active, or no device counts.
         gpu_power_w: What all GPUs last drew together, in watts; -1 when no cell is active, or no device tells.
         kernel_rate: How many kernels a second were recorded of late; -1 when no cell is active, or none are
             recorded.
@@ -923,6 +925,7 @@ class Status(_Struct):
     cells_profiled: int
     events: int
     gpu_busy: float
+    sm_activity: float
     gpu_power_w: float
     kernel_rate: float
     waits: str
@@ -939,6 +942,7 @@ class Status(_Struct):
         cells_profiled: int = 0,
         events: int = 0,
         gpu_busy: float = 0.0,
+        sm_activity: float = 0.0,
         gpu_power_w: float = 0.0,
         kernel_rate: float = 0.0,
         waits: str = "",
@@ -952,6 +956,7 @@ class Status(_Struct):
         _set(self, "cells_profiled", cells_profiled)
         _set(self, "events", events)
         _set(self, "gpu_busy", gpu_busy)
+        _set(self, "sm_activity", sm_activity)
         _set(self, "gpu_power_w", gpu_power_w)
         _set(self, "kernel_rate", kernel_rate)
         _set(self, "waits", waits)
@@ -1168,6 +1173,7 @@ _FIELDS: dict[type[Any], tuple[tuple[str, _Shape], ...]] = {
         ("cells_profiled", int),
         ("events", int),
         ("gpu_busy", float),
+        ("sm_activity", float),
         ("gpu_power_w", float),
         ("kernel_rate", float),
         ("waits", str),

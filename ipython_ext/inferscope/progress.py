@@ -17,6 +17,7 @@ class Progress:
     Attributes:
         events: What has been recorded so far.
         gpu_busy: The share of the time that the busiest GPU was busy; negative when there is none to tell.
+        sm_activity: The share of its SMs that had work, of the GPU where it was most; negative when none tells.
         gpu_power: What the GPUs draw, in watts; negative when there is none to tell.
         kernel_rate: Kernels a second; negative when none are recorded.
         waits: What the thread that runs the code waits for, as in "the network"; empty when it runs.
@@ -24,6 +25,7 @@ class Progress:
 
     events: int
     gpu_busy: float = -1.0
+    sm_activity: float = -1.0
     gpu_power: float = -1.0
     kernel_rate: float = -1.0
     waits: str = ""
@@ -46,7 +48,8 @@ class Pace:
 
 def of_status(status: _wire.Status) -> Progress:
     """What a status of the sidecar tells of the collection that goes on."""
-    return Progress(status.events, status.gpu_busy, status.gpu_power_w, status.kernel_rate, status.waits)
+    s = status
+    return Progress(s.events, s.gpu_busy, s.sm_activity, s.gpu_power_w, s.kernel_rate, s.waits)
 
 
 def duration(seconds: float) -> str:
@@ -60,6 +63,8 @@ def machine_parts(seconds: float, cpus: float, progress: Progress | None) -> lis
     parts = [duration(seconds), f"CPU {cpus:.0%}"]
     if progress is not None and progress.gpu_busy >= 0:
         parts.append(f"GPU {progress.gpu_busy:.0%}")
+    if progress is not None and progress.sm_activity >= 0:
+        parts.append(f"SMs {progress.sm_activity:.0%}")
     if progress is not None and progress.gpu_power >= 0:
         parts.append(f"{progress.gpu_power:.0f} W")
     if progress is not None and progress.kernel_rate > 0:

@@ -323,6 +323,9 @@ type Status struct {
 	// GPUBusy is the share of the time that the busiest GPU last had something to do, by
 	// its driver; -1 when no cell is active, or no device tells.
 	GPUBusy float64 `msgpack:"gpu_busy"`
+	// SMActivity is the share of its SMs that had work, of the GPU where it last was most, as the
+	// GPU itself counts it; -1 when no cell is active, or no device counts.
+	SMActivity float64 `msgpack:"sm_activity"`
 	// GPUPowerW is what all GPUs last drew together, in watts; -1 when no cell is active, or no device tells.
 	GPUPowerW float64 `msgpack:"gpu_power_w"`
 	// KernelRate is how many kernels a second were recorded of late; -1 when no cell is active, or none are recorded.

@@ -181,6 +181,7 @@ def test_no_terminal_no_line(folder: Folder) -> None:
 def test_words() -> None:
     assert text(7.9, 1.234, Progress(12345, -1)) == "inferscope: 7 s, CPU 123%, 12,345 events"
     assert text(61, 0, Progress(1, 0.5)) == "inferscope: 1 min 01 s, CPU 0%, 1 events, GPU 50%"
+    assert text(1, 0, Progress(1, 0.9, 0.31, 250)) == "inferscope: 1 s, CPU 0%, 1 events, GPU 90%, SMs 31%, 250 W"
     assert text(0, 0.5, None) == "inferscope: 0 s, CPU 50%, not collecting"
 
 

@@ -63,6 +63,11 @@ type Counter interface{ Events() int64 }
 // tells. It may be called at any time, by any goroutine.
 type BusyMeter interface{ Busy() (float64, bool) }
 
+// ActivityMeter is a Session that reads what devices count themselves. Activity is the share of
+// its SMs that had work, 0..1, of the device where it last was most; false when none counts.
+// It may be called at any time, by any goroutine.
+type ActivityMeter interface{ Activity() (float64, bool) }
+
 // PowerMeter is a Session that watches devices. Power is what they last drew together, in
 // watts; false when none tells. It may be called at any time, by any goroutine.
 type PowerMeter interface{ Power() (float64, bool) }

@@ -35,6 +35,11 @@ func (c *cell) progress(status *wire.Status) {
 				status.GPUBusy = max(status.GPUBusy, share)
 			}
 		}
+		if meter, ok := one.(collect.ActivityMeter); ok {
+			if share, ok := meter.Activity(); ok {
+				status.SMActivity = max(status.SMActivity, share)
+			}
+		}
 		if meter, ok := one.(collect.PowerMeter); ok {
 			if watts, ok := meter.Power(); ok {
 				power, metered = power+watts, true

@@ -345,7 +345,7 @@ func (s *Service) Status() wire.Status {
 	defer s.mu.Unlock()
 	status := wire.Status{SidecarVersion: s.config.Version, PID: s.config.PID,
 		UptimeNs: int64(time.Since(s.started)), CellsProfiled: s.profiled,
-		GPUBusy: -1, GPUPowerW: -1, KernelRate: -1, Collectors: []wire.CollectorStatus{}}
+		GPUBusy: -1, SMActivity: -1, GPUPowerW: -1, KernelRate: -1, Collectors: []wire.CollectorStatus{}}
 	if s.cell != nil {
 		status.ActiveCell = s.cell.start.CellID
 		s.cell.progress(&status)

@@ -186,6 +186,7 @@ func (c *Collector) Begin(_ context.Context, target collect.Target, b *timeline.
 		s.readings = append(s.readings, newReading(c.lib, d, uint32(target.PID)))
 	}
 	s.busy.Store(math.Float64bits(-1))
+	s.active.Store(math.Float64bits(-1))
 	s.power.Store(math.Float64bits(-1))
 	go s.run()
 	return s, nil
@@ -198,6 +199,8 @@ type session struct {
 	done     chan struct{}
 	// busy is the last utilisation of the busiest device, bits of a float64 from 0 to 1; -1 before there is one.
 	busy atomic.Uint64
+	// active is the last activity of the SMs of the device where it was most, bits of a float64 from 0 to 1; -1 before there is one.
+	active atomic.Uint64
 	// power is the last draw of all devices together, bits of a float64 in watts; -1 before there is one.
 	power atomic.Uint64
 }
@@ -224,15 +227,16 @@ func (s *session) run() {
 
 // sample reads every device once.
 func (s *session) sample() {
-	busiest, drawn := -1.0, -1.0
+	busiest, active, drawn := -1.0, -1.0, -1.0
 	for _, r := range s.readings {
 		r.sample(monotonic())
-		busiest = max(busiest, r.util)
+		busiest, active = max(busiest, r.util), max(active, r.activity.latest())
 		if r.watts >= 0 {
 			drawn = max(drawn, 0) + r.watts
 		}
 	}
 	s.busy.Store(math.Float64bits(busiest))
+	s.active.Store(math.Float64bits(active))
 	s.power.Store(math.Float64bits(drawn))
 }
 
@@ -240,6 +244,12 @@ func (s *session) sample() {
 func (s *session) Busy() (float64, bool) {
 	busy := math.Float64frombits(s.busy.Load())
 	return busy, busy >= 0
+}
+
+// Activity implements collect.ActivityMeter.
+func (s *session) Activity() (float64, bool) {
+	active := math.Float64frombits(s.active.Load())
+	return active, active >= 0
 }
 
 // Power implements collect.PowerMeter.

@@ -466,6 +466,16 @@ func TestBusyIsTheBusiestDeviceAndPowerThatOfAll(t *testing.T) {
 	if busy, ok := s.Busy(); !ok || !near(busy, 0.75) {
 		t.Errorf("busy %v, %v", busy, ok)
 	}
+	if active, ok := s.Activity(); ok {
+		t.Errorf("SMs active %v before there was an interval", active)
+	}
+	for i, share := range []float64{0.5, 0.25} {
+		s.readings[i].activity.averages = []average{{of: shares{1}}, {of: shares{share}}}
+	}
+	s.sample()
+	if active, ok := s.Activity(); !ok || !near(active, 0.5) {
+		t.Errorf("SMs active %v, %v", active, ok)
+	}
 	if watts, ok := s.Power(); !ok || !near(watts, 250) {
 		t.Errorf("they draw %v W together, %v", watts, ok)
 	}
