@@ -2,7 +2,9 @@ package session
 
 import (
 	"context"
+	"encoding/json"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -44,15 +46,18 @@ func TestWhatSeesTheGPUsWork(t *testing.T) {
 		available      bool
 		cupti, instead int
 		losses         []string
+		collectors     []string // of the summary
 	}{
-		"CUPTI can be used":     {wire.Start{}, true, 1, 0, nil},
-		"CUPTI is held":         {wire.Start{NoCUPTI: held}, true, 0, 1, nil},
-		"nothing can be used":   {wire.Start{NoCUPTI: held}, false, 0, 0, []string{held, "lacks CAP_BPF"}},
-		"the GPU is not wanted": {wire.Start{NoCUPTI: held, Typed: map[string]string{"gpu": "false"}}, true, 0, 0, nil},
+		"CUPTI can be used": {wire.Start{}, true, 1, 0, nil, []string{"cupti on", "nvml off"}},
+		"CUPTI is held":     {wire.Start{NoCUPTI: held}, true, 0, 1, nil, []string{"cudaprobe on", "nvml off"}},
+		"nothing can be used": {wire.Start{NoCUPTI: held}, false, 0, 0, []string{held, "lacks CAP_BPF"},
+			[]string{"cudaprobe off", "nvml off"}},
+		"the GPU is not wanted": {wire.Start{NoCUPTI: held, Typed: map[string]string{"gpu": "false"}}, true, 0, 0, nil, []string{}},
 	} {
 		cupti := &source{status: collect.Status{Name: "cupti", Available: true}}
 		instead := &source{status: collect.Status{Name: "cudaprobe", Available: c.available, Detail: "the sidecar lacks CAP_BPF", Enable: "sudo setcap"}}
-		s := New(Config{Sources: Sources{Capture: cupti, Instead: instead}})
+		sensors := &source{status: collect.Status{Name: "nvml", Detail: "no NVIDIA driver answers"}}
+		s := New(Config{Sources: Sources{Capture: cupti, Instead: instead, GPU: []collect.Collector{sensors}}})
 		c.start.CellID, c.start.Source = "1", "run()"
 		started, err := s.Start(context.Background(), server.Peer{PID: os.Getpid(), UID: uint32(os.Getuid())}, c.start)
 		if err != nil {
@@ -65,6 +70,9 @@ func TestWhatSeesTheGPUsWork(t *testing.T) {
 		}
 		if cupti.begun != c.cupti || instead.begun != c.instead || (started.GPURing != "") != (c.cupti > 0) {
 			t.Errorf("%s: CUPTI begun %d times, its stand-in %d times, ring %q", name, cupti.begun, instead.begun, started.GPURing)
+		}
+		if got := collectorsIn(t, report.Summary); !slices.Equal(got, c.collectors) {
+			t.Errorf("%s: the summary has the collectors %q, want %q", name, got, c.collectors)
 		}
 		var said []string
 		for _, l := range report.Losses {
@@ -85,4 +93,23 @@ func TestWhatSeesTheGPUsWork(t *testing.T) {
 			t.Error(name, err)
 		}
 	}
+}
+
+// collectorsIn are the collectors that a summary lists.
+func collectorsIn(t *testing.T, summary string) []string {
+	t.Helper()
+	var doc struct {
+		Collectors []struct {
+			Name      string
+			Available bool
+		}
+	}
+	if err := json.Unmarshal([]byte(summary), &doc); err != nil {
+		t.Fatal(err)
+	}
+	out := []string{}
+	for _, c := range doc.Collectors {
+		out = append(out, c.Name+map[bool]string{true: " on", false: " off"}[c.Available])
+	}
+	return out
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -71,9 +72,9 @@ type cell struct {
 	builder  *timeline.Builder
 	python   *python.Session
 	sessions []collect.Session
-	statuses []wire.CollectorStatus
-	gpu      []wire.CollectorStatus
-	cpu      time.Duration // of this process when the cell began
+	statuses []wire.CollectorStatus // of the ladder: what is missing there is a loss
+	gpu      []wire.CollectorStatus // of the GPU's: a machine without one loses nothing
+	cpu      time.Duration          // of this process when the cell began
 	peer     server.Peer
 	trace    *trace          // nil when none is kept
 	keepMore string          // how to have a trace kept where none is
@@ -286,7 +287,7 @@ func (s *Service) Stop(_ context.Context, m wire.Stop) (wire.Report, error) {
 	input := analysis.Input{
 		Source:     result.Source{Kind: kindOf(c.start), ToolVersion: s.config.Version},
 		Cell:       cellOf(c.start, m),
-		Collectors: collectorsOf(c.statuses),
+		Collectors: collectorsOf(slices.Concat(c.statuses, c.gpu)),
 		Overhead:   overheadOf(window, collecting, m.InProcessNs),
 		Functions:  c.python.Functions(),
 	}
