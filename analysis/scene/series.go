@@ -13,7 +13,8 @@ import (
 
 // telling are the counters of a GPU in the order in which they tell why a cell is slow;
 // what else is counted comes behind them.
-var telling = []string{timeline.CounterSMActivity, timeline.CounterTensorActivity, timeline.CounterDRAMBandwidth, timeline.CounterPower,
+var telling = []string{timeline.CounterSMActivity, timeline.CounterTensorActivity, timeline.CounterDRAMBandwidth,
+	timeline.CounterDRAMRead, timeline.CounterDRAMWrite, timeline.CounterPower,
 	timeline.CounterSMClock, timeline.CounterMemory, timeline.CounterUtilisation, timeline.CounterSMOccupancy}
 
 // series are the counters that tell most, each with at most mostPoints points; those of

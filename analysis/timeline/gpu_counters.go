@@ -16,6 +16,9 @@ const (
 	CounterTensorActivity = "tensor activity"
 	// CounterDRAMBandwidth is the share of the GPU's memory bandwidth that was used.
 	CounterDRAMBandwidth = "DRAM bandwidth"
+	// CounterDRAMRead and CounterDRAMWrite are the parts of it, where another tool's trace tells them apart.
+	CounterDRAMRead  = "DRAM read bandwidth"
+	CounterDRAMWrite = "DRAM write bandwidth"
 	// CounterPower is in watts, CounterSMClock in MHz, CounterMemory in bytes of the whole GPU.
 	CounterPower   = "power"
 	CounterSMClock = "SM clock"

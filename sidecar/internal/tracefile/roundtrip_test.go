@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/inferscope/inferscope/analysis/timeline"
@@ -78,6 +79,18 @@ func TestChromeIsReadBack(t *testing.T) {
 		if have[what] != n && what != `cudaFree 97000000+1000 of ""` && what != `cudaLaunchKernel 94000000+1000300 of "MainThread"` {
 			t.Errorf("%d of %s, want %d", have[what], what, n)
 		}
+	}
+	counters := func(tl *timeline.Timeline) (out []string) {
+		for _, c := range tl.Counters {
+			for i, at := range c.Time {
+				out = append(out, fmt.Sprintf("%s %d: %v %s", c.Name, at-tl.Window.Start, c.Value[i], c.Unit))
+			}
+		}
+		slices.Sort(out)
+		return out
+	}
+	if was, is := counters(in.Timeline), counters(got.Timeline); len(was) == 0 || !slices.Equal(was, is) {
+		t.Errorf("the counters are %q, want %q", is, was)
 	}
 	for _, th := range got.Timeline.Threads {
 		for _, name := range th.Scopes.Name {

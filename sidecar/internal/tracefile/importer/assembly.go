@@ -22,6 +22,8 @@ const (
 	maxRecords   = 100_000_000
 	maxScopes    = 4_000_000
 	maxOverheads = 1_000_000
+	// maxCounters is how many counters are told apart; a report shows a dozen.
+	maxCounters = 256
 )
 
 // stepPrefix begins the name of a step of the PyTorch profiler.
@@ -47,6 +49,8 @@ type Assembly struct {
 	epochNs int64
 
 	records, ops, calls, ranges, overheads int64
+
+	counters map[string]*timeline.Counter
 }
 
 type threadID struct{ pid, tid int64 }
@@ -74,7 +78,8 @@ type scope struct {
 // NewAssembly begins a timeline from a trace of the given kind.
 func NewAssembly(kind string, opts Options) *Assembly {
 	a := &Assembly{b: timeline.NewBuilder(), kind: kind, opts: opts, devices: map[int32]*timeline.DeviceBuilder{},
-		seen: map[int32]bool{}, byID: map[threadID]*Thread{}, names: map[threadID]string{}, lost: map[string]int64{}}
+		seen: map[int32]bool{}, byID: map[threadID]*Thread{}, names: map[threadID]string{}, lost: map[string]int64{},
+		counters: map[string]*timeline.Counter{}}
 	a.b.SetRung(timeline.RungTrace)
 	return a
 }
@@ -285,6 +290,29 @@ func (a *Assembly) scope(t *Thread, start, end int64, name timeline.NameID, kind
 		t.steps++
 	}
 	a.scopes = append(a.scopes, scope{start, end, t, name})
+}
+
+// Counter adds a reading of a counter: its value from a time, in ns, until that of the next.
+// It is no work, and so does not belong to the wall. Names as of timeline.GPUCounter have
+// their place in a report; a value that is no number is counted as lost.
+func (a *Assembly) Counter(name, unit string, at int64, value float64) {
+	if math.IsNaN(value) || math.IsInf(value, 0) {
+		a.Lose("readings of counters were no numbers", 1)
+		return
+	}
+	if !a.room() {
+		return
+	}
+	c := a.counters[name]
+	if c == nil {
+		if len(a.counters) >= maxCounters {
+			a.Lose("readings of counters past the first "+strconv.Itoa(maxCounters), 1)
+			return
+		}
+		c = a.b.Counter(name, unit)
+		a.counters[name] = c
+	}
+	c.Time, c.Value = append(c.Time, at), append(c.Value, value)
 }
 
 // Overhead adds a stretch in which the tool held the program up.

@@ -24,6 +24,8 @@ const (
 	classOverhead
 	// classNone counts for nothing: it repeats what other events say.
 	classNone
+	// classCounter is a reading of a counter.
+	classCounter
 	// classThreadName is a metadata event that names a thread.
 	classThreadName
 )

@@ -3,6 +3,7 @@ package kineto
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 
 	"github.com/inferscope/inferscope/analysis/timeline"
@@ -19,6 +20,15 @@ type consumer struct {
 
 	devices []device
 	epoch   int64
+	// counters are the names of counters by what the trace calls them; owners the processes that had a name first.
+	counters map[counterKey]string
+	owners   map[timeline.NameID]int64
+}
+
+// counterKey is a counter as the trace tells counters apart.
+type counterKey struct {
+	name timeline.NameID
+	pid  int64
 }
 
 // translation is what a worker's indices stand for.
@@ -41,7 +51,8 @@ type device struct {
 }
 
 func newConsumer(a *importer.Assembly, workers int) *consumer {
-	return &consumer{a: a, workers: make([]translation, workers), transfers: map[timeline.NameID]transfer{}}
+	return &consumer{a: a, workers: make([]translation, workers), transfers: map[timeline.NameID]transfer{},
+		counters: map[counterKey]string{}, owners: map[timeline.NameID]int64{}}
 }
 
 func (c *consumer) wants(key string) bool {
@@ -129,7 +140,30 @@ func (c *consumer) event(w *translation, e *event) {
 		c.overhead(e, name)
 	case classThreadName:
 		c.nameThread(w, e, name)
+	case classCounter:
+		if e.thread != overflow {
+			c.a.Counter(c.counter(name, w.threads[e.thread].pid), units[e.unit], e.start, e.value)
+		}
 	}
+}
+
+// counter is the name of a counter. Those of several processes may have one name: then the later say of which they are.
+func (c *consumer) counter(name timeline.NameID, pid int64) string {
+	key := counterKey{name, pid}
+	text, ok := c.counters[key]
+	if ok {
+		return text
+	}
+	text = c.a.Text(name)
+	if owner, taken := c.owners[name]; !taken {
+		c.owners[name] = pid
+	} else if owner != pid {
+		text = fmt.Sprintf("%s (process %d)", text, pid)
+	}
+	if len(c.counters) < maxThreads {
+		c.counters[key] = text
+	}
+	return text
 }
 
 // queueFull is an overhead record that is none of the tool's: the device's queue was full.

@@ -1,6 +1,6 @@
 // Package kineto imports traces in Chrome's JSON format as Kineto writes them, the
 // tracer of the PyTorch profiler, on CUDA and on ROCm, in the spellings of all its
-// versions; from other tools it takes their complete events.
+// versions; from other tools it takes their complete events and their counters.
 //
 // One goroutine decompresses, one cuts the list of events into batches at the edges of
 // events, several read the batches, and the caller's puts the events together in the

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -367,4 +368,53 @@ func FuzzKineto(f *testing.F) {
 			t.Errorf("%v", err)
 		}
 	})
+}
+
+func TestCounters(t *testing.T) {
+	trace, err := read(t, list(kernel,
+		`{"ph":"C","name":"gpu0 SM activity","pid":1,"ts":11,"args":{"share":0.25}}`,
+		`{"ph":"C","pid":1,"ts":"12.5","name":"gpu0 SM activity","args":{"share":"0.5"}}`,
+		`{"ph":"C","name":"queue \u00e9","pid":1,"ts":12,"args":{"value":3}}`,
+		`{"ph":"C","name":"queue \u00e9","pid":2,"ts":12,"args":{"value":4}}`,
+		`{"ph":"C","name":"memory","pid":1,"ts":13,"args":{"reserved":1e3,"used":-2,"text":"much","none":null,"deep":{"a":[1]}}}`,
+		`{"ph":"C","name":"bad","pid":1,"ts":13,"args":{"value":1e999,"share":"nan"}}`,
+		`{"ph":"C","name":"no arguments","pid":1,"ts":13}`,
+		`{"ph":"C","name":"no time","pid":1,"args":{"value":1}}`,
+		`{"ph":"C","name":"outside","pid":1,"ts":900,"args":{"value":1}}`,
+	), importer.Whole(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := []string{}
+	for _, c := range trace.Timeline.Counters {
+		if len(c.Time) > 0 {
+			got = append(got, fmt.Sprintf("%s [%s] %v %v", c.Name, c.Unit, c.Time, c.Value))
+		}
+	}
+	want := []string{"gpu0 SM activity [share] [11000 12500] [0.25 0.5]", "queue é [] [12000] [3]", "queue é (process 2) [] [12000] [4]",
+		"memory reserved [] [13000] [1000]", "memory used [] [13000] [-2]"}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q\nwant %q", got, want)
+	}
+	// They are no work: the wall is that of the kernel.
+	if text, want := describe(trace.Timeline), "wall 10000-15000; gpu0.7 10000-15000 k by -1; lost 1 events had no time; lost 1 readings of counters were no numbers"; text != want {
+		t.Errorf("%s, want %s", text, want)
+	}
+}
+
+func TestManyCounters(t *testing.T) {
+	events := []string{kernel}
+	for i := range 300 {
+		events = append(events, fmt.Sprintf(`{"ph":"C","name":"c%d","pid":1,"ts":11,"args":{"value":1}}`, i))
+	}
+	trace, err := read(t, list(events...), importer.Whole(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(trace.Timeline.Counters); n != 256 {
+		t.Errorf("%d counters", n)
+	}
+	if text := describe(trace.Timeline); !strings.Contains(text, "lost 44 readings of counters past the first 256") {
+		t.Error(text)
+	}
 }

@@ -21,6 +21,9 @@ type event struct {
 	stream      uint32
 	correlation uint32
 	class       class
+	// Of a counter, value is its reading, and unit an index of units.
+	value float64
+	unit  uint8
 }
 
 // What a worker remembers is bounded: past it a name is the one that stands for all.
@@ -199,7 +202,7 @@ func (p *parser) event(b []byte) (int, string) {
 			if quoted && len(value) == 1 {
 				f.phase = value[0]
 			}
-			if f.phase != 'X' && f.phase != 'M' { // flows, instants, counters
+			if f.phase != 'X' && f.phase != 'M' && f.phase != 'C' { // flows, instants
 				p.out.ignored++
 				return 0, ""
 			}
@@ -224,6 +227,9 @@ func (p *parser) event(b []byte) (int, string) {
 		return p.complete(&f)
 	case 'M':
 		return p.metadata(&f)
+	case 'C':
+		p.counters(&f)
+		return 0, ""
 	}
 	p.out.ignored++
 	return 0, ""

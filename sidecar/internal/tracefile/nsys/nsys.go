@@ -64,7 +64,7 @@ func (i Importer) Read(ctx context.Context, source *importer.Source, opts import
 		}
 	}
 	for _, step := range []func() error{r.strings, r.correlate, r.calls, r.kernels, r.graphs, r.memcpys, r.memsets, r.nvtx, r.overheads,
-		r.threadNames, r.gpus} {
+		r.threadNames, r.gpus, r.metrics} {
 		if err := step(); err != nil {
 			return nil, placed(err)
 		}

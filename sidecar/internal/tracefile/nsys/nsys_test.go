@@ -5,6 +5,8 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
+	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -231,4 +233,26 @@ func FuzzNsys(f *testing.F) {
 			t.Error(err)
 		}
 	})
+}
+
+// Of what the GPUs sampled, the activity is read, by the numbers that CUDA has for the GPUs.
+func TestGPUMetrics(t *testing.T) {
+	trace, err := read(t, file(t, "recent.sqlite"), importer.Whole())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, c := range trace.Timeline.Counters {
+		got[c.Name] = fmt.Sprint(c.Unit, c.Time, c.Value)
+	}
+	// The reading before the wall is cut off.
+	want := map[string]string{"gpu0 SM activity": "share[1000 1100] [0.8 0]", "gpu0 DRAM read bandwidth": "share[1000] [0.3]", "gpu1 tensor activity": "share[2000] [1]"}
+	if !maps.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	if !slices.ContainsFunc(trace.Timeline.Losses, func(l timeline.Loss) bool {
+		return l.Reason == "readings of the GPU's metrics had no time or no value" && l.Count == 1
+	}) {
+		t.Errorf("%+v", trace.Timeline.Losses)
+	}
 }

@@ -73,6 +73,9 @@ def recent() -> None:
             "CREATE TABLE TARGET_INFO_GPU (id INTEGER, name TEXT, busLocation TEXT, totalMemory INTEGER)",
             "CREATE TABLE TARGET_INFO_CUDA_DEVICE (gpuId INTEGER, cudaId INTEGER, pid INTEGER)",
             integers("PROFILER_OVERHEAD", '"end" globalTid'),
+            "CREATE TABLE TARGET_INFO_GPU_METRICS (typeId INTEGER, sourceId INTEGER, typeName TEXT, metricId INTEGER,"
+            " metricName TEXT)",
+            "CREATE TABLE GPU_METRICS (timestamp INTEGER, typeId INTEGER, metricId INTEGER, value INTEGER)",
             "CREATE VIEW everything AS SELECT * FROM StringIds",
             f"CREATE INDEX by_start ON {KERNEL} (start)",
         ],
@@ -102,6 +105,23 @@ def recent() -> None:
             "TARGET_INFO_GPU": [(4, "H100 A", "0000:01:00.0", 80), (5, "H100 B", "0000:02:00.0", 80)],
             "TARGET_INFO_CUDA_DEVICE": [(5, 0, 100), (4, 1, 200)],
             "PROFILER_OVERHEAD": [(2000, 2100, first)],
+            "TARGET_INFO_GPU_METRICS": [
+                (0x7F0000000000 | 5, 0, "GPU Metrics", 9, "SMs Active [Throughput %]"),
+                (0x7F0000000000 | 5, 0, "GPU Metrics", 10, "DRAM Read Bandwidth [Throughput %]"),
+                (0x7F0000000000 | 5, 0, "GPU Metrics", 11, "SM Issue [Throughput %]"),
+                (0x7F0000000000 | 4, 0, "GPU Metrics", 9, "Tensor Active [Throughput %]"),
+                (0x7F0000000000 | 4, 0, "GPU Metrics", 10, "Tensor Active [Cycles]"),
+            ],
+            "GPU_METRICS": [
+                (1000, 0x7F0000000000 | 5, 9, 80),
+                (1100, 0x7F0000000000 | 5, 9, 0),
+                (1000, 0x7F0000000000 | 5, 10, 30),
+                (1000, 0x7F0000000000 | 5, 11, 44),
+                (2000, 0x7F0000000000 | 4, 9, 100),
+                (2000, 0x7F0000000000 | 4, 10, 12345),
+                (None, 0x7F0000000000 | 4, 9, 5),
+                (700, 0x7F0000000000 | 4, 9, 5),
+            ],
         },
     )
 
