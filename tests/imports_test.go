@@ -47,10 +47,11 @@ var importRules = []importRule{
 	{folder: "sidecar/internal/clock", others: []string{"golang.org/x/sys"}},
 	{folder: "sidecar/internal/server", own: []string{"sidecar/wire", "sidecar/internal/clock"}, others: []string{
 		"github.com/go-zeromq/zmq4", "github.com/vmihailenco/msgpack/v5", "golang.org/x/sys", "golang.org/x/sync"}},
-	// A collector knows the timeline it fills, the request it serves, how to read /proc and what it may do with eBPF,
-	// and no other collector.
+	// A collector knows the timeline it fills, the request it serves, how to read /proc, what it may do with eBPF and
+	// what is common to those that do, and no other collector.
 	{folder: "sidecar/internal/collect", own: []string{"analysis/timeline", "sidecar/wire", "sidecar/internal/clock",
-		"sidecar/internal/collect", "sidecar/internal/collect/procfs/...", "sidecar/internal/collect/privilege"},
+		"sidecar/internal/collect", "sidecar/internal/collect/procfs/...", "sidecar/internal/collect/privilege",
+		"sidecar/internal/collect/bpfsource"},
 		others: []string{"github.com/cilium/ebpf", "golang.org/x/sys", "golang.org/x/sync", "github.com/NVIDIA/go-nvml", "github.com/ianlancetaylor/demangle"},
 		tests:  []string{"analysis/..."}},
 	// Exact totals of functions have no track in the timeline.
@@ -299,6 +300,8 @@ func TestImportRuleFails(t *testing.T) {
 		{"sidecar/internal/collect/ebpf/a.go", `"` + own + `sidecar/internal/collect/ebpf/bpf"`, "", ""},
 		{"sidecar/internal/collect/ebpf/a.go", `"` + own + `sidecar/internal/collect/procfs"`, "", ""},
 		{"sidecar/internal/collect/cudaprobe/a.go", `"` + own + `sidecar/internal/collect/privilege"`, "", ""},
+		{"sidecar/internal/collect/cudaprobe/a.go", `"` + own + `sidecar/internal/collect/bpfsource"`, "", ""},
+		{"sidecar/internal/collect/bpfsource/a.go", `"` + own + `sidecar/internal/collect/ebpf"`, "", "may not import sidecar/internal/collect/ebpf"},
 		{"sidecar/internal/collect/cudaprobe/a.go", `"` + own + `sidecar/internal/collect/ebpf"`, "", "may not import sidecar/internal/collect/ebpf"},
 		{"sidecar/internal/collect/cudaprobe/a.go", `"` + own + `sidecar/internal/collect/cupti"`, "", "may not import sidecar/internal/collect/cupti"},
 		{"sidecar/internal/collect/procfs/a.go", `"` + own + `sidecar/internal/collect/ebpf"`, "", "may not import sidecar/internal/collect/ebpf"},

@@ -16,14 +16,11 @@ package cudaprobe
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
-	"sync"
 
 	"github.com/inferscope/inferscope/analysis/timeline"
-	"github.com/inferscope/inferscope/sidecar/internal/clock"
 	"github.com/inferscope/inferscope/sidecar/internal/collect"
-	"github.com/inferscope/inferscope/sidecar/internal/collect/privilege"
+	"github.com/inferscope/inferscope/sidecar/internal/collect/bpfsource"
 )
 
 // Name is the collector's name in reports and losses.
@@ -40,14 +37,7 @@ const defaultRing = 4 << 20
 
 // Collector is the source "cudaprobe". It is safe for concurrent use, but holds one
 // session at a time.
-type Collector struct {
-	options Options
-
-	mu       sync.Mutex
-	programs *programs
-	failed   error // why loading failed; it is not tried again
-	active   bool
-}
+type Collector struct{ source *bpfsource.Source[*programs] }
 
 var _ collect.Collector = (*Collector)(nil)
 
@@ -59,7 +49,15 @@ func New(o Options) *Collector {
 	if o.Ring == 0 {
 		o.Ring = defaultRing
 	}
-	return &Collector{options: o}
+	return &Collector{bpfsource.New(bpfsource.Config[*programs]{
+		Name:      Name,
+		Detail:    "the CUDA calls alone, without the kernels, in cells where CUPTI cannot be used",
+		Beginning: "probe the CUDA calls",
+		Busy:      ErrBusy,
+		Closed:    errors.New("the probing of CUDA calls has been closed"),
+		Load:      func() (*programs, error) { return loadPrograms(o.Ring) },
+		Lazy:      true, // for a process that has loaded the driver's library
+	})}
 }
 
 // Name implements collect.Collector.
@@ -67,37 +65,7 @@ func (*Collector) Name() string { return Name }
 
 // Status implements collect.Collector. It reads what the kernel and the process have;
 // it loads nothing.
-func (c *Collector) Status() collect.Status {
-	status := collect.Status{Name: Name}
-	err := c.unavailable()
-	if err == nil {
-		status.Available = true
-		status.Detail = "the CUDA calls alone, without the kernels, in cells where CUPTI cannot be used"
-		return status
-	}
-	status.Detail = err.Error()
-	var m privilege.Missing
-	if errors.As(err, &m) {
-		status.Enable = m.Enable
-	}
-	return status
-}
-
-// unavailable says why the collector cannot be used; nil when it can.
-func (c *Collector) unavailable() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case c.programs != nil:
-		return nil
-	case c.failed != nil:
-		return c.failed
-	}
-	if err := privilege.ProbeKernel(); err != nil {
-		return err
-	}
-	return privilege.Probe()
-}
+func (c *Collector) Status() collect.Status { return c.source.Status() }
 
 // Warm implements collect.Collector. It loads the programs where the machine has an
 // NVIDIA GPU, which takes tens of milliseconds; another shall not pay for it.
@@ -105,70 +73,22 @@ func (c *Collector) Warm() error {
 	if _, err := os.Stat("/dev/nvidiactl"); err != nil {
 		return nil
 	}
-	if err := c.unavailable(); err != nil {
-		return err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.load()
-}
-
-// load loads the programs once. The caller holds the lock.
-func (c *Collector) load() error {
-	if c.programs != nil || c.failed != nil {
-		return c.failed
-	}
-	err := privilege.Run(func() (err error) {
-		c.programs, err = loadPrograms(c.options.Ring)
-		return err
-	})
-	if err != nil {
-		c.failed = privilege.Refusal(err)
-	}
-	return c.failed
+	return c.source.Warm()
 }
 
 // Begin implements collect.Collector. Where the process has not loaded the driver's
 // library, the session has nothing to see; if that changes, it says so in the end.
 func (c *Collector) Begin(_ context.Context, target collect.Target, b *timeline.Builder) (collect.Session, error) {
-	if err := c.unavailable(); err != nil {
-		return nil, err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.active {
-		return nil, ErrBusy
-	}
-	if err := privilege.CheckUser(target); err != nil {
-		return nil, err
-	}
-	offsets, err := clock.Of(target.PID)
+	var s *session
+	err := c.source.Begin(target, func(_ *programs, fromKernel int64) func() error {
+		s = newSession(c, target, fromKernel, b)
+		return s.begin
+	})
 	if err != nil {
 		return nil, err
 	}
-	s := newSession(c, target, offsets.FromKernel, b)
-	if err := privilege.Run(s.begin); err != nil {
-		return nil, fmt.Errorf("probe the CUDA calls: %w", err)
-	}
-	c.active = true
 	return s, nil
 }
 
-// done lets the next session begin.
-func (c *Collector) done() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.active = false
-}
-
 // Close implements collect.Collector. A session must have ended before.
-func (c *Collector) Close() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.programs == nil {
-		return nil
-	}
-	err := c.programs.close()
-	c.programs, c.failed = nil, errors.New("the probing of CUDA calls has been closed")
-	return err
-}
+func (c *Collector) Close() error { return c.source.Close() }

@@ -62,10 +62,7 @@ func warm(t *testing.T, o Options) *Collector {
 		}
 		t.Skipf("no eBPF: %s", status.Detail)
 	}
-	c.mu.Lock()
-	err := c.load()
-	c.mu.Unlock()
-	if err != nil {
+	if err := c.source.Warm(); err != nil {
 		if features.HaveBPFLinkUprobeMulti() != nil {
 			t.Skipf("no probes of many functions: %v", err)
 		}

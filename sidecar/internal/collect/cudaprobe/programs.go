@@ -3,11 +3,9 @@ package cudaprobe
 import (
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"os"
 	"runtime/debug"
-	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
@@ -16,6 +14,7 @@ import (
 	"github.com/cilium/ebpf/ringbuf"
 	"golang.org/x/sys/unix"
 
+	"github.com/inferscope/inferscope/sidecar/internal/collect/bpfsource"
 	"github.com/inferscope/inferscope/sidecar/internal/collect/privilege"
 )
 
@@ -50,7 +49,7 @@ func loadPrograms(ringBytes int) (_ *programs, err error) {
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, p.close())
+			err = errors.Join(err, p.Close())
 		}
 	}()
 	if err := p.checkFilter(); err != nil {
@@ -84,7 +83,8 @@ func (p *programs) checkFilter() error {
 	return fmt.Errorf("ask whether the kernel can probe one process: %w", err)
 }
 
-func (p *programs) close() error {
+// Close implements bpfsource.Programs.
+func (p *programs) Close() error {
 	var err error
 	if p.reader != nil {
 		err = p.reader.Close()
@@ -104,7 +104,7 @@ func (p *programs) begin(pid int) error {
 	if err != nil {
 		return fmt.Errorf("tell the programs the process: %w", err)
 	}
-	return p.read(time.Unix(1, 0), func(*callsCallRecord) {})
+	return p.read(bpfsource.Past, func(*callsCallRecord) {})
 }
 
 // attach probes functions of the library at path in one process; they have the indices
@@ -151,34 +151,18 @@ func (p *programs) attach(pid int, path string, functions []function, first int)
 const errNotSupported = unix.Errno(524)
 
 // flush sends the calls that are under way.
-func (p *programs) flush() error {
-	it, err := link.AttachIter(link.IterOptions{Program: p.FlushCalls})
-	if err != nil {
-		return fmt.Errorf("attach %s: %w", p.FlushCalls, err)
-	}
-	defer it.Close()
-	reader, err := it.Open()
-	if err != nil {
-		return fmt.Errorf("open %s: %w", p.FlushCalls, err)
-	}
-	defer reader.Close()
-	if _, err := io.Copy(io.Discard, reader); err != nil {
-		return fmt.Errorf("run %s: %w", p.FlushCalls, err)
-	}
-	return nil
-}
+func (p *programs) flush() error { return bpfsource.Iterate(p.FlushCalls) }
 
 // counted sums what the programs counted on all CPUs since they were loaded.
-func (p *programs) counted() (sum callsCallCounts, err error) {
-	var each []callsCallCounts
-	if err := p.Counts.Lookup(uint32(0), &each); err != nil {
+func (p *programs) counted() (callsCallCounts, error) {
+	sum, err := bpfsource.Counts(p.Counts, func(sum, each *callsCallCounts) {
+		sum.Records += each.Records
+		sum.Lost += each.Lost
+		sum.Unfinished += each.Unfinished
+		sum.Untracked += each.Untracked
+	})
+	if err != nil {
 		return sum, fmt.Errorf("read the counts of calls: %w", err)
-	}
-	for _, c := range each {
-		sum.Records += c.Records
-		sum.Lost += c.Lost
-		sum.Unfinished += c.Unfinished
-		sum.Untracked += c.Untracked
 	}
 	return sum, nil
 }

@@ -2,12 +2,11 @@ package cudaprobe
 
 import (
 	"encoding/binary"
-	"errors"
-	"fmt"
-	"os"
 	"time"
 
 	"github.com/cilium/ebpf/ringbuf"
+
+	"github.com/inferscope/inferscope/sidecar/internal/collect/bpfsource"
 )
 
 // recordBytes is the size of struct call_record in bpf/calls.h.
@@ -26,19 +25,11 @@ func decode(raw []byte, r *callsCallRecord) bool {
 
 // read hands each call that is in the ring to handle, waiting until the deadline for more.
 func (p *programs) read(deadline time.Time, handle func(*callsCallRecord)) error {
-	p.reader.SetDeadline(deadline)
 	var raw ringbuf.Record
 	var record callsCallRecord
-	for {
-		err := p.reader.ReadInto(&raw)
-		if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, ringbuf.ErrFlushed) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("read the ring: %w", err)
-		}
-		if decode(raw.RawSample, &record) {
+	return bpfsource.Read(p.reader, &raw, deadline, func(bytes []byte) {
+		if decode(bytes, &record) {
 			handle(&record)
 		}
-	}
+	})
 }

@@ -12,13 +12,11 @@ import (
 
 	"github.com/inferscope/inferscope/analysis/timeline"
 	"github.com/inferscope/inferscope/sidecar/internal/collect"
+	"github.com/inferscope/inferscope/sidecar/internal/collect/bpfsource"
 	"github.com/inferscope/inferscope/sidecar/internal/collect/privilege"
 )
 
 const (
-	// pollInterval is how long the reader sleeps before it looks at the ring: being
-	// woken for each call would cost the process many times what the record does.
-	pollInterval = 50 * time.Millisecond
 	// maxCalls is what one cell may record: some 1 GiB, as with CUPTI.
 	maxCalls = 20_000_000
 	// maxThreads is how many threads are told apart.
@@ -43,12 +41,10 @@ type session struct {
 	excess    int64
 	malformed int64
 
-	links    []link.Link
-	refused  []string // functions that the kernel cannot probe
-	before   callsCallCounts
-	stop     chan struct{}
-	finished sync.WaitGroup
-	readErr  error
+	links   []link.Link
+	refused []string // functions that the kernel cannot probe
+	before  callsCallCounts
+	drainer bpfsource.Drainer
 	// unreadable is why a library that is loaded could not be probed.
 	unreadable error
 	over       bool
@@ -56,7 +52,7 @@ type session struct {
 
 func newSession(c *Collector, target collect.Target, offset int64, b *timeline.Builder) *session {
 	return &session{collector: c, target: target, builder: b, calls: b.Calls(), offset: offset,
-		threads: map[uint32]timeline.ThreadID{}, stop: make(chan struct{})}
+		threads: map[uint32]timeline.ThreadID{}}
 }
 
 // begin attaches the probes, if there is something to probe. The collector's lock is held.
@@ -77,10 +73,11 @@ func (s *session) begin() error {
 	if len(libraries) == 0 {
 		return s.unreadable
 	}
-	if err := s.collector.load(); err != nil {
+	p, err := s.collector.source.Load()
+	if err != nil {
 		return err
 	}
-	return s.attach(s.collector.programs, libraries)
+	return s.attach(p, libraries)
 }
 
 func (s *session) attach(p *programs, libraries []*library) (err error) {
@@ -102,8 +99,7 @@ func (s *session) attach(p *programs, libraries []*library) (err error) {
 		s.names = append(s.names, s.builder.Name(s.functions[i].name))
 	}
 	s.programs = p
-	s.finished.Add(1)
-	go s.readLoop()
+	s.drainer.Start(nil, func(deadline time.Time) error { return p.read(deadline, s.handle) })
 	return nil
 }
 
@@ -119,22 +115,6 @@ func (s *session) detach() error {
 	closing.Wait()
 	s.links = nil
 	return errors.Join(errs...)
-}
-
-// readLoop drains the ring until stop.
-func (s *session) readLoop() {
-	defer s.finished.Done()
-	for {
-		select {
-		case <-s.stop:
-			return
-		default:
-		}
-		if err := s.programs.read(time.Now().Add(pollInterval), s.handle); err != nil {
-			s.readErr = err
-			return
-		}
-	}
 }
 
 func (s *session) handle(r *callsCallRecord) {
@@ -168,15 +148,11 @@ func (s *session) thread(tid uint32) timeline.ThreadID {
 // end takes the probes away and reads what is left.
 func (s *session) end() error {
 	s.over = true
-	defer s.collector.done()
+	defer s.collector.source.End()
 	if s.programs == nil {
 		return nil
 	}
-	err := s.detach()
-	close(s.stop)
-	err = errors.Join(err, s.programs.reader.Flush()) // the reader need not sleep to its deadline
-	s.finished.Wait()
-	return errors.Join(err, s.readErr)
+	return errors.Join(s.detach(), s.drainer.Stop(s.programs.reader), s.drainer.Err())
 }
 
 // Abort implements collect.Session.
@@ -208,7 +184,7 @@ func (s *session) rest() error {
 	if err := privilege.Run(s.programs.flush); err != nil {
 		return err
 	}
-	if err := s.programs.read(time.Unix(1, 0), s.handle); err != nil {
+	if err := s.programs.read(bpfsource.Past, s.handle); err != nil {
 		return err
 	}
 	after, err := s.programs.counted()
@@ -225,9 +201,7 @@ func (s *session) rest() error {
 
 // lose records a loss of calls, if there was one.
 func (s *session) lose(count int64, reason string) {
-	if count > 0 {
-		s.builder.AddLoss(timeline.Loss{Source: Name, Reason: reason, Count: count})
-	}
+	bpfsource.Lose(s.builder, Name, count, reason, "")
 }
 
 // say tells what such a session cannot see, as far as there was something to see.

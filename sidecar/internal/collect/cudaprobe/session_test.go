@@ -378,7 +378,8 @@ func TestRefusedFunctionIsLeftOut(t *testing.T) {
 			l.functions = slices.Insert(l.functions, 3, newFunction(s.Name, false, start))
 		}
 	}
-	links, refused, err := c.programs.attach(d.pid, l.path, l.functions, 0)
+	programs, _ := c.source.Loaded()
+	links, refused, err := programs.attach(d.pid, l.path, l.functions, 0)
 	defer func() {
 		for _, l := range links {
 			if err := l.Close(); err != nil {

@@ -16,13 +16,10 @@ package ebpf
 import (
 	"context"
 	"errors"
-	"fmt"
-	"sync"
 
 	"github.com/inferscope/inferscope/analysis/timeline"
-	"github.com/inferscope/inferscope/sidecar/internal/clock"
 	"github.com/inferscope/inferscope/sidecar/internal/collect"
-	"github.com/inferscope/inferscope/sidecar/internal/collect/privilege"
+	"github.com/inferscope/inferscope/sidecar/internal/collect/bpfsource"
 )
 
 // Name is the collector's name in reports and losses.
@@ -49,11 +46,7 @@ const (
 // session at a time.
 type Collector struct {
 	options Options
-
-	mu       sync.Mutex
-	programs *programs
-	failed   error // why loading failed; it is not tried again
-	active   bool
+	source  *bpfsource.Source[*programs]
 }
 
 var _ collect.Collector = (*Collector)(nil)
@@ -72,7 +65,14 @@ func New(o Options) *Collector {
 	if o.SampleHz == 0 {
 		o.SampleHz = defaultSampleHz
 	}
-	return &Collector{options: o}
+	return &Collector{o, bpfsource.New(bpfsource.Config[*programs]{
+		Name:      Name,
+		Detail:    "on-CPU, runnable and blocked time with its reason for all threads and children, wakers, samples and Python frames",
+		Beginning: "start eBPF collection",
+		Busy:      ErrBusy,
+		Closed:    errors.New("eBPF collection has been closed"),
+		Load:      func() (*programs, error) { return loadPrograms(o) },
+	})}
 }
 
 // Name implements collect.Collector.
@@ -80,106 +80,23 @@ func (*Collector) Name() string { return Name }
 
 // Status implements collect.Collector. It reads what the kernel and the process
 // have; it loads nothing.
-func (c *Collector) Status() collect.Status {
-	status := collect.Status{Name: Name}
-	err := c.unavailable()
-	if err == nil {
-		status.Available = true
-		status.Detail = "on-CPU, runnable and blocked time with its reason for all threads and children, wakers, samples and Python frames"
-		return status
-	}
-	status.Detail = err.Error()
-	var m privilege.Missing
-	if errors.As(err, &m) {
-		status.Enable = m.Enable
-	}
-	return status
-}
-
-// unavailable says why the collector cannot be used; nil when it can.
-func (c *Collector) unavailable() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case c.programs != nil:
-		return nil
-	case c.failed != nil:
-		return c.failed
-	}
-	if err := privilege.ProbeKernel(); err != nil {
-		return err
-	}
-	return privilege.Probe()
-}
+func (c *Collector) Status() collect.Status { return c.source.Status() }
 
 // Warm implements collect.Collector: it loads the programs, which takes tens of milliseconds.
-func (c *Collector) Warm() error {
-	if err := c.unavailable(); err != nil {
-		return err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.load()
-}
-
-// load loads the programs once. The caller holds the lock.
-func (c *Collector) load() error {
-	if c.programs != nil || c.failed != nil {
-		return c.failed
-	}
-	err := privilege.Run(func() (err error) {
-		c.programs, err = loadPrograms(c.options)
-		return err
-	})
-	if err != nil {
-		c.failed = privilege.Refusal(err)
-	}
-	return c.failed
-}
+func (c *Collector) Warm() error { return c.source.Warm() }
 
 // Begin implements collect.Collector.
 func (c *Collector) Begin(_ context.Context, target collect.Target, b *timeline.Builder) (collect.Session, error) {
-	if err := c.unavailable(); err != nil {
-		return nil, err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.active {
-		return nil, ErrBusy
-	}
-	if err := c.load(); err != nil {
-		return nil, err
-	}
-	if err := privilege.CheckUser(target); err != nil {
-		return nil, err
-	}
-	offsets, err := clock.Of(target.PID)
+	var s *session
+	err := c.source.Begin(target, func(p *programs, fromKernel int64) func() error {
+		s = newSession(c, p, target, fromKernel, b)
+		return s.begin
+	})
 	if err != nil {
 		return nil, err
 	}
-	s := newSession(c, target, offsets.FromKernel, b)
-	if err := privilege.Run(s.begin); err != nil {
-		return nil, fmt.Errorf("start eBPF collection: %w", err)
-	}
-	c.active = true
 	return s, nil
 }
 
-// done lets the next session begin.
-func (c *Collector) done() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.active = false
-}
-
 // Close implements collect.Collector. A session must have ended before.
-func (c *Collector) Close() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.programs == nil {
-		return nil
-	}
-	err := c.programs.close()
-	c.programs, c.failed = nil, errors.New("eBPF collection has been closed")
-	return err
-}
+func (c *Collector) Close() error { return c.source.Close() }

@@ -31,12 +31,10 @@ func CountCosts() (io.Closer, error) {
 // sampler's clock; those at the begin and the end of a cell are left out. Empty
 // until the programs are loaded.
 func (c *Collector) Costs() ([]Cost, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.programs == nil {
+	p, ok := c.source.Loaded()
+	if !ok {
 		return []Cost{}, nil
 	}
-	p := c.programs
 	named := map[string]*ebpf.Program{
 		"on_switch": p.OnSwitch, "on_waking": p.OnWaking, "on_fork": p.OnFork,
 		"on_exec": p.OnExec, "on_exit": p.OnExit, "on_sample": p.OnSample,

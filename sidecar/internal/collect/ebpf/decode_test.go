@@ -39,9 +39,7 @@ func TestDecode(t *testing.T) {
 // one, a waker on another CPU may write into it, or into its successor before that is whole.
 func TestWakerOfTheNextWait(t *testing.T) {
 	b := timeline.NewBuilder()
-	c := New(Options{})
-	c.programs = &programs{majors: deviceMajors{195}}
-	s := newSession(c, collect.Target{PID: 1 << 30}, 0, b)
+	s := newSession(New(Options{}), &programs{majors: deviceMajors{195}}, collect.Target{PID: 1 << 30}, 0, b)
 	unseen := probeOffcpuRecord{Kind: 1, Pid: 3, Tid: 3, Syscall: -1, State: 1, WakerPid: 3, WakerTid: 4,
 		Off: 100, On: 200, Wake: 310, Flags: uint8(probeOffcpuFlagFLAG_END_UNSEEN)}
 	s.handle(raw(&unseen, offcpuHead))
@@ -72,10 +70,8 @@ func FuzzHandle(f *testing.F) {
 	f.Add(raw(&sample, sampleHead+frameLength))
 	f.Fuzz(func(t *testing.T, bytes []byte) {
 		b := timeline.NewBuilder()
-		c := New(Options{})
-		c.programs = &programs{majors: deviceMajors{195}}
 		// No process has this id: nothing real is read.
-		s := newSession(c, collect.Target{PID: 1 << 30}, 0, b)
+		s := newSession(New(Options{}), &programs{majors: deviceMajors{195}}, collect.Target{PID: 1 << 30}, 0, b)
 		s.handle(bytes)
 		s.handle(bytes)
 		if err := b.Build(timeline.Interval{Start: 0, End: 1 << 40}).Check(); err != nil {

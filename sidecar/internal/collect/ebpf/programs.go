@@ -3,13 +3,11 @@ package ebpf
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 	"unsafe"
 
 	"github.com/cilium/ebpf"
@@ -18,6 +16,8 @@ import (
 	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/ringbuf"
 	"golang.org/x/sys/unix"
+
+	"github.com/inferscope/inferscope/sidecar/internal/collect/bpfsource"
 )
 
 // programs are the loaded eBPF programs with their maps: loaded once, attached for each cell.
@@ -103,7 +103,7 @@ func loadWith(o Options, cache *btf.Cache, source probeInterruptSource) (_ *prog
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, p.close())
+			err = errors.Join(err, p.Close())
 		}
 	}()
 	if p.scheduler, err = ringbuf.NewReader(p.SchedulerRing); err != nil {
@@ -209,7 +209,8 @@ func nvidiaMajors() deviceMajors {
 	return append(majors, nvidia)
 }
 
-func (p *programs) close() error {
+// Close implements bpfsource.Programs.
+func (p *programs) Close() error {
 	var errs []error
 	for _, program := range p.interrupts {
 		errs = append(errs, program.Close())
@@ -341,56 +342,21 @@ func (p *programs) markRoot(pidfd int) error {
 }
 
 // seed finds the threads of the root and of its descendants.
-func (p *programs) seed() error { return iterate(p.SeedTasks) }
+func (p *programs) seed() error { return bpfsource.Iterate(p.SeedTasks) }
 
 // flush reports what is still open and forgets every thread.
-func (p *programs) flush() error { return iterate(p.FlushTasks) }
-
-func iterate(program *ebpf.Program) error {
-	it, err := link.AttachIter(link.IterOptions{Program: program})
-	if err != nil {
-		return fmt.Errorf("attach %s: %w", program, err)
-	}
-	defer it.Close()
-	reader, err := it.Open()
-	if err != nil {
-		return fmt.Errorf("open %s: %w", program, err)
-	}
-	defer reader.Close()
-	if _, err := io.Copy(io.Discard, reader); err != nil {
-		return fmt.Errorf("run %s: %w", program, err)
-	}
-	return nil
-}
+func (p *programs) flush() error { return bpfsource.Iterate(p.FlushTasks) }
 
 // lost sums what the programs counted on all CPUs since they were loaded.
 func (p *programs) lost() (probeLossCounts, error) {
-	var each []probeLossCounts
-	var sum probeLossCounts
-	if err := p.Losses.Lookup(uint32(0), &each); err != nil {
+	sum, err := bpfsource.Counts(p.Losses, func(sum, each *probeLossCounts) {
+		sum.Scheduler += each.Scheduler
+		sum.Samples += each.Samples
+		sum.Walks += each.Walks
+		sum.Records += each.Records
+	})
+	if err != nil {
 		return sum, fmt.Errorf("read the counts of lost records: %w", err)
 	}
-	for _, c := range each {
-		sum.Scheduler += c.Scheduler
-		sum.Samples += c.Samples
-		sum.Walks += c.Walks
-		sum.Records += c.Records
-	}
 	return sum, nil
-}
-
-// read hands each record that is in a ring to handle, waiting until the deadline
-// for more. The bytes hold until handle returns.
-func read(ring *ringbuf.Reader, record *ringbuf.Record, deadline time.Time, handle func([]byte)) error {
-	ring.SetDeadline(deadline)
-	for {
-		err := ring.ReadInto(record)
-		if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, ringbuf.ErrFlushed) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("read a ring: %w", err)
-		}
-		handle(record.RawSample)
-	}
 }

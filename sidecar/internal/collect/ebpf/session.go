@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -14,13 +13,9 @@ import (
 
 	"github.com/inferscope/inferscope/analysis/timeline"
 	"github.com/inferscope/inferscope/sidecar/internal/collect"
+	"github.com/inferscope/inferscope/sidecar/internal/collect/bpfsource"
 	"github.com/inferscope/inferscope/sidecar/internal/collect/privilege"
 )
-
-// pollInterval is how long the reader sleeps before it looks at the rings: the
-// programs do not wake it for single records, which would cost the profiled
-// process many times what the record itself does.
-const pollInterval = 50 * time.Millisecond
 
 // session collects one cell. Its tables belong to begin, then to the reading
 // goroutine, then to Finish: never to two of them at a time.
@@ -43,9 +38,7 @@ type session struct {
 
 	attached *attachment
 	before   probeLossCounts
-	stop     chan struct{}
-	finished sync.WaitGroup
-	readErr  error
+	drainer  bpfsource.Drainer
 	over     bool
 }
 
@@ -69,13 +62,12 @@ type thread struct {
 	seededStack timeline.StackID
 }
 
-func newSession(c *Collector, target collect.Target, offset int64, b *timeline.Builder) *session {
+func newSession(c *Collector, p *programs, target collect.Target, offset int64, b *timeline.Builder) *session {
 	s := &session{
-		collector: c, programs: c.programs, target: target, builder: b, offset: offset,
+		collector: c, programs: p, target: target, builder: b, offset: offset,
 		layout:  newLayout(target.Start.Calibration),
 		threads: map[uint64]*thread{}, processes: map[uint32]*process{},
-		stop: make(chan struct{}),
-		hz:   c.options.SampleHz,
+		hz: c.options.SampleHz,
 	}
 	if asked := target.Options.SampleHz; asked > 0 && s.hz > 0 {
 		s.hz = min(asked, maxSampleHz)
@@ -85,13 +77,16 @@ func newSession(c *Collector, target collect.Target, offset int64, b *timeline.B
 	return s
 }
 
-// begin attaches the programs and starts the reader.
+// begin attaches the programs and starts the reader. That keeps its thread, whose
+// capabilities let it read the names of Python frames.
 func (s *session) begin() error {
 	if err := s.attach(); err != nil {
 		return err
 	}
-	s.finished.Add(1)
-	go s.readLoop()
+	s.drainer.Start(func() error {
+		runtime.LockOSThread()
+		return privilege.Raise()
+	}, s.drain)
 	return nil
 }
 
@@ -122,7 +117,7 @@ func (s *session) attach() (err error) {
 	}
 	err = s.programs.seed()
 	if err == nil {
-		err = s.drain(time.Unix(1, 0))
+		err = s.drain(bpfsource.Past)
 	}
 	if err != nil {
 		return errors.Join(err, s.attached.detach(), s.programs.flush())
@@ -143,42 +138,19 @@ func (s *session) configure(lastFrame uint64) error {
 // discard empties the rings and forgets every thread.
 func (s *session) discard() error {
 	ignore := func([]byte) {}
-	past := time.Unix(1, 0)
 	return errors.Join(
 		s.programs.flush(),
-		read(s.programs.scheduler, &s.record, past, ignore),
-		read(s.programs.samples, &s.record, past, ignore),
+		bpfsource.Read(s.programs.scheduler, &s.record, bpfsource.Past, ignore),
+		bpfsource.Read(s.programs.samples, &s.record, bpfsource.Past, ignore),
 	)
-}
-
-// readLoop drains the rings until stop. It keeps its thread, whose capabilities
-// let it read the names of Python frames.
-func (s *session) readLoop() {
-	defer s.finished.Done()
-	runtime.LockOSThread()
-	if err := privilege.Raise(); err != nil {
-		s.readErr = err
-		return
-	}
-	for {
-		select {
-		case <-s.stop:
-			return
-		default:
-		}
-		if err := s.drain(time.Now().Add(pollInterval)); err != nil {
-			s.readErr = err
-			return
-		}
-	}
 }
 
 // drain handles the scheduler's records until the deadline, then the samples that are there.
 func (s *session) drain(deadline time.Time) error {
-	if err := read(s.programs.scheduler, &s.record, deadline, s.handle); err != nil {
+	if err := bpfsource.Read(s.programs.scheduler, &s.record, deadline, s.handle); err != nil {
 		return err
 	}
-	return read(s.programs.samples, &s.record, time.Unix(1, 0), s.handle)
+	return bpfsource.Read(s.programs.samples, &s.record, bpfsource.Past, s.handle)
 }
 
 // Events implements collect.Counter.
@@ -395,13 +367,9 @@ func (s *session) handleSample(r *probeSampleRecord) {
 // end stops the programs and the reader.
 func (s *session) end() error {
 	s.over = true
-	defer s.collector.done()
+	defer s.collector.source.End()
 	return privilege.Run(func() error {
-		err := s.attached.detach()
-		close(s.stop)
-		err = errors.Join(err, s.programs.scheduler.Flush()) // the reader need not sleep to its deadline
-		s.finished.Wait()
-		return errors.Join(err, s.programs.flush())
+		return errors.Join(s.attached.detach(), s.drainer.Stop(s.programs.scheduler), s.programs.flush())
 	})
 }
 
@@ -420,7 +388,7 @@ func (s *session) Finish(timeline.Interval) error {
 		return errors.New("eBPF collection is over")
 	}
 	err := s.end()
-	err = errors.Join(err, s.readErr, privilege.Run(func() error { return s.drain(time.Unix(1, 0)) }))
+	err = errors.Join(err, s.drainer.Err(), privilege.Run(func() error { return s.drain(bpfsource.Past) }))
 	for _, t := range s.threads {
 		s.close(t)
 	}
@@ -449,9 +417,7 @@ func (s *session) close(t *thread) {
 
 func (s *session) addLosses(after probeLossCounts) {
 	add := func(count uint64, reason, enable string) {
-		if count > 0 {
-			s.builder.AddLoss(timeline.Loss{Source: Name, Reason: reason, Count: int64(count), Enable: enable})
-		}
+		bpfsource.Lose(s.builder, Name, int64(count), reason, enable)
 	}
 	add(after.Scheduler-s.before.Scheduler, "scheduler records found no room in the kernel's buffer: some waits are missing", "")
 	add(after.Samples-s.before.Samples, "samples found no room in the kernel's buffer", "")

@@ -173,7 +173,8 @@ func TestOverflowIsCounted(t *testing.T) {
 	c := warm(t, Options{SchedulerRing: os.Getpagesize(), SampleRing: os.Getpagesize()})
 	p := start(t, python(t), "testdata/target.py", "storm")
 	b := timeline.NewBuilder()
-	s := newSession(c, p.target(), 0, b)
+	programs, _ := c.source.Loaded()
+	s := newSession(c, programs, p.target(), 0, b)
 	if err := s.attach(); err != nil { // and no reader
 		t.Fatal(err)
 	}
