@@ -97,9 +97,26 @@ func Find(e *Evidence) []result.Finding {
 		out = append(out, healthy.Test(&healthy, e)...)
 	}
 	e.predict(out)
+	e.doubt(out)
 	e.prove(out)
 	sortFindings(out)
 	return out
+}
+
+// doubt says of findings about idle time whose line was not seen itself that it may be another.
+func (e *Evidence) doubt(list []result.Finding) {
+	if !e.Attribution.GPU.Owned() {
+		return
+	}
+	for i := range list {
+		f := &list[i]
+		for _, k := range ByID(f.ID).Causes {
+			if e.Attribution.LineUnsure(k, f.Line.Number) {
+				f.Evidence += " The line is that of the samples nearby: it may be one beside it."
+				break
+			}
+		}
+	}
 }
 
 // alike is how far apart savings may be, as a ratio, to count as much the same: predictions are no more

@@ -174,7 +174,10 @@ func mostlyWhile(a *attribution.Attribution) string {
 
 // idleClause words a cause of idle time with its line.
 func idleClause(a *attribution.Attribution, c result.Cause) string {
-	at, _ := whereOf(a.GPU.Idle.Causes, c)
+	at, line := whereOf(a.GPU.Idle.Causes, c)
+	if a.LineUnsure(c.Kind, line) {
+		at = ", probably " + strings.TrimLeft(at, ", ")
+	}
 	switch c.Kind {
 	case result.CauseProfiler:
 		return "while tracing held it up"
