@@ -192,7 +192,7 @@ type actor struct {
 	// What holds now, and until when.
 	row        schedRow
 	line       int32
-	unsure     bool // the line is only that of the nearest sample
+	unsure     bool // in a call whose line is only that of the nearest sample
 	collecting bool
 	// classes has a bit for the class of each open call.
 	classes  uint16
@@ -243,8 +243,8 @@ func (v *actor) at(t int64) {
 		v.pageable = v.pageable || v.c.flags[row]&callPageable != 0
 		until = min(until, table.End[row])
 	}
-	v.unsure = v.where.sampled && !v.where.stacked
-	if v.unsure && len(open) > 0 { // the call knows better than the samples around it
+	v.unsure = false
+	if v.where.sampled && !v.where.stacked && len(open) > 0 { // the call knows better than the samples around it
 		if row := open[0]; v.c.line[row] != 0 {
 			v.line, v.unsure = v.c.line[row], v.c.lineUnsure(row)
 		}

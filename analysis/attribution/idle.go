@@ -124,7 +124,7 @@ type idleSweep struct {
 	who          *actor
 	call         int32
 	before, next int
-	// unsure says that the line of the piece at hand is only that of the nearest sample.
+	// unsure says that the piece at hand has its line from a call of which that is only the nearest sample's.
 	unsure bool
 	// hostDue says that the gap is known to wait for the host: the launch of the operation
 	// that ends it was recorded, or none followed.

@@ -69,7 +69,7 @@ var Registry = []*Rule{
 	&gilContention, &lockContention, &hostIO, &networkWait, &sleep, &pageFaults, &preemption, &pythonHotLoop,
 	&gcPauses, &importInCell, &childWait, &eventWait, &numaRemote, &memoryGrowth,
 	&syncInLoop, &launchBound, &pageableCopies, &synchronousCopies, &allocatorChurn, &dataLoaderStarved, &loaderWorkerIO, &compileInCell,
-	&recompilation, &warmUp, &cpuSection, &fp32Matmul, &noTensorCores, &streamSerialised, &exposedCommunication,
+	&recompilation, &warmUp, &cpuSection, &fp32Matmul, &noTensorCores, &streamSerialised, &copiesInTurn, &exposedCommunication,
 	&oneKernel, &deviceWait, &carryIn, &gpuThrottled, &otherProcess, &memoryNearLimit, &healthy,
 }
 
