@@ -88,7 +88,7 @@ func Explain(tl *timeline.Timeline, in Input) *Explained {
 		wall = a.GPU.WallNs
 	}
 	evidence := &findings.Evidence{Host: &r.Host, Attribution: a, Devices: list, WallNs: wall,
-		WhatIf: model, Confidence: trust.Evidence * trust.Quality}
+		WhatIf: model, GPUMissing: trust.GPUMissing, Confidence: trust.Evidence * trust.Quality}
 	r.Findings = findings.Find(evidence)
 	weigh.Sides = <-predicted
 	r.Verdict = verdict.Decide(weigh, trust, r.Findings)

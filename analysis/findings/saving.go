@@ -3,6 +3,7 @@ package findings
 import (
 	"slices"
 
+	"github.com/inferscope/inferscope/analysis/attribution"
 	"github.com/inferscope/inferscope/analysis/devices"
 	"github.com/inferscope/inferscope/analysis/phrase"
 	"github.com/inferscope/inferscope/analysis/result"
@@ -78,7 +79,7 @@ func (e *Evidence) cost(f *result.Finding) whatif.Cost {
 	var total int64
 	list, _ := e.causes()
 	for _, x := range list {
-		if !slices.Contains(c.Idle, x.Kind) {
+		if !slices.Contains(c.Idle, x.Kind) || attribution.OwnHolder(x) {
 			continue
 		}
 		total += x.Ns
