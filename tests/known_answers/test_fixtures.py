@@ -54,6 +54,6 @@ def test_calls_without_line_events_get_the_line_of_calls_like_them(trace: tuple[
     done = subprocess.run([str(SIDECAR), "analyze", str(folder), "--format", "json"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     summary: dict[str, Any] = json.loads(done.stdout)
-    assert any(line["exact"] is False for line in summary["host"]["lines"]), "this trace is one in which line events stopped"
+    assert any(not line["exact"] for line in summary["host"]["lines"]), "line events stopped in this trace"
     refills = {one["line"]["line"] for one in summary["idle"]["causes"] if one["cause"] == "sync_refill"}
     assert refills == set(PLANTS[name].lines)
