@@ -25,6 +25,8 @@ const (
 	maxSites = 1 << 16
 	// maxSiteLines is how many lines are told apart at one site: calls on others agree with none.
 	maxSiteLines = 8
+	// lastAnswers is how many answers are kept at hand, a power of two.
+	lastAnswers = 256
 	// anySite stands for whatever call is beside another one.
 	anySite = -1
 )
@@ -91,12 +93,27 @@ func (c *calls) recognise(guessed []bool) {
 			s.learn(keys, c.line[row])
 		}
 	})
+	// A loop asks the same again and again: there may be millions of calls.
+	type question struct {
+		key    siteKey
+		sample int32
+	}
+	type answer struct {
+		of   question
+		line int32
+	}
+	var last [lastAnswers]answer
 	s.each(func(row int32, keys [3]siteKey) {
 		if !guessed[row] {
 			return
 		}
-		if line := s.line(keys, c.line[row]); line != 0 {
-			c.line[row], guessed[row] = line, false
+		q := question{keys[0], c.line[row]}
+		a := &last[uint32(q.key.before*31+q.key.self*7+q.key.next+q.sample)%lastAnswers]
+		if a.of != q {
+			*a = answer{q, s.line(keys, q.sample)}
+		}
+		if a.line != 0 {
+			c.line[row], guessed[row] = a.line, false
 		}
 	})
 }
@@ -122,13 +139,21 @@ func (s *callSites) name() {
 	}
 	numbers := map[what]int32{}
 	s.kind = make([]int32, len(whats))
+	var last [lastAnswers]struct {
+		of     what
+		number int32
+	}
 	for row, w := range whats {
-		n, ok := numbers[w]
-		if !ok && len(numbers) < maxSites {
-			n = int32(len(numbers) + 1)
-			numbers[w] = n
+		at := &last[uint32(w.call*31+w.op*7)%lastAnswers]
+		if at.number == 0 || at.of != w {
+			n, ok := numbers[w]
+			if !ok && len(numbers) < maxSites {
+				n = int32(len(numbers) + 1)
+				numbers[w] = n
+			}
+			at.of, at.number = w, n
 		}
-		s.kind[row] = n
+		s.kind[row] = at.number
 	}
 }
 
