@@ -88,11 +88,11 @@ func Explain(tl *timeline.Timeline, in Input) *Explained {
 		wall = a.GPU.WallNs
 	}
 	evidence := &findings.Evidence{Host: &r.Host, Attribution: a, Devices: list, WallNs: wall,
-		WhatIf: model, Confidence: trust.Evidence * trust.Quality}
+		WhatIf: model, GPUMissing: trust.GPUMissing, Confidence: trust.Evidence * trust.Quality}
 	r.Findings = findings.Find(evidence)
 	weigh.Sides = <-predicted
 	r.Verdict = verdict.Decide(weigh, trust, r.Findings)
-	r.WhatIf, r.Unpredicted = predictions(wall, r, model, weigh.Sides), model.Refused()
+	r.WhatIf, r.Unpredicted = predictions(wall, r, a, model, weigh.Sides), model.Refused()
 	r.Scene = <-staged
 	r.Notes = notes(tl, r, a, plan, whole.End-tl.Window.End)
 	for i := range r.Host.Functions {

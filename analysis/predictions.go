@@ -3,6 +3,7 @@ package analysis
 import (
 	"slices"
 
+	"github.com/inferscope/inferscope/analysis/attribution"
 	"github.com/inferscope/inferscope/analysis/findings"
 	"github.com/inferscope/inferscope/analysis/phrase"
 	"github.com/inferscope/inferscope/analysis/result"
@@ -17,8 +18,15 @@ const maxWhatIf = 3
 // work, with a side of it for nothing. Without such work the main thread is a chain of pieces,
 // so that its replay is a subtraction with an identity error of 0. Where the replay is
 // refused there are none.
-func predictions(wall int64, r *result.Result, model *whatif.Model, sides *whatif.Sides) []result.WhatIf {
+//
+// Work of the cell before, which the cell would have waited for without InferScope, is told first: the wall as it is
+// has that wait. It only goes to the cell before.
+func predictions(wall int64, r *result.Result, a *attribution.Attribution, model *whatif.Model, sides *whatif.Sides) []result.WhatIf {
 	out := []result.WhatIf{}
+	if line, ns := a.EarlierWait(); ns >= findings.MinNs && float64(ns) >= findings.MinShare*float64(wall) {
+		out = append(out, result.WhatIf{Change: "let the cell before wait for its own GPU work, instead of " + phrase.Line(line) + " of this one",
+			PredictedNs: wall, LowNs: wall, HighNs: wall, NowNs: wall + ns, SavesNs: ns})
+	}
 	if model.Refused() != "" {
 		return out
 	}

@@ -24,8 +24,10 @@ const (
 type calls struct {
 	tl    *timeline.Timeline
 	flags []callFlag
-	// line is the cell's line that each call belongs to.
-	line []int32
+	// line is the cell's line that each call belongs to; unsure, where it is not nil, says of which
+	// calls that is only the line of the nearest sample.
+	line   []int32
+	unsure []bool
 	// rows are the calls ordered by thread, then by start; a thread's are rows[first[id]:first[id+1]].
 	rows  []int32
 	first []int32
@@ -101,6 +103,7 @@ func (c *calls) waits() {
 func (c *calls) lines(frames *stackIndex) {
 	main := newActor(c, frames, c.tl.Main())
 	actors := make([]*actor, len(c.tl.Threads))
+	var guessed, steady []bool
 	for row, start := range c.tl.Calls.Start {
 		id := c.tl.Calls.Thread[row]
 		v := actors[id]
@@ -112,11 +115,54 @@ func (c *calls) lines(frames *stackIndex) {
 		}
 		v.at(start)
 		c.line[row] = v.line
+		of := v
 		if v.line == 0 && id != main.id {
 			main.at(start)
-			c.line[row] = main.line
+			c.line[row], of = main.line, main
+		}
+		if !of.where.sampled || of.where.stacked {
+			continue
+		}
+		if line := v.witness(start, c.tl.Calls.End[row]); line != 0 {
+			c.line[row] = line
+			continue
+		}
+		if guessed == nil {
+			guessed, steady = make([]bool, len(c.line)), make([]bool, len(c.line))
+		}
+		guessed[row], steady[row] = true, of.where.steady()
+	}
+	if guessed == nil {
+		return
+	}
+	c.recognise(guessed)
+	for row, is := range steady {
+		guessed[row] = guessed[row] && !is
+	}
+	c.unsure = guessed
+}
+
+// lineUnsure says that a call's line is only that of the nearest sample.
+func (c *calls) lineUnsure(row int32) bool { return c.unsure != nil && c.unsure[row] }
+
+// witness is the line of the cell that a sample of the thread, or the stack of a wait, shows inside a call
+// of it; 0 for none. Calls come by their start, and at(start) was called before.
+func (v *actor) witness(start, end int64) int32 {
+	smp := &v.t.Samples
+	for v.smp < smp.Len() && smp.Time[v.smp] < start {
+		v.smp++
+	}
+	for i := v.smp; i < smp.Len() && smp.Time[i] < end; i++ {
+		if line := v.frames.cellLine[smp.Stack[i]]; line != 0 {
+			return line
 		}
 	}
+	for i := v.sched.row; i < v.t.Sched.Len() && v.t.Sched.Off[i] < end; i++ {
+		if line := v.frames.cellLine[v.t.Sched.Stack[i]]; line != 0 {
+			return line
+		}
+	}
+	return 0
 }
 
 // synchronises says whether the thread that left a call knows that the device had done what it had to.
@@ -146,6 +192,7 @@ type actor struct {
 	// What holds now, and until when.
 	row        schedRow
 	line       int32
+	unsure     bool // in a call whose line is only that of the nearest sample
 	collecting bool
 	// classes has a bit for the class of each open call.
 	classes  uint16
@@ -195,6 +242,12 @@ func (v *actor) at(t int64) {
 		v.classes |= 1 << table.Class[row]
 		v.pageable = v.pageable || v.c.flags[row]&callPageable != 0
 		until = min(until, table.End[row])
+	}
+	v.unsure = false
+	if v.where.sampled && !v.where.stacked && len(open) > 0 { // the call knows better than the samples around it
+		if row := open[0]; v.c.line[row] != 0 {
+			v.line, v.unsure = v.c.line[row], v.c.lineUnsure(row)
+		}
 	}
 	if v.next < len(v.calls) {
 		until = min(until, table.Start[v.calls[v.next]])

@@ -127,7 +127,11 @@ func (a *attributor) blame(wakers map[causeKey]map[timeline.ThreadID]int64) map[
 			if by != 0 && by != who && did[by] != nil && c.kind != kGIL && did[who][i].runningNs*2 < waited[i] {
 				// It waited itself, for a third: a pool's result handler waits for the worker.
 				next, _ := a.lookAt(by, i)
-				if d := a.blameDetail(c.kind, &did[by][i], next); d != "" && d != detail { // not another one like it
+				switch d := a.blameDetail(c.kind, &did[by][i], next); {
+				case d == "" || d == detail: // another one like it
+				case a.threadName(by) == a.threadName(who): // a process's own thread that sends what another one makes
+					who, detail = by, d
+				default:
 					detail += ", for \"" + a.threadName(by) + "\", " + d
 				}
 			}

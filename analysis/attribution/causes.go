@@ -66,7 +66,9 @@ func (a *attributor) causes(wall int64) []result.Cause {
 				cause.Detail = "ready to run, but other work had the CPU"
 			}
 			if b, ok := blames[c]; ok {
-				cause.Thread, cause.Detail = a.threadName(b.thread), b.detail
+				if cause.Thread, cause.Detail = a.threadName(b.thread), b.detail; a.own[b.thread] {
+					cause.Detail = ownWork
+				}
 			}
 			out = append(out, cause)
 		}
@@ -145,7 +147,7 @@ func (a *attributor) threadName(id timeline.ThreadID) string {
 	t := &a.tl.Threads[id]
 	name := t.Name
 	if a.own[id] {
-		name = OwnName
+		name = ownName(t.Name)
 	}
 	if name == "" {
 		name = "thread " + itoa(int64(t.TID))

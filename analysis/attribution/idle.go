@@ -36,7 +36,10 @@ const (
 type idleLine struct {
 	index, number int32
 	kinds, counts [numIdle]int64
-	proofs        [numIdle]majority
+	// seen is what was told of kinds piece by piece, without estimates and votes; unsure the part of it whose
+	// line is only that of the nearest sample.
+	seen, unsure [numIdle]int64
+	proofs       [numIdle]majority
 	// shared is the time to be shared out by samples, votes how many there are, sampled
 	// the time that they were taken in: shared, before anything is estimated.
 	shared, votes, sampled int64
@@ -121,6 +124,8 @@ type idleSweep struct {
 	who          *actor
 	call         int32
 	before, next int
+	// unsure says that the piece at hand has its line from a call of which that is only the nearest sample's.
+	unsure bool
 	// hostDue says that the gap is known to wait for the host: the launch of the operation
 	// that ends it was recorded, or none followed.
 	hostDue bool
@@ -244,8 +249,9 @@ func (s *idleSweep) idle(start, end int64, next int) {
 		}
 		s.who, s.call = who, who.innermost()
 		line := who.line
+		s.unsure = who.unsure
 		if line == 0 {
-			line = s.main.line
+			line, s.unsure = s.main.line, s.main.unsure
 		}
 		profiled := s.profiled(t, &until)
 		s.costing = inCall || profiled
@@ -267,12 +273,12 @@ func (s *idleSweep) idle(start, end int64, next int) {
 			s.add(k, line, p, t, until)
 		case t >= returned:
 			line = 0
-			if call >= 0 {
+			if s.unsure = call >= 0 && s.c.lineUnsure(call); call >= 0 {
 				line, s.call = s.c.line[call], call
 			}
 			s.add(after, line, proof{}, t, until)
 		case t < refilling.left || t < refilling.ends && s.plain(who):
-			s.call = refilling.call
+			s.call, s.unsure = refilling.call, s.c.lineUnsure(refilling.call)
 			s.add(iRefill, s.c.line[refilling.call], proof{call: s.tl.Calls.Name[refilling.call]}, t, until)
 		default:
 			s.soft(who, line, t, until)
@@ -430,6 +436,10 @@ func (s *idleSweep) add(k idle, number int32, p proof, start, end int64) {
 	l := s.line(number)
 	s.note(start, end, k, l.number, false)
 	l.kinds[k] += end - start
+	l.seen[k] += end - start
+	if s.unsure {
+		l.unsure[k] += end - start
+	}
 	if p != (proof{}) {
 		l.proofs[k].add(p, end-start)
 	}

@@ -187,6 +187,30 @@ func (s *idleSweep) picture(g *GPU) {
 	}
 }
 
+// unsureShare is the share of a cause's time on a line from which on the line itself is in doubt.
+const unsureShare = 0.1
+
+// LineUnsure says that idle time of a cause is on a line because the nearest sample was there, where line
+// events were off and no call like those tells better: it may belong to a line beside it. It may be asked of
+// a cell without GPU.
+func (a *Attribution) LineUnsure(k result.CauseKind, line int32) bool {
+	if a.idle == nil {
+		return false
+	}
+	n, ok := a.idle.byLine[line]
+	if !ok || line == 0 {
+		return false
+	}
+	var all, unsure int64
+	for of, kind := range idleKinds {
+		if kind == k {
+			all += a.idle.lines[n].seen[of]
+			unsure += a.idle.lines[n].unsure[of]
+		}
+	}
+	return float64(unsure) > unsureShare*float64(all)
+}
+
 // IdleByKind sums the causes of the idle time by kind, largest first; the line,
 // thread and detail are those of the largest part.
 func (g *GPU) IdleByKind() []result.Cause {

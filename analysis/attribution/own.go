@@ -4,6 +4,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/inferscope/inferscope/analysis/result"
 	"github.com/inferscope/inferscope/analysis/timeline"
 )
 
@@ -20,8 +21,28 @@ var ownModules = map[string]bool{
 	"statements.py": true, "threads.py": true, "trace.py": true, "transform.py": true,
 }
 
-// OwnName is how a thread of InferScope's own is called where the program had to wait for it.
+// OwnName begins how a thread of InferScope's own is called where the program had to wait for it.
 const OwnName = "InferScope"
+
+// ownName is what a thread of InferScope's own is to a reader, by the name that it has for Python and the kernel.
+func ownName(thread string) string {
+	switch what := strings.TrimPrefix(thread, timeline.OwnThreadPrefix+"-"); what {
+	case "recorder", "sampler":
+		return OwnName + "'s " + what
+	case "side":
+		return OwnName + "'s sidecar"
+	}
+	return OwnName + "'s own thread"
+}
+
+// ownWork is what such a thread did while it was waited for: no change to the program ends it.
+const ownWork = "recording this cell"
+
+// OwnHolder says that the thread that a cause names is InferScope's own: time that profiling took, and nothing
+// for the user to repair.
+func OwnHolder(c result.Cause) bool {
+	return strings.HasPrefix(c.Thread, OwnName+"'s ") && c.Detail == ownWork
+}
 
 // own says that a file is part of InferScope itself, which runs inside of the cell:
 // what it costs is reported as overhead, and no function of the user's is called by its name.

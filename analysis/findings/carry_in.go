@@ -14,7 +14,8 @@ var carryIn = Rule{
 		"switched on; then the time is told that passed before the cell could begin.",
 	Bad: "Launches return before their work is done. Time that an earlier cell's work takes is paid by whoever waits for the GPU " +
 		"next, so this cell looks slower than it is.",
-	Silent: "It is silent below 5% of the cell's wall or 20 ms. It claims no saving: the work must be done.",
+	Silent: "It is silent below 5% of the cell's wall or 20 ms. It claims no saving: the work must be done, in the cell before or in this one. " +
+		"What if tells how long this cell takes if that one waits.",
 	Do:     "End the earlier cell with `torch.cuda.synchronize()` when you compare timings.",
 	Change: "wait for the GPU before the cell",
 	Effort: result.Easy,
@@ -31,9 +32,14 @@ torch.cuda.synchronize()
 print(small(z).item())`,
 	Test: func(r *Rule, e *Evidence) []result.Finding {
 		if ns := e.Attribution.EarlierNs; e.worth(ns) {
-			return []result.Finding{r.info(e, result.Line{}, "Before the cell began, the GPU was busy for another "+phrase.Duration(ns)+
+			who := "the first line that waits for the GPU"
+			line, _ := e.Attribution.EarlierWait()
+			if line.Number > 0 {
+				who = phrase.Line(line)
+			}
+			return []result.Finding{r.info(e, line, "Before the cell began, the GPU was busy for another "+phrase.Duration(ns)+
 				" with what had been launched earlier. InferScope waited for that, so it is no part of the cell's time; without "+
-				"InferScope the first line that waits for the GPU would wait for it too.")}
+				"InferScope "+who+" would wait for it too.")}
 		}
 		g := e.Attribution.GPU
 		if g == nil || !e.worth(g.Shares[attribution.ShareCarryIn]) {

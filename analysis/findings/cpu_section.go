@@ -56,7 +56,7 @@ var cpuSection = Rule{
 				continue
 			}
 			out = append(out, r.finding(e, l.Line, ns, "Line "+lineNumber(l.Line)+" launches nothing, and kept the GPU idle for "+e.wall(ns)+", mostly "+
-				phrase.Kind(c.Kind)+inWords(c.Detail)+"."))
+				phrase.Kind(c.Kind)+inParentheses(c.Detail)+"."))
 		}
 		return out
 	},

@@ -1,7 +1,6 @@
 package findings
 
 import (
-	"github.com/inferscope/inferscope/analysis/phrase"
 	"github.com/inferscope/inferscope/analysis/result"
 )
 
@@ -31,10 +30,12 @@ for x, y in loader:
 		var out []result.Finding
 		for _, c := range e.linesOrTotal(result.CauseDataLoading) {
 			text := "Getting the next batch took " + e.took(c.Ns) + on(c.Line)
-			if who := phrase.Plain(c.Thread); who != "" {
-				text += "; \"" + who + "\" kept it waiting"
+			if waited := meanwhile("", c); waited != "" {
+				text += waited
+			} else {
+				text += inWords(c.Detail)
 			}
-			out = append(out, r.finding(e, c.Line, c.Ns, text+inWords(c.Detail)+"."))
+			out = append(out, r.finding(e, c.Line, c.Ns, text+"."))
 		}
 		return out
 	},

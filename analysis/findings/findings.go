@@ -35,6 +35,8 @@ type Evidence struct {
 	WallNs int64
 	// WhatIf predicts savings of a cell that gave a device work; nil of any other.
 	WhatIf *whatif.Model
+	// GPUMissing says that work of a GPU was not captured, or not all of it.
+	GPUMissing bool
 	// Confidence is how far the records can be trusted, 0..1: the verdict's evidence times its quality.
 	Confidence float64
 
@@ -69,7 +71,7 @@ var Registry = []*Rule{
 	&gilContention, &lockContention, &hostIO, &networkWait, &sleep, &pageFaults, &preemption, &pythonHotLoop,
 	&gcPauses, &importInCell, &childWait, &eventWait, &numaRemote, &memoryGrowth,
 	&syncInLoop, &launchBound, &pageableCopies, &synchronousCopies, &allocatorChurn, &dataLoaderStarved, &loaderWorkerIO, &compileInCell,
-	&recompilation, &warmUp, &cpuSection, &fp32Matmul, &noTensorCores, &streamSerialised, &exposedCommunication,
+	&recompilation, &warmUp, &cpuSection, &fp32Matmul, &noTensorCores, &streamSerialised, &copiesInTurn, &exposedCommunication,
 	&oneKernel, &deviceWait, &carryIn, &gpuThrottled, &otherProcess, &memoryNearLimit, &healthy,
 }
 
@@ -97,9 +99,26 @@ func Find(e *Evidence) []result.Finding {
 		out = append(out, healthy.Test(&healthy, e)...)
 	}
 	e.predict(out)
+	e.doubt(out)
 	e.prove(out)
 	sortFindings(out)
 	return out
+}
+
+// doubt says of findings about idle time whose line was not seen itself that it may be another.
+func (e *Evidence) doubt(list []result.Finding) {
+	if !e.Attribution.GPU.Owned() {
+		return
+	}
+	for i := range list {
+		f := &list[i]
+		for _, k := range ByID(f.ID).Causes {
+			if e.Attribution.LineUnsure(k, f.Line.Number) {
+				f.Evidence += " The line is that of the samples nearby: it may be one beside it."
+				break
+			}
+		}
+	}
 }
 
 // alike is how far apart savings may be, as a ratio, to count as much the same: predictions are no more
@@ -161,15 +180,24 @@ func (e *Evidence) importing(l result.Line) bool {
 	return false
 }
 
-// of is the total of one cause; Ns is 0 when it did not occur.
+// of is the total of one cause, with the line, thread and detail of its largest part; Ns is 0 when it did not occur.
+// What waited for InferScope's own threads is none of it: no change to the program ends that.
 func (e *Evidence) of(k result.CauseKind) result.Cause {
-	_, byKind := e.causes()
-	for _, c := range byKind {
-		if c.Kind == k {
-			return c
+	out := result.Cause{Kind: k}
+	list, _ := e.causes()
+	for _, c := range list {
+		switch {
+		case c.Kind != k || attribution.OwnHolder(c):
+		case out.Ns == 0:
+			out = c
+			out.Range = result.Range{} // it is that of one line
+		default:
+			out.Ns += c.Ns
+			out.Count += c.Count
 		}
 	}
-	return result.Cause{Kind: k}
+	out.Share = e.share(out.Ns)
+	return out
 }
 
 // lines are the lines on which one cause alone is worth a finding, largest first, at most three.
@@ -177,7 +205,7 @@ func (e *Evidence) lines(k result.CauseKind) []result.Cause {
 	var out []result.Cause
 	list, _ := e.causes()
 	for _, c := range list {
-		if c.Kind == k && c.Line.Number > 0 && e.worth(c.Ns) && len(out) < 3 {
+		if c.Kind == k && c.Line.Number > 0 && e.worth(c.Ns) && len(out) < 3 && !attribution.OwnHolder(c) {
 			out = append(out, c)
 		}
 	}
@@ -242,12 +270,17 @@ func (e *Evidence) wall(ns int64) string {
 	return phrase.Duration(ns) + " of the cell's " + phrase.Duration(e.WallNs) + " (" + phrase.Percent(e.share(ns)) + ")"
 }
 
-// inWords appends a detail after a comma, when there is one.
+// inWords appends a detail after a comma, when there is one. One that only names something says that most of
+// the time was there: others say how they belong to it.
 func inWords(detail string) string {
-	if detail = phrase.Plain(detail); detail != "" {
-		return ", " + detail
+	if detail = phrase.Plain(detail); detail == "" {
+		return ""
 	}
-	return ""
+	first, _, _ := strings.Cut(detail, " ")
+	if !slices.Contains([]string{"in", "after", "from", "launched", "outside", "on", "mostly", "first"}, first) && !strings.HasSuffix(first, "ing") {
+		detail = "mostly " + detail
+	}
+	return ", " + detail
 }
 
 // waits is "in 480 waits of 2.1 ms on average"; empty when they were not counted.

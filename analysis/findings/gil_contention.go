@@ -1,7 +1,6 @@
 package findings
 
 import (
-	"github.com/inferscope/inferscope/analysis/attribution"
 	"github.com/inferscope/inferscope/analysis/phrase"
 	"github.com/inferscope/inferscope/analysis/result"
 )
@@ -28,8 +27,7 @@ with ProcessPoolExecutor(1) as pool:
     pool.submit(crunch, data)`,
 	Test: func(r *Rule, e *Evidence) []result.Finding {
 		c := e.of(result.CauseGIL)
-		// The wait for InferScope's own sampling is part of its overhead; no change to the program ends it.
-		if !e.worth(c.Ns) || c.Thread == attribution.OwnName {
+		if !e.worth(c.Ns) {
 			return nil
 		}
 		text := "The main thread waited " + e.took(c.Ns) + " for the GIL" + waits(c)

@@ -16,13 +16,16 @@ var healthy = Rule{
 	Sees:  "No other rule found anything worth changing.",
 	Bad:   "It is not: this says that the cell spends its time on its own work.",
 	Silent: "It is silent when there is any finding above information, when the main thread mostly waited, when less than half of the wall is " +
-		"explained, and for cells shorter than 20 ms. With a GPU it is silent when that was idle for 10% of the wall, or copied for 20%.",
+		"explained, where GPU work was not captured, and for cells shorter than 20 ms. With a GPU it is silent when that was idle for 10% of the wall, or copied for 20%.",
 	Do:     "To make the cell faster, change what it computes: a better algorithm, less data, more cores.",
 	Change: "",
 	Effort: result.Hard,
 	Before: ``,
 	After:  ``,
 	Test: func(r *Rule, e *Evidence) []result.Finding {
+		if e.GPUMissing {
+			return nil
+		}
 		if g := e.Attribution.GPU; g.Owned() {
 			if e.WallNs < MinNs || e.share(g.Idle.TotalNs) >= verdict.MinIdle || e.share(g.Shares[attribution.ShareCopies]) >= 0.2 {
 				return nil

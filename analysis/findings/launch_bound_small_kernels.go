@@ -20,7 +20,7 @@ var launchBound = Rule{
 		"waits for the host. What else the host does from one such launch to the next is saved as well when they become one.",
 	Silent: "It is silent below 100 kernels, when they take 10 µs or more on average, when launching explains less than 5% of " +
 		"the cell's wall or 20 ms, and when the GPU was idle for less than 10% of the wall.",
-	Do: "Launch fewer, larger kernels: a larger batch, fused operations (`torch.compile`), or the whole step as one CUDA " +
+	Do: "Launch fewer, larger kernels: a larger batch, fused operations (`torch.compile`, `jax.jit`, `cupy.fuse`), or the whole step as one CUDA " +
 		"graph.",
 	Causes:   []result.CauseKind{result.CauseFramework, result.CauseLaunchLatency},
 	Change:   "launch fewer, larger kernels",

@@ -37,7 +37,9 @@ torch.set_num_threads(16)`,
 				busy := float64(e.Attribution.RunningThreads) / float64(e.WallNs)
 				text += ", and its threads kept " + strconv.FormatFloat(busy, 'f', 1, 64) + " busy on average"
 				if busy < 0.7*float64(n) {
-					text += ": other programs had the rest"
+					if text += ": other programs had the rest"; n > 1 {
+						text += ", or the thread may not run on all of them"
+					}
 				} else if n > 1 {
 					text += ": the process has more to run than that"
 				}

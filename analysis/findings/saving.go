@@ -3,6 +3,7 @@ package findings
 import (
 	"slices"
 
+	"github.com/inferscope/inferscope/analysis/attribution"
 	"github.com/inferscope/inferscope/analysis/devices"
 	"github.com/inferscope/inferscope/analysis/phrase"
 	"github.com/inferscope/inferscope/analysis/result"
@@ -32,6 +33,7 @@ var costs = map[string]whatif.Cost{
 	loaderWorkerIO.ID:       idle(result.CauseDataLoading),
 	recompilation.ID:        idle(result.CauseCompile),
 	streamSerialised.ID:     idle(result.CauseStreamDependency),
+	copiesInTurn.ID:         {Ahead: true},
 	cpuSection.ID:           {All: true},
 	fp32Matmul.ID:           {Kernels: func(name string) bool { return mathOf(name) == mathFP32 }},
 	exposedCommunication.ID: {Kernels: devices.Communication},
@@ -67,6 +69,9 @@ func (e *Evidence) cost(f *result.Finding) whatif.Cost {
 	if c.All || c.Unawaited {
 		c.Line = f.Line.Number
 	}
+	if f.ID == streamSerialised.ID && !e.worth(e.of(result.CauseStreamDependency).Ns) {
+		c.Idle, c.Unordered = nil, true // the GPU was not idle meanwhile
+	}
 	if len(c.Idle) == 0 {
 		return c
 	}
@@ -74,7 +79,7 @@ func (e *Evidence) cost(f *result.Finding) whatif.Cost {
 	var total int64
 	list, _ := e.causes()
 	for _, x := range list {
-		if !slices.Contains(c.Idle, x.Kind) {
+		if !slices.Contains(c.Idle, x.Kind) || attribution.OwnHolder(x) {
 			continue
 		}
 		total += x.Ns
@@ -90,7 +95,7 @@ func (e *Evidence) cost(f *result.Finding) whatif.Cost {
 			c.Ns, c.All, c.Idle = all, true, nil
 		}
 	}
-	if c.Launches > 0 && e.WhatIf.Refused() == "" { // what else the host does between the launches goes with them
+	if c.Launches > 0 && e.WhatIf.Estimates() { // what else the host does between the launches goes with them
 		c.Ns = e.Attribution.GPU.Idle.TotalNs
 	}
 	return c

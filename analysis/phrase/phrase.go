@@ -163,7 +163,7 @@ func Doing(r timeline.Reason) string {
 
 var reasonDoing = [timeline.NumReasons]string{
 	timeline.ReasonUnknown: "blocked", timeline.ReasonPreempted: "waiting for a CPU", timeline.ReasonGIL: "waiting for the GIL",
-	timeline.ReasonLock: "waiting for another lock", timeline.ReasonDisk: "reading or writing files",
+	timeline.ReasonLock: "waiting for a lock", timeline.ReasonDisk: "reading or writing files",
 	timeline.ReasonNetwork: "waiting for the network", timeline.ReasonSleep: "asleep", timeline.ReasonPageFault: "in page faults",
 	timeline.ReasonPoll: "waiting for an event", timeline.ReasonPipe: "waiting on a pipe", timeline.ReasonChild: "waiting for a child process",
 	timeline.ReasonGPUDriver: "in the GPU driver", timeline.ReasonSyscall: "in a system call",

@@ -12,6 +12,12 @@ type Change struct {
 	Transfers func(call int32) bool
 	// Unawaited are the calls, by row, that return without waiting for the device; may be nil.
 	Unawaited func(call int32) bool
+	// Ahead says that copies from pinned memory to the device are made on a stream of their own into two buffers in
+	// turn, so that they run beside the kernels on what was copied before.
+	Ahead bool
+	// Unordered says that no kernel waits for an event behind a kernel of another stream. Kernels do not slow each
+	// other down.
+	Unordered bool
 	// Removals are stretches of which a share costs nothing; may be nil. One with Helpers is part of each of those.
 	Removals *Removals
 }
@@ -21,14 +27,14 @@ type Change struct {
 type Prediction struct{ LowNs, HighNs int64 }
 
 // Predict gives the wall with a change made in full and by half. The graph must not be Distrusted.
-// Half of a wait that is not made is half of what not making it saves.
+// Half of a wait that is not made, by the host or a stream, is half of what not making it saves.
 func (g *Graph) Predict(c *Change) Prediction {
 	return g.prediction(c, g.run(c, nil))
 }
 
 func (g *Graph) prediction(c *Change, w walls) Prediction {
 	low := g.wall(w.all)
-	if c.Unawaited != nil {
+	if c.Unawaited != nil || c.Ahead || c.Unordered {
 		return Prediction{low, g.observed - (g.observed-low)/2}
 	}
 	return Prediction{low, max(g.wall(w.half), low)}

@@ -45,8 +45,14 @@ const (
 	edgeInside
 	// edgeStream: from one operation to the next on its stream.
 	edgeStream
-	// edgeEvent: from an operation of another stream.
+	// edgeEvent: from an operation of another stream; edgeOrder from a kernel to a kernel.
 	edgeEvent
+	edgeOrder
+	// edgeTurn is an edgeStream from a kernel to a copy for the next one, which two buffers make
+	// needless; edgeBuffer holds instead: a copy fills the buffer that the kernel before the last copy has read,
+	// after that copy, and a kernel runs after the one before.
+	edgeTurn
+	edgeBuffer
 	// edgeFixed: from the begin of the cell, whatever happens.
 	edgeFixed
 )

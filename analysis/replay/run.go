@@ -44,6 +44,9 @@ func (g *Graph) run(c *Change, pieces []reached) walls {
 			if kind == edgeWait && c.Unawaited != nil && n.call >= 0 && c.Unawaited(n.call) {
 				continue
 			}
+			if kind == edgeTurn && c.Ahead || kind == edgeOrder && c.Unordered {
+				continue
+			}
 			from := &places[noPlace] // the begin of the cell, where nothing was done yet
 			if p := x.from(); p != fromBegin {
 				from = &places[p]
@@ -76,7 +79,7 @@ func (g *Graph) run(c *Change, pieces []reached) walls {
 					if left = own.left(since, n.at); c.Host {
 						left = 0
 					}
-				case edgeLaunch, edgeStream, edgeEvent:
+				case edgeLaunch, edgeStream, edgeEvent, edgeOrder, edgeTurn:
 					left = device.left(since, n.at)
 				case edgeInside:
 					left = min(device.left(since, n.at), own.left(since, n.at))

@@ -35,6 +35,7 @@ type stream struct {
 	lastEnd  int64
 	issued   int32 // the operation launched last so far, -1 for none
 	room     int32 // how many launches are done
+	turns    turns
 }
 
 // streams are those of all devices.
@@ -65,7 +66,7 @@ func (s *streams) index(device int32, id uint32) int32 {
 	if !ok {
 		i = int32(len(s.list))
 		s.at[key] = i
-		s.list = append(s.list, stream{last: -1, issued: -1})
+		s.list = append(s.list, stream{last: -1, issued: -1, turns: turns{-1, -1, -1}})
 	}
 	return i
 }

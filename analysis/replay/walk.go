@@ -147,19 +147,22 @@ func (b *builder) opEdges(k int32) {
 	}
 	bindStream := before >= 0 && beforeEnd >= ready && beforeEnd >= eventEnd || before >= 0 && o.call < 0
 	bindEvent := !bindStream && event >= 0 && eventEnd >= ready
+	if before < 0 && b.fills(k) {
+		s.turns.copied = k
+	}
 	if before >= 0 {
 		lag := int64(0)
 		if bindStream {
 			lag = slack(o.start - beforeEnd)
 		}
-		b.edge(edgeStream, b.opNode[before], lag)
+		b.edge(b.inTurn(s, k, before), b.opNode[before], lag)
 	}
 	if event >= 0 {
 		lag := int64(0)
 		if bindEvent {
 			lag = slack(o.start - eventEnd)
 		}
-		b.edge(edgeEvent, b.opNode[event], lag)
+		b.edge(b.ordered(k, event), b.opNode[event], lag)
 	}
 	switch {
 	case bindStream || bindEvent:

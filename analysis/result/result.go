@@ -301,8 +301,8 @@ type WhatIf struct {
 	// what to expect: of a cell that gave a GPU work the middle, as what is left is slowed down
 	// by running more tightly; of another, a single chain, LowNs.
 	PredictedNs, LowNs, HighNs int64
-	// NowNs is the wall as it is, prolonged to the end of the work that the cell gave a GPU;
-	// SavesNs is NowNs less LowNs: what the change saves at most.
+	// NowNs is the wall as it is, prolonged to the end of the work that the cell gave a GPU, or, of a wait that
+	// InferScope took upon itself, as it would have been; SavesNs is NowNs less LowNs: what the change saves at most.
 	NowNs, SavesNs int64
 	// Bound says that no repair does this: it tells how much one side of the cell matters.
 	Bound bool

@@ -86,11 +86,13 @@ func gpuMain(in Input, class result.Class, s savings) string {
 		}
 		return out
 	case class == result.CPUBound:
-		out := idle
-		if why != "" {
-			out += ", " + why
+		if two := twoCauses(in.Attribution); two != "" {
+			return idle + ": " + two
 		}
-		return out + secondIdle(in.Attribution)
+		if why != "" {
+			return idle + ", " + why
+		}
+		return idle
 	case s.kernels+s.copies >= s.host && idleShare(g) < MinIdle:
 		return busy + kernelClause(in)
 	}
@@ -174,28 +176,37 @@ func mostlyWhile(a *attribution.Attribution) string {
 
 // idleClause words a cause of idle time with its line.
 func idleClause(a *attribution.Attribution, c result.Cause) string {
-	at, _ := whereOf(a.GPU.Idle.Causes, c)
+	at, line := whereOf(a.GPU.Idle.Causes, c)
+	if a.LineUnsure(c.Kind, line) {
+		at = ", probably " + strings.TrimLeft(at, ", ")
+	}
 	switch c.Kind {
 	case result.CauseProfiler:
 		return "while tracing held it up"
 	case result.CauseStreamDependency:
-		return "because streams waited for each other, launched" + orNothing(at)
+		return "because streams waited for each other" + launched(at)
 	case result.CauseLaunchLatency:
-		return "between a launch" + at + " and its start"
+		return "because work was on its way to it" + launched(at)
 	}
-	return "while the host was " + doing(a, c, at)
+	return "while the host was " + doing(a, c, at, " and ")
 }
 
-func orNothing(at string) string {
-	if at == "" {
-		return " in the cell"
+// launched is the place of a cause as that of the launches behind it: ", mostly launched on line 4".
+func launched(at string) string {
+	how, line, ok := strings.Cut(at, "on ")
+	if !ok {
+		return ""
 	}
-	return at
+	return ", " + strings.TrimLeft(how, ", ") + "launched on " + line
 }
 
-// secondIdle is a clause about the next cause of idle time when it is worth one.
-func secondIdle(a *attribution.Attribution) string {
+// twoCauses is a clause about the two largest causes of idle time, with their shares of the wall; empty when
+// the second is not worth a word.
+func twoCauses(a *attribution.Attribution) string {
 	top := topIdle(a.GPU)
+	if a.GPU.Shares[attribution.ShareUnseenHost] > top.Ns {
+		return ""
+	}
 	for _, c := range a.GPU.IdleByKind() {
 		if c.Kind == top.Kind || c.Kind == result.CauseUnknown || c.Kind == result.CauseDeviceWait {
 			continue
@@ -203,7 +214,11 @@ func secondIdle(a *attribution.Attribution) string {
 		if c.Share < 0.15 {
 			return ""
 		}
-		return "; another " + phrase.Percent(c.Share) + " " + idleClause(a, c)
+		second := idleClause(a, c)
+		if _, line := whereOf(a.GPU.Idle.Causes, top); line != 0 {
+			second = strings.Replace(second, phrase.Line(result.Line{Number: line, Text: a.LineText(line)}), "the same line", 1)
+		}
+		return phrase.Percent(top.Share) + " of the cell " + idleClause(a, top) + "; " + phrase.Percent(c.Share) + " " + second
 	}
 	return ""
 }

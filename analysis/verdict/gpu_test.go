@@ -174,3 +174,22 @@ func TestKernelsBetweenWindows(t *testing.T) {
 		t.Errorf("%+v", v)
 	}
 }
+
+// What kept the GPU idle is told with its share of the cell where there is more than one cause, and no "while" holds another.
+func TestSentencesOfIdleTime(t *testing.T) {
+	const cell = "window 0s 1s\nsource\nfor x in xs:\n    y = model(x)\n    step(y)\nend\ndevice 0 H100\n" +
+		"thread MainThread main python known\nthread keeper python known\nline MainThread 0s 1\n"
+	for name, c := range map[string]struct{ steps, want string }{
+		// Each kernel begins 10 us after its launch, which takes 6.
+		"launches on their way": {"line MainThread 1us 2\nrepeat 50000 every 20us\nkernel MainThread 2us 8us 18us 20us add\nend",
+			"The GPU was idle 90% of the cell's 1 s: 50% of the cell because work was on its way to it, launched on line 2 (`y = model(x)`); " +
+				"30% while the host was running framework code on the same line."},
+		"a lock and its holder": {"repeat 100 every 10ms\nline MainThread 1us 2\nkernel MainThread 2us 9us 10us 1ms gemm\nline MainThread 10us 3\n" +
+			"off MainThread 1ms 9ms 9ms lock waker=keeper\noff keeper 10us 8990us 8990us sleep\nend",
+			"mostly while the host was waiting for a lock on line 3 (`step(y)`) and thread \"keeper\" was asleep."},
+	} {
+		if v := decide(parse(t, cell+c.steps), result.Overhead{}); !strings.HasSuffix(v.Sentence, c.want) {
+			t.Errorf("%s: %q", name, v.Sentence)
+		}
+	}
+}

@@ -92,7 +92,7 @@ func main(a *attribution.Attribution, c result.Cause) string {
 		return out + " was spent importing modules" + importsOn(a)
 	}
 	at, _ := where(a, c)
-	return out + " was spent " + doing(a, c, at)
+	return out + " was spent " + doing(a, c, at, " while ")
 }
 
 // importsRule is the share of the wall from which on imports are the answer, whatever they consist of.
@@ -132,7 +132,9 @@ func importsOn(a *attribution.Attribution) string {
 
 // doing words a cause with its line and who was waited for: "waiting for the GIL, mostly on
 // line 9, while thread "spin" was running Python".
-func doing(a *attribution.Attribution, c result.Cause, at string) string {
+//
+// meanwhile joins the two clauses: " while ", or what does not repeat a "while" before.
+func doing(a *attribution.Attribution, c result.Cause, at, meanwhile string) string {
 	out := verb(c.Kind)
 	if c.Kind == result.CauseLock && a.Handovers[mostly(a, c)] {
 		out = "waiting for another thread"
@@ -155,10 +157,10 @@ func doing(a *attribution.Attribution, c result.Cause, at string) string {
 		} else {
 			who = "\"" + who + "\""
 		}
-		return out + at + " while " + who + " was " + detail
+		return out + at + meanwhile + who + " was " + detail
 	case result.CauseDataLoading:
 		if who != "" && detail != "" {
-			return out + at + " while \"" + who + "\" was " + detail
+			return out + at + meanwhile + "\"" + who + "\" was " + detail
 		}
 		if detail != "" {
 			out += " (" + detail + ")"
@@ -185,7 +187,7 @@ func verb(k result.CauseKind) string {
 	case result.CauseGC:
 		return "collecting garbage"
 	case result.CausePreempted:
-		return "waiting for a CPU that other work had"
+		return "waiting for a busy CPU"
 	case result.CauseSyscall:
 		return "in system calls"
 	}
@@ -244,7 +246,7 @@ func secondCause(a *attribution.Attribution, top result.Cause) string {
 		if line == first && line != 0 {
 			at = strings.Replace(at, phrase.Line(result.Line{Number: line, Text: a.LineText(line)}), "the same line", 1)
 		}
-		return "another " + phrase.Percent(c.Share) + " was " + doing(a, c, at)
+		return "another " + phrase.Percent(c.Share) + " was " + doing(a, c, at, " while ")
 	}
 	return ""
 }

@@ -230,6 +230,9 @@ func Decide(in Input, t Trust, findings []result.Finding) result.Verdict {
 		return f.Severity != result.Info || !states
 	})
 	v.Sentence = sentence(a, v, t, explained, calm)
+	if ns := a.EarlierNs; ns >= soShort && float64(ns) >= minSaving*float64(a.WallNs) {
+		v.Sentence += " Before it began, the GPU was busy for another " + phrase.Duration(ns) + " with work of earlier cells."
+	}
 	if g := a.GPU; g != nil && !t.GPUMissing && float64(g.Shares[attribution.ShareCarryIn]) >= minSaving*float64(g.WallNs) {
 		v.Class, v.Leaning = result.Unknown, result.Unknown // the cell's own part does not tell
 		v.Sentence = carriedIn(a)

@@ -20,6 +20,9 @@ type Cost struct {
 	Unawaited bool
 	// Pageable are copies with a side in pageable memory.
 	Pageable bool
+	// Ahead are copies from pinned memory to the device that take turns with kernels; Unordered the waits of kernels for
+	// events of other streams. See replay.Change.
+	Ahead, Unordered bool
 	// Launches are those on lines whose kernels take less than so many ns on average, 0 for none: what
 	// the host does there from one to the next.
 	Launches int64
@@ -31,7 +34,7 @@ type Cost struct {
 
 // modelled says that a cost is known to the replay.
 func (c *Cost) modelled() bool {
-	return len(c.Idle) > 0 || c.All || c.Unawaited || c.Pageable || c.Launches > 0 || c.Kernels != nil
+	return len(c.Idle) > 0 || c.All || c.Unawaited || c.Pageable || c.Ahead || c.Unordered || c.Launches > 0 || c.Kernels != nil
 }
 
 // has says that a piece of idle time belongs to a cost, and how much of it, 0..1.
@@ -61,13 +64,18 @@ func onDevice(k result.CauseKind) bool {
 
 // Savings predicts what each of the costs, gone alone, would save, by half and in full; never
 // more than its Ns. Where nothing is predicted, and of a cost that the replay does not know,
-// it is at most that, and maybe nothing.
+// it is at most that, and maybe nothing; of launches seen in windows it is estimated.
 func (m *Model) Savings(costs []Cost) []result.Saving {
 	out := make([]result.Saving, len(costs))
 	for i := range costs {
 		out[i].HighNs = costs[i].Ns
 	}
 	if m.graph == nil {
+		for i := range costs {
+			if costs[i].Launches > 0 && m.windows() {
+				out[i] = m.inWindows(&costs[i])
+			}
+		}
 		return out
 	}
 	each(len(costs), func(i int) {
@@ -84,7 +92,7 @@ func (m *Model) Savings(costs []Cost) []result.Saving {
 
 // change puts a cost as a change to the replay. It may be large, so that it is made when it is needed.
 func (m *Model) change(c *Cost) replay.Change {
-	out := replay.Change{Removals: &replay.Removals{}}
+	out := replay.Change{Removals: &replay.Removals{}, Ahead: c.Ahead, Unordered: c.Unordered}
 	if c.Kernels != nil {
 		out.Named = m.named(c.Kernels)
 	}

@@ -56,6 +56,28 @@ func (m *Model) launching(below int64) *replay.Removals {
 	return out
 }
 
+// inWindows is what fewer launches save of a cell that was captured in windows. A device that is idle until the host
+// has launched the next of many small kernels waits for nothing but the host, so that its idle time gets shorter by
+// what the host no longer does there: that part of the idle time is estimated for the cell. All of it is saved at
+// most, and at least half of the low end of its interval.
+func (m *Model) inWindows(c *Cost) result.Saving {
+	lines := map[int32]bool{}
+	for of := range m.launchers(c.Launches) {
+		lines[of.line] = true
+	}
+	var low, all int64
+	for _, x := range m.a.GPU.Idle.Causes {
+		switch x.Kind {
+		case result.CauseFramework, result.CauseLaunchLatency, result.CausePython, result.CauseNative, result.CauseGIL:
+			if lines[x.Line.Number] {
+				low, all = low+x.Range.Low, all+x.Ns
+			}
+		}
+	}
+	high := min(all, c.Ns)
+	return result.Saving{LowNs: min(low/2, high), HighNs: high}
+}
+
 // launchers are the lines whose kernels take less than below on average, with the time from a
 // thread's first launch there to its last.
 func (m *Model) launchers(below int64) map[launcher]timeline.Interval {

@@ -58,6 +58,13 @@ func lost(tl *timeline.Timeline, a *attribution.Attribution) float64 {
 	return float64(n) / float64(max(a.DeviceRecords+n, 1))
 }
 
+// Estimates says that something is known of what a repair saves beyond that it is no more than a time: by replay,
+// or by what the windows of a capture tell of the whole cell.
+func (m *Model) Estimates() bool { return m != nil && (m.graph != nil || m.windows()) }
+
+// windows says that the capture was not whole, and its windows tell of the rest.
+func (m *Model) windows() bool { return m.graph == nil && m.a.GPU.Coverage != nil }
+
 // Refused says in a clause why nothing is predicted; empty when something is.
 func (m *Model) Refused() string {
 	if m == nil {
@@ -72,6 +79,14 @@ func (m *Model) Error() float64 {
 		return 0
 	}
 	return m.err
+}
+
+// EventWaits tells, for each kernel that an event behind a kernel of another stream held up, the call that launched
+// it and for how long, in ns: from when nothing else did. Where nothing is predicted it tells of none.
+func (m *Model) EventWaits(each func(call int32, ns int64)) {
+	if m != nil && m.graph != nil {
+		m.graph.EventWaits(each)
+	}
 }
 
 // Side is what would be saved if one of the sides of a cell cost nothing.

@@ -103,10 +103,9 @@ def prediction(plant: Plant, summary: dict[str, Any]) -> Saving | None:
     expected = [one for one in savings if one["id"] in plant.finds]
     for one in [*expected, *(one for one in savings if _number(one["line"]) in plant.lines)]:
         return Saving(one["saving"]["low_ns"], one["saving"]["high_ns"])
-    total = wall(summary)
     for entry in summary["whatif"]:
         if any(f"line {line} " in f"{entry['change']} " for line in plant.lines):
-            return Saving(total - entry["high_ns"], total - entry["low_ns"])
+            return Saving(entry["now_ns"] - entry["high_ns"], entry["now_ns"] - entry["low_ns"])
     return None
 
 

@@ -46,3 +46,14 @@ def test_it_is_told_right(trace: tuple[str, Path]) -> None:
     assert done.returncode == 0, done.stderr
     summary: dict[str, Any] = json.loads(done.stdout)
     assert faults(PLANTS[name], summary) == [], summary["verdict"]["sentence"]
+
+
+@pytest.mark.parametrize("trace", ["item_each_step"], indirect=True)
+def test_calls_without_line_events_get_the_line_of_calls_like_them(trace: tuple[str, Path]) -> None:
+    name, folder = trace
+    done = subprocess.run([str(SIDECAR), "analyze", str(folder), "--format", "json"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    summary: dict[str, Any] = json.loads(done.stdout)
+    assert any(not line["exact"] for line in summary["host"]["lines"]), "line events stopped in this trace"
+    refills = {one["line"]["line"] for one in summary["idle"]["causes"] if one["cause"] == "sync_refill"}
+    assert refills == set(PLANTS[name].lines)

@@ -107,7 +107,7 @@ def test_the_line_of_a_cell_that_the_gpu_bounds_is_that_of_its_kernels() -> None
 
 def test_the_expected_finding_predicts_before_the_line_and_the_line_before_a_what_if() -> None:
     told = summary()
-    told["whatif"] = [{"change": "remove it on line 4 (`x`)", "low_ns": 20, "high_ns": 70}]
+    told["whatif"] = [{"change": "remove it on line 4 (`x`)", "low_ns": 20, "high_ns": 70, "now_ns": 100}]
     assert prediction(plant(), told) == Saving(45, 90)
     told["findings"][0]["id"] = "other"
     assert prediction(plant(), told) == Saving(45, 90)

@@ -38,6 +38,7 @@ torch.cuda.empty_cache()
 # - needs: torch
 # - verdict: memory_transfer_bound
 # - cause: h2d_copy
+# - finds: copies-in-turn
 # - never: pageable-copies
 # %% setup
 import torch

@@ -207,6 +207,7 @@ torch.cuda.empty_cache()
 # - name: streams_in_turn
 # - needs: torch
 # - verdict: gpu_bound
+# - finds: stream-serialised
 # - never: launch-bound-small-kernels, sync-in-loop, pure-python-hot-loop
 # %% setup
 import torch

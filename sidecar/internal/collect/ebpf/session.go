@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -33,6 +32,7 @@ type session struct {
 	processes map[uint32]*process
 	decoder   decoder
 	malformed int64
+	cut       int64 // waits of whose stack the deepest frame alone is known
 	handled   atomic.Int64
 	record    ringbuf.Record
 
@@ -55,9 +55,9 @@ type thread struct {
 	cpuBefore uint64
 	cpuAfter  uint64
 
-	// The last stack that was read, for episodes that come too soon after it.
-	frames []probePyFrame
-	stack  timeline.StackID
+	// The last stacks that were read, for episodes that come too soon after them, and the last of them.
+	last  lastStacks
+	stack timeline.StackID
 	// What a thread that was blocked from the beginning was doing.
 	seededStack timeline.StackID
 }
@@ -312,7 +312,7 @@ func (s *session) waker(r *probeOffcpuRecord) timeline.ThreadID {
 }
 
 // stackOf is the Python stack of an episode. Where the programs had no time to
-// read all of it, the thread's last stack stands in.
+// read all of it, the thread's last stacks stand in.
 func (s *session) stackOf(t *thread, r *probeOffcpuRecord) timeline.StackID {
 	frames := r.Frames[:min(int(r.FrameCount), maxFrames)]
 	flags := probeOffcpuFlag(r.Flags)
@@ -323,20 +323,16 @@ func (s *session) stackOf(t *thread, r *probeOffcpuRecord) timeline.StackID {
 		return t.stack
 	case len(frames) == 0:
 		return 0
-	case flags&probeOffcpuFlagFLAG_TOP_ONLY != 0:
-		if len(t.frames) == 0 || t.frames[0].Code != frames[0].Code {
-			t.frames = append(t.frames[:0], frames[0])
-		} else if t.frames[0] == frames[0] {
-			return t.stack
-		}
-		t.frames[0] = frames[0]
-	case slices.Equal(t.frames, frames):
+	}
+	changed := t.last.read(frames, flags&probeOffcpuFlagFLAG_TOP_ONLY != 0)
+	if t.last.cut {
+		s.cut++
+	}
+	if !changed {
 		return t.stack
-	default:
-		t.frames = append(t.frames[:0], frames...)
 	}
 	s.markPython(t)
-	t.stack = s.python.stack(t.process, t.frames)
+	t.stack = s.python.stack(t.process, t.last.frames)
 	return t.stack
 }
 
@@ -427,6 +423,7 @@ func (s *session) addLosses(after probeLossCounts) {
 		return
 	}
 	add(after.Walks-s.before.Walks, "Python stacks could not be read to their end", "")
+	add(uint64(s.cut), "Python stacks of waits in quick succession end at their deepest frame", "")
 	if s.python.forbidden {
 		add(uint64(s.python.failed), "the names of Python frames may not be read from the process's memory", privilege.EnableCommand())
 	} else {
