@@ -28,6 +28,7 @@ TAKE_PEERS = {"import_kineto"}
 # Left out of a run of all where there is no GPU.
 NEED_GPU = {
     "gpu_capture_kinds",
+    "gpu_carry_in",
     "gpu_governor",
     "gpu_graph_storm",
     "gpu_kernel_death",

@@ -68,8 +68,8 @@ enum inferscope_ungoverned {
 
 /* Waits at most milliseconds for what the device has to do from before a capture. Returns 1 when that is done, or when CUDA
  * is not in use. CUPTI would wait for it in its first call, without a limit and without a word (cuptiActivityRegisterCallbacks
- * of CUPTI 13.0 after cuptiFinalize: 485 ms beside 484 ms of kernels under way, on an H100); who knows of it can give up, and
- * can tell what is not the cell's. To be called as often as needed before begin. */
+ * of CUPTI 13.0 after cuptiFinalize: 485 ms beside 484 ms of kernels under way, on an H100; bench/gpu_carry_in.py measures it);
+ * who knows of it can give up, and can tell what is not the cell's. To be called as often as needed before begin. */
 int inferscope_capture_earlier(uint32_t milliseconds);
 
 /* Starts capture; when CUDA is not yet initialised in this process, arms instead

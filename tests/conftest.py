@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import tempfile
 import time
@@ -20,17 +21,24 @@ SINGLE = {"browser", "cupti", "exports", "known_answers", "notebooks", "package"
 # Inherited by every kernel and sidecar of this run, so that they can be told from those of others.
 RUN = uuid.uuid4().hex
 
-_HOMES = tempfile.TemporaryDirectory(prefix="inferscope-test-")
+# Not "inferscope-": sidecars sweep such folders.
+_HOMES = tempfile.TemporaryDirectory(prefix="test-homes-")
 
 
 def pytest_configure() -> None:
     """Runs before any test module is imported."""
+    # An interrupt is one here and in every kernel, also where a shell in the background has it ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in [name for name in os.environ if name.startswith("INFERSCOPE_")]:
         del os.environ[name]
     os.environ["INFERSCOPE_TEST_RUN"] = RUN
     # Neither the user's configuration nor what the user keeps is part of a test.
-    for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME"):
+    for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "IPYTHONDIR"):
         os.environ[name] = _HOMES.name
+    # Kernels that share a file of history disturb each other: one that finds it locked puts it away, under the others.
+    profile = Path(_HOMES.name) / "profile_default"
+    profile.mkdir()
+    (profile / "ipython_config.py").write_text("get_config().HistoryManager.hist_file = ':memory:'\n")
     # The kernel of this environment, whatever the user has installed.
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
 

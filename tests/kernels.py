@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import os
 import queue
 import re
@@ -176,6 +178,12 @@ class Kernel:
         assert reply["status"] == "ok", reply
         text: str = reply["data"]["text/plain"]
         return str(eval(text))
+
+    def summary(self, result: str = "__import__('inferscope').last()") -> dict[str, Any]:
+        """The summary of a result, the last one by default."""
+        text = ast.literal_eval(self.value(f"__import__('json').dumps({result}.summary)"))
+        summary: dict[str, Any] = json.loads(text)
+        return summary
 
     def close(self) -> None:
         self.client.stop_channels()

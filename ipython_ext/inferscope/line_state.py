@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from types import CodeType
+from types import CodeType, FrameType
 
-from .columns import CHUNK, Outbox
+from .columns import CHUNK, SELF, Outbox
 
 # Line events may take this share of the wall time, as long as a cell is short; see Budget.
 SHARE = 0.01
@@ -90,6 +90,33 @@ class ThreadLines:
         # How many frames were entered, and how many of other code were left by exceptions.
         self.frames = 0
         self.foreign = 0
+
+    def read_stack(self, codes: dict[int, CodeLines], code: CodeType, frame: FrameType | None) -> None:
+        """Set the stack from the thread's frames, the innermost first.
+
+        Args:
+            codes: The cell's code objects by their identity.
+            code: What the innermost frame of the cell's executes.
+            frame: Where to begin.
+        """
+        found: list[tuple[CodeLines, int]] = []
+        while frame is not None:
+            one = codes.get(id(frame.f_code))
+            if one is not None:
+                found.append((one, frame.f_lineno or one.first))
+            frame = frame.f_back
+        base = self.stack[0] if self.stack else BOTTOM
+        if self.code is None:
+            base = (None, self.lines[self.used - 1], self.top)
+        at, line, top = base
+        stack: Stack = []
+        for one, here in reversed(found):
+            stack.append((at, line, top))
+            top = SELF if one.top else abs(line) if top == SELF else top
+            at, line = one.code, -here if one.level else here
+        if at is not code:  # not on its own stack: cannot be, but must not break the cell
+            stack, at, top = [base], code, 0
+        self.code, self.stack, self.top = at, stack, top
 
 
 class CodeLines:

@@ -36,7 +36,6 @@ from .line_state import (
     SHARE,
     Budget,
     CodeLines,
-    Stack,
     ThreadLines,
     Threads,
 )
@@ -121,7 +120,7 @@ class MonitoredLines:
         frame = innermost(sys._getframe(), self._codes)
         if frame is not None:
             state = self._threads.state
-            self._read_stack(state, frame.f_code, frame)
+            state.read_stack(self._codes, frame.f_code, frame)
             self._emit(state, frame.f_code, frame.f_lineno)
 
     def stop(self) -> None:
@@ -203,12 +202,12 @@ class MonitoredLines:
 
     def _line_callback(self) -> Callable[[CodeType, int], None]:
         threads, codes, now = self._threads, self._codes, monotonic_ns
-        rotate, read_stack = self._rotate, self._read_stack
+        rotate = self._rotate
 
         def on_line(code: CodeType, line: int) -> None:
             state = threads.state
             if state.code is not code:
-                read_stack(state, code, sys._getframe(1))
+                state.read_stack(codes, code, sys._getframe(1))
             row = state.used
             try:
                 state.times[row] = now()
@@ -260,7 +259,7 @@ class MonitoredLines:
     def _on_return(self, code: CodeType, offset: int, value: object) -> None:
         state = self._threads.state
         if state.code is not code:
-            self._read_stack(state, code, sys._getframe(1))
+            state.read_stack(self._codes, code, sys._getframe(1))
         state.code, line, state.top = state.stack.pop() if state.stack else BOTTOM
         self._emit(state, code, line)
 
@@ -273,7 +272,7 @@ class MonitoredLines:
                 if not state.foreign % CHUNK:
                     self._check_unwinding()
                 return
-            self._read_stack(state, code, sys._getframe(1))
+            state.read_stack(self._codes, code, sys._getframe(1))
         if isinstance(error, KeyboardInterrupt):
             hide_callback(error, __file__)
         state.code, line, state.top = state.stack.pop() if state.stack else BOTTOM
@@ -289,7 +288,7 @@ class MonitoredLines:
         """
         state = self._threads.state
         if state.code is not code:
-            self._read_stack(state, code, sys._getframe(1))
+            state.read_stack(self._codes, code, sys._getframe(1))
         own = state.lines[state.used - 1]
         deepest = state.yielded if state.yielded_at == state.used else own
         at_top = state.top == SELF
@@ -310,7 +309,7 @@ class MonitoredLines:
             state.code, state.top, state.stack = one.code, SELF, [BOTTOM]
             return
         if state.code is _UNKNOWN:
-            self._read_stack(state, one.code, sys._getframe(2))
+            state.read_stack(self._codes, one.code, sys._getframe(2))
             return
         if line < 0 and state.code is not None:
             line = -line_of_caller(sys._getframe(2), state.code, -line)
@@ -318,27 +317,6 @@ class MonitoredLines:
         if state.top == SELF:
             state.top = abs(line)
         state.code = one.code
-
-    def _read_stack(self, state: ThreadLines, code: CodeType, frame: FrameType | None) -> None:
-        """Set a thread's stack from its frames; the first one executes `code`."""
-        found: list[tuple[CodeLines, int]] = []
-        while frame is not None:
-            one = self._codes.get(id(frame.f_code))
-            if one is not None:
-                found.append((one, frame.f_lineno or one.first))
-            frame = frame.f_back
-        base = state.stack[0] if state.stack else BOTTOM
-        if state.code is None:
-            base = (None, state.lines[state.used - 1], state.top)
-        at, line, top = base
-        stack: Stack = []
-        for one, here in reversed(found):
-            stack.append((at, line, top))
-            top = SELF if one.top else abs(line) if top == SELF else top
-            at, line = one.code, -here if one.level else here
-        if at is not code:  # not on its own stack: cannot be, but must not break the cell
-            stack, at, top = [base], code, 0
-        state.code, state.stack, state.top = at, stack, top
 
     def _emit(self, state: ThreadLines, code: CodeType, line: int) -> None:
         at = monotonic_ns()

@@ -2,8 +2,8 @@
 
 It is a display of the cell's, the first: made empty before the cell's code runs, so that it neither comes between
 what the cell prints nor splits it, and empty again at the end. There it stays, with no height: the protocol's only way
-to take an output away, `clear_output`, takes all that the cell has shown. A thread of its own rewrites it, by way of the
-thread with which the kernel publishes; the thread that runs the cell may be in C code, or waiting.
+to take an output away, `clear_output`, takes all that the cell has shown. A thread of its own rewrites it, by way of
+the thread with which the kernel publishes; the thread that runs the cell may be in C code, or waiting.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from kernels import Kernel, load
+from privileges import need_ebpf
 
 from .test_cell import LIBRARIES, Notebook
 
@@ -34,13 +35,6 @@ seen = probed()
 """
 # Lines as the reader sees them: the directive is the first, an empty one the second.
 LAUNCHES, COPY, WAIT = 4, 5, 7
-
-
-def require_ebpf() -> None:
-    if os.geteuid() != 0:
-        pytest.skip("eBPF needs root or capabilities; this user has none")
-    if not Path("/sys/kernel/btf/vmlinux").exists():
-        pytest.skip("this kernel has no BTF")
 
 
 @pytest.fixture
@@ -73,7 +67,7 @@ def check_calls(notebook: Notebook, why: str) -> None:
 
 
 def test_another_profiler_holds_cupti(notebook: Notebook) -> None:
-    require_ebpf()
+    need_ebpf()
     assert notebook.kernel.run(HOLD).status == "ok"
     reply = notebook.profile(CELL)
     assert reply.status == "ok"
@@ -90,7 +84,7 @@ def test_another_profiler_holds_cupti(notebook: Notebook) -> None:
 
 
 def test_only_trying_shows_that_cupti_is_held(notebook: Notebook) -> None:
-    require_ebpf()
+    need_ebpf()
     assert notebook.kernel.run("os.environ['MOCK_CUPTI_ENABLE'] = '39'").status == "ok"
     reply = notebook.profile(CELL)
     assert reply.status == "ok"
@@ -98,7 +92,7 @@ def test_only_trying_shows_that_cupti_is_held(notebook: Notebook) -> None:
 
 
 def test_the_library_of_cupti_is_missing(mocks: Path, tmp_path: Path) -> None:
-    require_ebpf()
+    need_ebpf()
     kernel = Kernel(env={"MOCKS": str(mocks), "SUMMARY": str(tmp_path / "summary.json")})
     try:
         load(kernel)
@@ -129,7 +123,7 @@ def test_switched_off(notebook: Notebook) -> None:
 
 
 def test_status_tells_of_the_probes(notebook: Notebook) -> None:
-    require_ebpf()
+    need_ebpf()
     reply = notebook.kernel.run("%inferscope")
     assert "cudaprobe" in reply.stdout + str(reply.outputs)
     assert "in cells where CUPTI cannot be used" in reply.stdout + str(reply.outputs)

@@ -1,10 +1,12 @@
 // Answers SQL about a trace with Perfetto's own trace processor, the engine of its web page compiled to WebAssembly.
 //
-//   node query.mjs ENGINE_FOLDER TRACE < queries.json > rows.json
+//   node query.mjs ENGINE_FOLDER TRACE < queries > rows
 //
-// Standard input is a JSON list of SQL texts; standard output is a JSON list with, for each, the list of its rows.
+// Each line of standard input is a JSON list of SQL texts, and is answered by a line on standard output: a JSON list
+// with, for each, the list of its rows. The engine takes a second to start, the trace its time to be read.
 import { readFileSync } from "node:fs";
 import path from "node:path";
+import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
 import vm from "node:vm";
 
@@ -62,15 +64,20 @@ const chunk = 32 << 20;
 for (let at = 0; at < bytes.length; at += chunk) await engine.parse(new Uint8Array(bytes.subarray(at, at + chunk)));
 await engine.notifyEof();
 
-const answers = [];
-for (const sql of JSON.parse(readFileSync(0, "utf8"))) {
+async function rowsOf(sql) {
   const result = await engine.query(sql);
   const columns = result.columns();
   const rows = [];
   for (const it = result.iter({}); it.valid(); it.next()) {
     rows.push(Object.fromEntries(columns.map((name) => [name, it.get(name)])));
   }
-  answers.push(rows);
+  return rows;
 }
-process.stdout.write(JSON.stringify(answers, (_key, value) => (typeof value === "bigint" ? Number(value) : value)));
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const answers = [];
+  for (const sql of JSON.parse(line)) answers.push(await rowsOf(sql));
+  const text = JSON.stringify(answers, (_key, value) => (typeof value === "bigint" ? Number(value) : value));
+  process.stdout.write(text + "\n");
+}
 port2.close();

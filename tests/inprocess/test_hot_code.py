@@ -7,7 +7,10 @@ import time
 
 import pytest
 
-pytestmark = pytest.mark.skipif(sys.version_info < (3, 12), reason="sys.monitoring came with Python 3.12")
+pytestmark = [
+    pytest.mark.alone,
+    pytest.mark.skipif(sys.version_info < (3, 12), reason="sys.monitoring came with Python 3.12"),
+]
 
 
 def share_sampled(recording, lines):

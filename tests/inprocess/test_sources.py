@@ -60,6 +60,7 @@ def test_a_flood_of_short_collections_is_summed(monkeypatch):
     assert 500 <= kept < 800
 
 
+@pytest.mark.alone
 def test_samples_name_the_lines_of_the_cell_and_tell_running_from_waiting(profile):
     recording = profile(
         """
@@ -93,6 +94,7 @@ def test_samples_name_the_lines_of_the_cell_and_tell_running_from_waiting(profil
     assert not any(name.startswith("inferscope") for name in sampled)
 
 
+@pytest.mark.alone
 def test_samples_are_sorted_and_cover_the_time(profile):
     recording = profile("import time\ntime.sleep(0.5)", samples=True, hz=200)
     times = [at for tid, at, *_ in recording.samples() if tid == recording.main]
@@ -103,6 +105,7 @@ def test_samples_are_sorted_and_cover_the_time(profile):
     assert {message.samples.period_ns for message in recording.messages} == {5_000_000}
 
 
+@pytest.mark.alone
 def test_samples_during_a_call_that_holds_the_lock_are_made_up(profile):
     # One long call in C without the interpreter's lock being given up.
     recording = profile("x = sum(range(12_000_000))\nwhile x > 71_999_993_800_000: x -= 1", samples=True, hz=200)
@@ -113,6 +116,7 @@ def test_samples_during_a_call_that_holds_the_lock_are_made_up(profile):
     assert on_line > 0.7 * len(stacks)
 
 
+@pytest.mark.alone
 def test_samples_that_cannot_be_made_up_are_a_loss():
     from inferscope.columns import Outbox
     from inferscope.sampling import Sampler
@@ -223,6 +227,7 @@ def test_functions_in_threads(profile):
     assert threading.active_count() >= 1
 
 
+@pytest.mark.alone
 def test_samples_of_a_sleep_take_nothing_from_it():
     """The sampling thread runs as long in both, but one of them has nobody who waits for it."""
     from inferscope.columns import Outbox

@@ -161,6 +161,7 @@ def test_nothing_enters_the_users_namespace(profile, shell):
     assert getattr(builtins, statements.END) is bool
 
 
+@pytest.mark.alone
 @before_312
 def test_hot_loop_is_left_to_samples(profile):
     recording = profile("x = 0\nwhile x < 2_000_000:\n    x += 1\ny = 1")

@@ -6,29 +6,48 @@ import ast
 import json
 import os
 import select
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from kernels import Kernel, load
 
 OPTIONS = "__import__('inferscope.cell').cell._profiler._active.options"
 SIDECAR = "__import__('inferscope.cell').cell._profiler._sidecar"
 
 
+@pytest.fixture(scope="module")
+def at_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Kernel, Path]]:
+    """A kernel with the extension loaded and a home of its own, and the folder that holds it; use `configured`."""
+    folder = tmp_path_factory.mktemp("configuration")
+    (folder / "home").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("XDG_CONFIG_HOME", raising=False)
+        kernel = load(Kernel(env={"HOME": str(folder / "home")}))
+    yield kernel, folder
+    kernel.close()
+
+
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project's folder, in whose `notebooks` the test's kernel runs, and a home of its own."""
+def project(at_home: tuple[Kernel, Path], tmp_path: Path) -> Path:
+    """A project's folder. Its `home` is that of the kernel, and configures nothing yet."""
+    home = tmp_path / "home"
+    home.symlink_to(at_home[1] / "home")
+    user_file(tmp_path).unlink(missing_ok=True)
     (tmp_path / "notebooks").mkdir()
-    (tmp_path / "home").mkdir()
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
-    monkeypatch.chdir(tmp_path / "notebooks")
     return tmp_path
 
 
 @pytest.fixture
-def configured(project: Path, fresh):
-    """A kernel with the extension loaded, started in the project."""
-    return fresh
+def configured(at_home: tuple[Kernel, Path], project: Path) -> Iterator[Kernel]:
+    """The kernel, in the project's folder `notebooks`; what a test leaves in its environment goes."""
+    kernel, _ = at_home
+    entered = kernel.run(f"import os; before = dict(os.environ); os.chdir({str(project / 'notebooks')!r})")
+    assert entered.status == "ok", entered.traceback
+    yield kernel
+    left = kernel.run("os.environ.clear(); os.environ.update(before)")
+    assert left.status == "ok", left.traceback
 
 
 def counted(kernel, options: str = "") -> dict[str, object]:

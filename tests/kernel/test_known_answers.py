@@ -5,10 +5,6 @@ They need the scheduler's view from eBPF: a machine that cannot give it is shown
 
 from __future__ import annotations
 
-import ast
-import json
-import os
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,20 +12,7 @@ import pytest
 from judge import faults
 from kernels import Kernel
 from plants import Plant, plants
-
-
-def _summary(kernel: Kernel) -> dict[str, Any]:
-    text = ast.literal_eval(kernel.value("__import__('json').dumps(__import__('inferscope').last().summary)"))
-    summary: dict[str, Any] = json.loads(text)
-    return summary
-
-
-def _need_ebpf() -> None:
-    """Skip where the kernel or the privileges for eBPF are absent, and nowhere else."""
-    if os.geteuid() != 0:
-        pytest.skip("eBPF needs root or capabilities; this user has none")
-    if not Path("/sys/kernel/btf/vmlinux").exists():
-        pytest.skip("this kernel has no BTF")
+from privileges import need_ebpf
 
 
 def _told(summary: dict[str, Any]) -> str:
@@ -43,21 +26,23 @@ def _run(kernel: Kernel, source: str) -> None:
         assert reply.status == "ok", reply.traceback
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("plant", [plant for plant in plants() if not plant.needs], ids=lambda plant: plant.name)
 def test_plant(kernel: Kernel, plant: Plant) -> None:
-    _need_ebpf()
+    need_ebpf()
     _run(kernel, plant.shared)
     _run(kernel, plant.cells.get("setup", ""))
     try:
         reply = kernel.run(plant.profiled, timeout=180)
         assert reply.status == "ok", reply.traceback
         assert len(reply.reports) == 1, reply
-        summary = _summary(kernel)
+        summary = kernel.summary()
     finally:
         _run(kernel, plant.cells.get("teardown", ""))
     assert faults(plant, summary) == [], _told(summary)
 
 
+@pytest.mark.single
 @pytest.mark.parametrize("plant", [plant for plant in plants() if not plant.needs], ids=lambda plant: plant.name)
 def test_the_repaired_cell_runs(kernel: Kernel, plant: Plant) -> None:
     """In the names that the planted cell's setup leaves, as the notebook has it."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 # Line events of a loop this hot stop, and its lines come from samples of the stack.
@@ -38,7 +36,7 @@ BODY = "import time\nfor i in range(3):\n    time.sleep(0.05)\n"
 def test_the_line_that_sleeps(kernel, head):
     reply = kernel.run(head + BODY)
     assert (reply.status, reply.said, len(reply.reports)) == ("ok", [], 1)
-    summary = json.loads(eval(kernel.value("__import__('json').dumps(r.summary)")))
+    summary = kernel.summary("r")
     cause = summary["host"]["causes"][0]
     text = (head + BODY).splitlines()
     assert cause["cause"] == "sleep", cause
@@ -46,6 +44,7 @@ def test_the_line_that_sleeps(kernel, head):
     assert cause["line"]["text"].strip() == "time.sleep(0.05)"
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     "head",
     [
@@ -64,7 +63,7 @@ def test_the_line_that_is_hot(kernel, head, options):
     head = head.replace("-o r", "-o r" + options)
     reply = kernel.run(head + HOT)
     assert (reply.status, reply.said, len(reply.reports)) == ("ok", [], 1)
-    host = json.loads(eval(kernel.value("__import__('json').dumps(r.summary)")))["host"]
+    host = kernel.summary("r")["host"]
     text = (head + HOT).splitlines()
     loop = {"while n:", "total += n * n % 7", "n -= 1"}
     hot = next(function for function in host["functions"] if function["name"] == "work")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
+
+pytestmark = pytest.mark.alone
 
 
 def profiled(kernel, body):
     """The summary of a cell without eBPF."""
     reply = kernel.run("%%inferscope --no-ebpf\n" + body)
     assert (reply.status, reply.said, len(reply.reports)) == ("ok", [], 1), reply
-    summary = json.loads(eval(kernel.value("__import__('json').dumps(__import__('inferscope').last().summary)")))
+    summary = kernel.summary()
     assert summary["host"]["rung"] == "perf_events", summary["losses"]
     return summary
 

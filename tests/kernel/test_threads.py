@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import os
-from pathlib import Path
-
 import pytest
 
-
-def summary(kernel):
-    return json.loads(eval(kernel.value("__import__('json').dumps(__import__('inferscope').last().summary)")))
+from privileges import need_ebpf
 
 
 def profiled(kernel, body):
@@ -28,7 +22,7 @@ def test_names_of_threads_that_run_no_line_of_the_cell(kernel):
         "for thread in ended, left: thread.start()\n"
         "ended.join()",
     )
-    names = {thread["name"] for thread in summary(kernel)["host"]["threads"]}
+    names = {thread["name"] for thread in kernel.summary()["host"]["threads"]}
     assert {"napper", "sleeper"} <= names
 
 
@@ -47,13 +41,12 @@ def test_own_threads_are_named_in_the_kernel_too(kernel, options):
     assert "inferscope-reco" in started
     assert all(comm.startswith("inferscope") for comm in started), started
     assert list(comms.values()).count("inferscope-zmq") == 2
-    assert not [t for t in summary(kernel)["host"]["threads"] if t["name"].startswith("inferscope")]
+    assert not [t for t in kernel.summary()["host"]["threads"] if t["name"].startswith("inferscope")]
 
 
 def test_an_ordinary_cell_loses_nothing(kernel):
-    if os.geteuid() != 0:
-        pytest.skip("eBPF needs root or capabilities; this user has none")
-    if not Path("/sys/kernel/btf/vmlinux").exists():
-        pytest.skip("this kernel has no BTF")
+    need_ebpf()
     profiled(kernel, "import time\ntime.sleep(0.3)\ntotal = sum(range(1000))")
-    assert summary(kernel)["losses"] == []
+    # What a hypervisor takes meanwhile is the machine's, and is said rightly.
+    losses = [loss for loss in kernel.summary()["losses"] if not loss["reason"].startswith("the hypervisor took")]
+    assert losses == []

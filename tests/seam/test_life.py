@@ -58,10 +58,9 @@ class Parent:
 
 @pytest.fixture
 def nothing_left(temporary: Path) -> Iterator[Path]:
-    before = set(Path("/dev/shm").glob("inferscope*"))
+    """Where a sidecar would leave something. The stub makes no shared memory: tests/cupti looks after that."""
     yield temporary
     assert list(temporary.iterdir()) == []
-    assert set(Path("/dev/shm").glob("inferscope*")) == before
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGSEGV])

@@ -62,6 +62,7 @@ func (c *cell) waits() string {
 	if c.look == nil {
 		c.look = procfs.NewWatcher(c.peer.PID)
 	}
+	defer c.look.Close() // twice a second is too seldom to keep a file open
 	wait, err := c.look.Read(int32(c.start.MainTID), 0)
 	if err != nil || wait.Running {
 		return "" // a thread that is gone is none of ours to explain

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -34,7 +35,10 @@ type events struct {
 	cpus  []int
 	fds   []int
 	rings []*ring // one a CPU
-	epoll int
+	// ready is an epoll of the buffers. It is waited for by way of the runtime's
+	// poller: a goroutine in a system call of its own would keep the runtime's
+	// monitor awake, which costs more than the wait.
+	ready *os.File
 	// owners are the events whose buffers the others on their CPU share.
 	owners []int
 }
@@ -59,7 +63,7 @@ func openEvents(pid int, period int64) (*events, error) {
 		pages /= 2
 	}
 	for ; ; pages /= 2 {
-		e := &events{cpus: cpus, epoll: -1, attr: attributes(period, uint32(pages*unix.Getpagesize()/4))}
+		e := &events{cpus: cpus, attr: attributes(period, uint32(pages*unix.Getpagesize()/4))}
 		err = e.own(pid, pages)
 		if err == nil {
 			return e, nil
@@ -76,10 +80,15 @@ var errOpen = errors.New("opening events")
 
 // own opens the first thread's events and maps the buffers.
 func (e *events) own(pid, pages int) error {
-	var err error
-	if e.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
 		return fmt.Errorf("epoll: %w", err)
 	}
+	if err := unix.SetNonblock(epoll, true); err != nil { // else it would not go into the poller
+		_ = unix.Close(epoll)
+		return fmt.Errorf("epoll: %w", err)
+	}
+	e.ready = os.NewFile(uintptr(epoll), "epoll")
 	for i, cpu := range e.cpus {
 		fd, err := open(&e.attr, pid, cpu)
 		if err != nil {
@@ -93,7 +102,7 @@ func (e *events) own(pid, pages int) error {
 		e.rings = append(e.rings, r)
 		// Edge-triggered: a buffer whose thread has ended would be ready forever.
 		event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: int32(i)}
-		if err := unix.EpollCtl(e.epoll, unix.EPOLL_CTL_ADD, fd, &event); err != nil {
+		if err := unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, fd, &event); err != nil {
 			return fmt.Errorf("epoll: %w", err)
 		}
 	}
@@ -122,11 +131,25 @@ func (e *events) add(tid int) (bool, error) {
 	return true, nil
 }
 
-// wait returns when a buffer is a quarter full, or after some milliseconds.
-func (e *events) wait(ms int) {
-	var ready [16]unix.EpollEvent
-	_, _ = unix.EpollWait(e.epoll, ready[:], ms)
+// wait returns when a buffer is a quarter full, at a moment, or after wake.
+func (e *events) wait(until time.Time) {
+	conn, err := e.ready.SyscallConn()
+	if err == nil {
+		err = e.ready.SetReadDeadline(until)
+	}
+	if err != nil {
+		time.Sleep(time.Until(until)) // no such wait here: the buffers are emptied all the same
+		return
+	}
+	var full [16]unix.EpollEvent
+	_ = conn.Read(func(fd uintptr) bool {
+		n, err := unix.EpollWait(int(fd), full[:], 0)
+		return n > 0 || err != nil && err != unix.EINTR
+	})
 }
+
+// wake ends a wait.
+func (e *events) wake() { _ = e.ready.SetReadDeadline(time.Now()) }
 
 // drain appends all records of all buffers, those of one CPU in order.
 func (e *events) drain(into []record) (records []record, malformed int64) {
@@ -157,8 +180,8 @@ func (e *events) close() {
 	for _, fd := range e.fds {
 		_ = unix.Close(fd)
 	}
-	if e.epoll >= 0 {
-		_ = unix.Close(e.epoll)
+	if e.ready != nil {
+		_ = e.ready.Close()
 	}
-	e.rings, e.fds, e.epoll = nil, nil, -1
+	e.rings, e.fds, e.ready = nil, nil, nil
 }

@@ -163,7 +163,7 @@ func (s *session) run() {
 			return
 		default:
 		}
-		s.events.wait(max(1, int(time.Until(next).Milliseconds())))
+		s.events.wait(next)
 		s.drain(false)
 		if began := time.Now(); !began.Before(next) {
 			s.lookAround()
@@ -265,8 +265,7 @@ func (s *session) lookAround() {
 
 // Finish takes what is left and writes it.
 func (s *session) Finish(timeline.Interval) error {
-	close(s.stop)
-	<-s.done
+	s.end()
 	s.drain(false)
 	s.lookAround()
 	end := s.clock.Now()
@@ -274,8 +273,23 @@ func (s *session) Finish(timeline.Interval) error {
 	// has ended before, and Build clips to it.
 	s.drain(true)
 	s.write(end)
-	s.events.close()
+	s.release()
 	return nil
+}
+
+// end ends the goroutine.
+func (s *session) end() {
+	close(s.stop)
+	s.events.wake()
+	<-s.done
+}
+
+// release closes what is open.
+func (s *session) release() {
+	for _, w := range s.watchers {
+		w.Close()
+	}
+	s.events.close()
 }
 
 // write hands every thread to the builder.
@@ -350,7 +364,6 @@ func (s *session) Executing(tid int32, at int64) (timeline.SampleKind, timeline.
 
 // Abort stops.
 func (s *session) Abort() {
-	close(s.stop)
-	<-s.done
-	s.events.close()
+	s.end()
+	s.release()
 }

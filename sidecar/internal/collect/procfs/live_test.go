@@ -276,6 +276,39 @@ func TestLiveWatcherWithoutTheRightToTrace(t *testing.T) {
 	}
 }
 
+// A file stays open for each thread that is looked at, up to a bound, until Close.
+func TestLiveWatcherGivesItsFilesBack(t *testing.T) {
+	p := proctest.Start(t, "crowd", "400", "100")
+	open := func() int {
+		d, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(d)
+	}
+	w := NewWatcher(p.PID)
+	before := open()
+	for range 2 {
+		for _, tid := range p.TIDs {
+			if wait, err := w.Read(tid, 0); err != nil || !wait.Running && wait.Reason == timeline.ReasonUnknown {
+				t.Fatalf("thread %d: %+v, %v", tid, wait, err)
+			}
+		}
+	}
+	if kept := open() - before; kept != min(maxWatched, len(p.TIDs)) {
+		t.Errorf("%d files are kept of %d threads", kept, len(p.TIDs))
+	}
+	w.Close()
+	w.Close()
+	if after := open(); after != before {
+		t.Errorf("%d descriptors before, %d after", before, after)
+	}
+	if wait, err := w.Read(p.TIDs[0], 0); err != nil {
+		t.Errorf("after Close: %+v, %v", wait, err)
+	}
+	w.Close()
+}
+
 func TestStatus(t *testing.T) {
 	if s := New().Status(); !s.Available || s.Name != "procfs" || s.Detail == "" {
 		t.Errorf("%+v", s)

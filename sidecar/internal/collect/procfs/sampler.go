@@ -368,4 +368,7 @@ func (s *sampling) release() {
 	for _, t := range s.threads {
 		t.close()
 	}
+	for _, w := range s.processes {
+		w.Close()
+	}
 }

@@ -23,12 +23,18 @@ type Wait struct {
 	Guessed bool
 }
 
+// maxWatched bounds the files that a watcher keeps open.
+const maxWatched = 64
+
 // Watcher reads what the threads of one process wait for. It is not safe for
-// concurrent use.
+// concurrent use. Close it.
 type Watcher struct {
 	pid     int
 	runtime Range
 	buf     []byte
+	// calls are the files with the system calls of the threads read first: finding
+	// one by its path takes longer than reading it.
+	calls map[int32]File
 	// denied counts reads of syscall that the kernel refused.
 	denied int64
 }
@@ -37,7 +43,15 @@ type Watcher struct {
 // none of its waits is for the GIL.
 func NewWatcher(pid int) *Watcher {
 	r, _ := PyRuntime(pid)
-	return &Watcher{pid: pid, runtime: r, buf: make([]byte, 512)}
+	return &Watcher{pid: pid, runtime: r, buf: make([]byte, 512), calls: map[int32]File{}}
+}
+
+// Close releases the watcher's files. It may be called again.
+func (w *Watcher) Close() {
+	for _, f := range w.calls {
+		f.Close()
+	}
+	clear(w.calls)
 }
 
 // Python says whether the process has a Python runtime.
@@ -51,7 +65,7 @@ func (w *Watcher) Denied() int64 { return w.denied }
 // Read looks at one thread. state is its letter from stat, 0 where not known.
 // An error means that nothing could be told; see Gone.
 func (w *Watcher) Read(tid int32, state byte) (Wait, error) {
-	text, err := readFile(fmt.Sprintf("/proc/%d/task/%d/syscall", w.pid, tid), w.buf)
+	text, err := w.call(tid)
 	if err == nil {
 		call, err := ParseSyscall(text)
 		if err != nil {
@@ -72,6 +86,26 @@ func (w *Watcher) Read(tid int32, state byte) (Wait, error) {
 		return Wait{Running: state == 'R', Syscall: -1, Guessed: true}, nil
 	}
 	return Wait{Reason: reasonOfChannel(where), Syscall: -1, Guessed: true}, nil
+}
+
+// call reads the system call of one thread.
+func (w *Watcher) call(tid int32) ([]byte, error) {
+	f, kept := w.calls[tid]
+	if !kept {
+		var err error
+		if f, err = Open(fmt.Sprintf("/proc/%d/task/%d/syscall", w.pid, tid)); err != nil {
+			return nil, err
+		}
+	}
+	text, err := f.Read(w.buf)
+	switch {
+	case err == nil && (kept || len(w.calls) < maxWatched):
+		w.calls[tid] = f
+	default:
+		f.Close()
+		delete(w.calls, tid)
+	}
+	return text, err
 }
 
 // classify names the reason behind a blocked system call.
