@@ -165,35 +165,35 @@ def device_work():
         product = weights @ inputs
 
 
-def host_work(rounds):
-    total = 0
-    for value in range(rounds):
-        total += value * value
+def host_work(seconds):
+    total, until = 0, time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        for value in range(1000):
+            total += value * value
     return total
 
 
-# So many rounds that both sides take as long, at the clocks of a GPU that pauses.
-steps, rounds = 30, 100_000
+# The host works by the clock, as long as the GPU does, at the clocks of a GPU that pauses: a processor that is quicker
+# now and slower then would shift a count of rounds to one side.
+steps, seconds = 30, 0.01
 for _ in range(4):
-    on_gpu = on_host = 0.0
+    on_gpu = 0.0
     for step in range(steps):
         began = time.perf_counter()
         device_work()
         torch.cuda.synchronize()
-        waited = time.perf_counter()
-        host_work(rounds)
-        on_gpu += waited - began
-        on_host += time.perf_counter() - waited
-    rounds = int(rounds * on_gpu / on_host)
+        on_gpu += time.perf_counter() - began
+        host_work(seconds)
+    seconds = on_gpu / steps
 # %% planted
 for step in range(steps):
     device_work()
     torch.cuda.synchronize()
-    total = host_work(rounds)  # <- here
+    total = host_work(seconds)  # <- here
 # %% repaired
 for step in range(steps):
     device_work()
-    total = host_work(rounds)
+    total = host_work(seconds)
     torch.cuda.synchronize()
 # %% teardown
 del weights, inputs

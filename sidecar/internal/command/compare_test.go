@@ -68,7 +68,7 @@ func TestCompare(t *testing.T) {
 	for words, want := range map[string][]string{
 		"400 100":  {"Faster: 500 ms → 200 ms (−60%, beyond the noise of ±5%).", "Line 2 (`time.sleep(0.1)`), which was `time.sleep(0.4)`, took 300 ms less, mostly", "WHAT CHANGED, BY LINE"},
 		"100 400":  {"Slower: 200 ms → 500 ms (+150%"},
-		"400 410":  {"No difference that can be told from noise: 500 ms → 510 ms (+2%, noise ±5%)."},
+		"400 410":  {"No difference that can be told from noise: 500 ms → 510 ms (+2%, noise of ±5%)."},
 		"--last 2": {"Faster: 500 ms → 200 ms"},
 		"400 410 420 430 --to 100 --to 110 --to=120 --to 130": {"Faster: 510 ms → 210 ms", "4 runs from 500 ms to 530 ms; in the middle: 410, 510 ms", "by Hodges and Lehmann's method"},
 		"400 410 --to 100":  {"Faster", "by Student's", "2 runs"},

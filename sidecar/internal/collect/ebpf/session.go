@@ -32,7 +32,8 @@ type session struct {
 	processes map[uint32]*process
 	decoder   decoder
 	malformed int64
-	cut       int64 // waits of whose stack the deepest frame alone is known
+	stacked   int64 // waits of which frames were read
+	cut       int64 // those of them of whose stack the deepest frame alone is known
 	handled   atomic.Int64
 	record    ringbuf.Record
 
@@ -325,6 +326,7 @@ func (s *session) stackOf(t *thread, r *probeOffcpuRecord) timeline.StackID {
 		return 0
 	}
 	changed := t.last.read(frames, flags&probeOffcpuFlagFLAG_TOP_ONLY != 0)
+	s.stacked++
 	if t.last.cut {
 		s.cut++
 	}
@@ -411,6 +413,10 @@ func (s *session) close(t *thread) {
 	}
 }
 
+// cutShare: stacks without callers are told of where they are at least one in so many.
+// A few at the beginning, before any whole stack was read, hide nothing.
+const cutShare = 20
+
 func (s *session) addLosses(after probeLossCounts) {
 	add := func(count uint64, reason, enable string) {
 		bpfsource.Lose(s.builder, Name, int64(count), reason, enable)
@@ -423,7 +429,9 @@ func (s *session) addLosses(after probeLossCounts) {
 		return
 	}
 	add(after.Walks-s.before.Walks, "Python stacks could not be read to their end", "")
-	add(uint64(s.cut), "Python stacks of waits in quick succession end at their deepest frame", "")
+	if s.cut*cutShare >= s.stacked {
+		add(uint64(s.cut), "Python stacks of waits in quick succession end at their deepest frame", "")
+	}
 	if s.python.forbidden {
 		add(uint64(s.python.failed), "the names of Python frames may not be read from the process's memory", privilege.EnableCommand())
 	} else {
