@@ -24,6 +24,7 @@ const (
 // A picture begins with as many columns as the analysis prepared. One that would
 // hold more than mostRuns pieces is drawn with half of them, and again, down to
 // leastColumns: it is there for the shape, and a notebook keeps every byte of it.
+// Both are less on a page that is cut.
 const (
 	mostColumns  = result.PictureColumns
 	leastColumns = 240
@@ -82,7 +83,8 @@ func drawing(r *result.Result, limits limits) (svg, alt string) {
 	}
 	g := grid(mostColumns)
 	rows, left := g.rowsOf(r, limits)
-	for ; g > leastColumns && pieces(rows) > mostRuns; rows, left = g.rowsOf(r, limits) {
+	least := grid(max(leastColumns*limits.runs/mostRuns, leastColumns/4))
+	for ; g > least && pieces(rows) > limits.runs; rows, left = g.rowsOf(r, limits) {
 		g /= 2
 	}
 	if len(rows) == 0 {

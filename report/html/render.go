@@ -29,14 +29,16 @@ type limits struct {
 	name, sentence, source, kernelName, kernelTitle int
 	// The rest are rows.
 	sourceRows, sourceFolded, findings, facts, snippet, threads, functions, scopes, marks, losses, notes, causes, lanes, devices, kernels, copies int
+	// runs is pieces of the picture.
+	runs int
 }
 
 var generous = limits{name: 160, sentence: 900, source: 240, kernelName: 84, kernelTitle: 300,
-	sourceRows: 160, sourceFolded: 1500, findings: 20, facts: 5, snippet: 24, threads: 12, functions: 15, scopes: 20, marks: 30, losses: 20, notes: 12, causes: 16, lanes: 7, devices: 8, kernels: 10, copies: 12}
+	sourceRows: 160, sourceFolded: 1500, findings: 20, facts: 5, snippet: 24, threads: 12, functions: 15, scopes: 20, marks: 30, losses: 20, notes: 12, causes: 16, lanes: 7, devices: 8, kernels: 10, copies: 12, runs: mostRuns}
 
 // tightest is how far a report is cut for BaseBytes: it must still be readable.
 var tightest = limits{name: 60, sentence: 300, source: 100, kernelName: 48, kernelTitle: 100,
-	sourceRows: 24, sourceFolded: 1, findings: 4, facts: 1, snippet: 8, threads: 3, functions: 4, scopes: 3, marks: 3, losses: 4, notes: 3, causes: 6, lanes: 2, devices: 2, kernels: 3, copies: 3}
+	sourceRows: 24, sourceFolded: 1, findings: 4, facts: 1, snippet: 8, threads: 3, functions: 4, scopes: 3, marks: 3, losses: 4, notes: 3, causes: 5, lanes: 2, devices: 2, kernels: 3, copies: 3, runs: mostRuns / 2}
 
 // tighter is the next try when a page is larger than BaseBytes.
 func (l limits) tighter() limits {
@@ -58,7 +60,7 @@ func (l limits) halved() limits {
 // all are the limits, to change each in the same way.
 func (l *limits) all() []*int {
 	return []*int{&l.name, &l.sentence, &l.source, &l.sourceRows, &l.sourceFolded, &l.findings, &l.facts, &l.snippet, &l.threads, &l.functions,
-		&l.scopes, &l.marks, &l.losses, &l.notes, &l.causes, &l.lanes, &l.kernelName, &l.kernelTitle, &l.devices, &l.kernels, &l.copies}
+		&l.scopes, &l.marks, &l.losses, &l.notes, &l.causes, &l.lanes, &l.kernelName, &l.kernelTitle, &l.devices, &l.kernels, &l.copies, &l.runs}
 }
 
 // timelinePlace is where the script stands, right after the picture: a character that no text in
