@@ -125,10 +125,12 @@ class CodeLines:
     `level` is 0 with all events, 1 without LINE, 2 without any.
     """
 
-    __slots__ = ("callers", "code", "first", "level", "lines", "on_since", "pause", "top", "until")
+    __slots__ = ("at", "callers", "code", "first", "level", "lines", "on_since", "pause", "top", "until")
 
     def __init__(self, code: CodeType, top: bool) -> None:
         self.code = code
+        # The lines of the instructions at which it went on: a generator does so in each turn of its loop.
+        self.at: dict[int, int] = {}
         self.top = top
         self.first = code.co_firstlineno
         self.lines = {line for _, _, line in code.co_lines() if line}
@@ -150,10 +152,11 @@ class CodeLines:
 
     def line_at(self, offset: int) -> int:
         """The line of the instruction at `offset`."""
-        for start, end, line in self.code.co_lines():
-            if start <= offset < end:
-                return line or self.first
-        return self.first
+        known = self.at.get(offset)
+        if known is None:
+            spans = (line for start, end, line in self.code.co_lines() if start <= offset < end)
+            known = self.at[offset] = next(spans, None) or self.first
+        return known
 
 
 class Threads(threading.local):
