@@ -1,8 +1,9 @@
 """Finds a processor that nobody slows, and tells which runs were disturbed least.
 
-On a virtual machine whose neighbours share its processors, the same work takes from 1.0 to 1.7 times as long, differs
-from one processor to the next and changes within seconds. A benchmark moves its thread to the quickest processor before
-each run and times a fixed piece of work before and after the run. Only the runs beside which that took least count.
+On a virtual machine whose neighbours share its processors, the same work differs from one processor to the next and
+changes within seconds: run by itself, this shows by how much on this machine. A benchmark moves its thread to the
+quickest processor before each run and times a fixed piece of work before and after the run. Only the runs beside which
+that took least count.
 
 Imported by a benchmark and by the kernel that it drives.
 """
@@ -114,3 +115,14 @@ def compare(baseline: Sequence[Run], subject: Sequence[Run], which: int = 0) -> 
         f" the processor's speed differed by {max(speeds) / min(speeds) - 1:.1%} between them"
     )
     return Comparison(median(run.took[which] for run in quiet["beside"]) / plain, plain, note)
+
+
+def main() -> None:
+    """Prints what the fixed work takes on each processor, several times."""
+    for cpu in sorted(os.sched_getaffinity(0)):
+        os.sched_setaffinity(0, {cpu})
+        print(f"processor {cpu}: {', '.join(f'{speed() * 1e3:.2f} ms' for _ in range(5))}")
+
+
+if __name__ == "__main__":
+    main()

@@ -60,6 +60,28 @@ func TestSizes(t *testing.T) {
 	}
 }
 
+// The picture of a page that is cut is coarser, and still there.
+func TestACutPageHasACoarserPicture(t *testing.T) {
+	coarser := 0
+	for _, c := range fixtures.All() {
+		whole := generous
+		whole.lanes, whole.runs = tightest.lanes, generous.runs
+		cut := whole
+		cut.runs = tightest.runs
+		before, _ := drawing(c.Result, whole)
+		after, _ := drawing(c.Result, cut)
+		if len(after) > len(before) || (before == "") != (after == "") {
+			t.Errorf("%s: a picture of %d bytes instead of %d", c.Name, len(after), len(before))
+		}
+		if len(after) < len(before) {
+			coarser++
+		}
+	}
+	if coarser == 0 {
+		t.Error("no fixture has a picture that is cut")
+	}
+}
+
 // Nothing that a sanitising host would drop with its content, and nothing that can run.
 var allowed = []string{"a", "br", "code", "details", "div", "h4", "h5", "img", "li", "meter", "ol", "p", "pre", "small", "span", "strong", "summary",
 	"table", "tbody", "td", "th", "thead", "tr", "ul"}

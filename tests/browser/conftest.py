@@ -14,6 +14,7 @@ import pytest
 from browser.regions import fonts
 from browser.timeline import Timeline, read
 from inferscope import run_report
+from written import written_by
 
 playwright_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not in this environment")
 
@@ -47,17 +48,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with every sample result in every rendering."""
-    out = tmp_path_factory.mktemp("samples")
-    done = subprocess.run(
-        ["go", "run", "./report/internal/sample", "-out", str(out)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return out
+    return written_by("report/internal/sample", tmp_path_factory.mktemp("samples"))
 
 
 # Not for the session: while Playwright is open its event loop is the running one, and other

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from written import written_by
+
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 ENGINE = ROOT / ".tools" / "trace-processor"
@@ -24,17 +26,7 @@ Query = Callable[..., list[list[Row]]]
 @pytest.fixture(scope="session")
 def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with the tests' timelines in every format, and what is in them as JSON."""
-    out = tmp_path_factory.mktemp("exports")
-    done = subprocess.run(
-        ["go", "run", "./sidecar/internal/tracefile/sample", "-out", str(out)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return out
+    return written_by("sidecar/internal/tracefile/sample", tmp_path_factory.mktemp("exports"))
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from privileges import need_ebpf
@@ -46,7 +48,15 @@ def test_own_threads_are_named_in_the_kernel_too(kernel, options):
 
 def test_an_ordinary_cell_loses_nothing(kernel):
     need_ebpf()
+    before = stolen()
     profiled(kernel, "import time\ntime.sleep(0.3)\ntotal = sum(range(1000))")
-    # What a hypervisor takes meanwhile is the machine's, and is said rightly.
-    losses = [loss for loss in kernel.summary()["losses"] if not loss["reason"].startswith("the hypervisor took")]
+    losses = kernel.summary()["losses"]
+    if stolen() > before:
+        # What a hypervisor took meanwhile is the machine's loss, and is told rightly.
+        losses = [loss for loss in losses if not loss["reason"].startswith("the hypervisor took")]
     assert losses == []
+
+
+def stolen() -> int:
+    """Ticks of the machine's CPU time that its hypervisor gave to others, of proc(5)."""
+    return int(Path("/proc/stat").read_text().split("\n", 1)[0].split()[8])

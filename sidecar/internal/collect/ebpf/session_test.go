@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/inferscope/inferscope/analysis/timeline"
+	"github.com/inferscope/inferscope/sidecar/internal/collect"
 	"github.com/inferscope/inferscope/sidecar/internal/collect/privilege"
 )
 
@@ -337,5 +338,23 @@ func TestEveryWaitIsSeen(t *testing.T) {
 	}
 	if slept < 200 {
 		t.Errorf("%d of 200 sleeps were seen; the thread seems to run for %s on end", slept, ms(unbroken))
+	}
+}
+
+// A few stacks without callers hide nothing; where they are many the report counts them.
+func TestStacksWithoutCallersAreTold(t *testing.T) {
+	for _, c := range []struct{ stacked, cut, told int64 }{{0, 0, 0}, {1000, 1, 0}, {1000, 50, 50}, {3, 1, 1}} {
+		b := timeline.NewBuilder()
+		s := newSession(New(Options{}), nil, collect.Target{}, 0, b)
+		s.layout.valid = true
+		s.stacked, s.cut = c.stacked, c.cut
+		s.addLosses(probeLossCounts{})
+		told := int64(0)
+		for _, l := range b.Build(timeline.Interval{Start: 0, End: 1}).Losses {
+			told += l.Count
+		}
+		if told != c.told {
+			t.Errorf("%d of %d: %d are told of, not %d", c.cut, c.stacked, told, c.told)
+		}
 	}
 }

@@ -140,9 +140,8 @@ func TestEndedThreadsThatMatter(t *testing.T) {
 				count.ended++
 			}
 		}
-		got := count.incomplete()
-		if (got > 0) != (c.want > 0) {
-			t.Errorf("%s: %d", c.name, got)
+		if got := count.incomplete(); got != c.want {
+			t.Errorf("%s: %d, not %d", c.name, got, c.want)
 		}
 	}
 }

@@ -24,7 +24,8 @@ var metrics = []struct{ prefix, what string }{
 	{"DRAM Write Bandwidth", timeline.CounterDRAMWrite},
 }
 
-// metricKey is a metric of one GPU: a source of samples, whose lowest byte is the GPU's number.
+// metricKey is a metric of one GPU: a source of samples, whose lowest byte is the GPU's number. NVIDIA does not
+// document that; nsys2prv of the Barcelona Supercomputing Center, which converts these exports, reads it so.
 type metricKey struct{ source, metric int64 }
 
 // metrics reads what GPUs counted over time.
