@@ -32,6 +32,7 @@ type thread struct {
 	since, until int64 // what is known; until 0 is to the end
 	isOff        bool
 	preempted    bool
+	ending       bool // nothing comes after the wait that is closed
 	off          int64
 	ranSince     int64
 	ran          int64 // ns on a CPU
@@ -112,7 +113,9 @@ func (t *thread) close(at int64) {
 	if w, ok := t.found(t.off, at); ok {
 		r.wait = w
 		t.emit(r)
-		t.explain(k, w, at)
+		if !t.around(r) {
+			t.explain(k, w, at)
+		}
 		return
 	}
 	if s := t.seen[k]; s.at != 0 && t.off-s.at < near {
@@ -127,6 +130,10 @@ func (t *thread) close(at int64) {
 	t.pending[k] = append(t.pending[k], r)
 	t.waiting++
 }
+
+// around says that a wait began before the thread was followed, or goes on after: there the
+// thread waits for this collection to begin or to end, which tells nothing of the waits between.
+func (t *thread) around(r row) bool { return r.off <= t.since || t.ending }
 
 // looked keeps a look. The first ones are worth most: they are in the wait that ends first.
 func (t *thread) looked(l look) {
@@ -227,6 +234,7 @@ func (t *thread) settle(r row, w procfs.Wait, explained bool) {
 // finish closes the thread at the end of the collection, or at its own.
 func (t *thread) finish(at int64) {
 	if t.isOff {
+		t.ending = true
 		t.close(at)
 	} else {
 		t.ran += max(at-t.ranSince, 0)

@@ -107,6 +107,33 @@ func TestShortWaitsTakeTheReasonOfTheirLength(t *testing.T) {
 	}
 }
 
+// Around the cell its thread waits for the collection to begin and to end. That is no
+// reason for the waits within that nobody looked at, of whatever length.
+func TestWaitsAroundTheCellExplainNone(t *testing.T) {
+	th, rows := follow(0, true)
+	th.looked(look{wait(timeline.ReasonPoll), 10 * us, 20 * us})
+	th.switchIn(300 * us)
+	for at := int64(ms); at < 40*ms; at += ms {
+		th.switchOut(at, false)
+		th.switchIn(at + 300*us)
+	}
+	th.switchOut(40*ms, false)
+	th.looked(look{wait(timeline.ReasonPoll), 40*ms + 10*us, 40*ms + 20*us})
+	th.finish(40*ms + 300*us)
+	for _, r := range *rows {
+		want := timeline.ReasonUnknown
+		if r.off == 0 || r.off == 40*ms {
+			want = timeline.ReasonPoll
+		}
+		if r.wait.Reason != want {
+			t.Errorf("%s at %d us", r.wait.Reason, r.off/us)
+		}
+	}
+	if len(*rows) != 41 || th.explainedNs != 0 {
+		t.Errorf("%d rows, %d ns explained", len(*rows), th.explainedNs)
+	}
+}
+
 // Whatever records come, in whatever order, rows do not overlap and running plus
 // rows is the time known.
 func TestThreadOnRandomRecords(t *testing.T) {

@@ -308,6 +308,9 @@ func (t *sampledThread) close() {
 func (s *sampling) Finish(window timeline.Interval) error {
 	close(s.stop)
 	<-s.done
+	for _, t := range s.threads {
+		t.track.ending = true
+	}
 	s.look()
 	var inferred, unexplained, guessed int64
 	for _, w := range s.processes {

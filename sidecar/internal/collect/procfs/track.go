@@ -52,6 +52,9 @@ type track struct {
 	// hit is the last reason seen in a wait that began under observation, at hitAt (0 is never).
 	hit   Wait
 	hitAt int64
+	// ending says that the collection ends: what the thread waits for from now on is that,
+	// which tells nothing of the waits before.
+	ending bool
 	// pending are waits that no look hit: the next reason seen explains them, else the last.
 	pending []episode
 	// inferredNs is blocked time explained that way, unexplainedNs that which nothing near explains.
@@ -73,7 +76,7 @@ func (t *track) observe(o observation) {
 		t.last = o // the same wait goes on
 		return
 	}
-	if o.blocked {
+	if o.blocked && !t.ending {
 		t.explain(o.wait, o.at)
 		t.hit, t.hitAt = o.wait, o.at
 	}

@@ -80,6 +80,23 @@ func TestTrack(t *testing.T) {
 	}
 }
 
+// The last look finds the cell's thread waiting for the collection's end. That is no
+// reason for a wait that was missed.
+func TestTheEndExplainsNoWaitBefore(t *testing.T) {
+	var got []episode
+	tr := track{emit: func(e episode) { got = append(got, e) }}
+	tr.observe(observation{at: 0})
+	tr.observe(observation{at: 20 * ms, account: Schedstat{4 * ms, 0, 1}})
+	tr.observe(observation{at: 40 * ms, account: Schedstat{8 * ms, 0, 2}})
+	tr.ending = true
+	tr.observe(observation{at: 60 * ms, account: Schedstat{8 * ms, 0, 2}, blocked: true, wait: Wait{Reason: timeline.ReasonPoll, Syscall: 7}})
+	tr.finish(true)
+	slices.SortFunc(got, func(a, b episode) int { return cmp.Compare(a.off, b.off) })
+	if len(got) != 2 || got[0].reason != timeline.ReasonUnknown || got[1].reason != timeline.ReasonPoll || tr.inferredNs != 0 {
+		t.Errorf("%+v, %d ns explained", got, tr.inferredNs)
+	}
+}
+
 // Whatever a thread does, the sum of its states is the wall, rows never overlap,
 // and the run time left over agrees with the kernel's account.
 func TestTrackKeepsTheAccount(t *testing.T) {
