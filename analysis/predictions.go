@@ -43,11 +43,8 @@ func predictions(wall int64, r *result.Result, a *attribution.Attribution, model
 		if f.Saving.HighNs <= 0 || len(out) == maxWhatIf {
 			continue
 		}
-		change, cellWide := f.Title, false
-		if rule := findings.ByID(f.ID); rule != nil {
-			change, cellWide = rule.Change, rule.CellWide
-		}
-		if f.Line.Number > 0 && !cellWide {
+		change := f.Change
+		if rule := findings.ByID(f.ID); f.Line.Number > 0 && !(rule != nil && rule.CellWide) {
 			change += " on " + phrase.Line(f.Line)
 		}
 		add(change, f.Saving, false)

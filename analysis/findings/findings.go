@@ -229,7 +229,7 @@ func (e *Evidence) linesOrTotal(k result.CauseKind) []result.Cause {
 func (r *Rule) finding(e *Evidence, line result.Line, ns int64, evidence string) result.Finding {
 	return result.Finding{ID: r.ID, Title: r.Title, Severity: e.severity(ns), Effort: r.Effort, Line: line, Evidence: evidence,
 		Saving:     result.Saving{LowNs: min(phrase.Round(ns/2), e.Attribution.WallNs), HighNs: min(phrase.Round(ns), e.Attribution.WallNs)},
-		Confidence: e.Confidence, Advice: r.Do, Before: r.Before, After: r.After, Why: []string{}, Spans: []result.Span{}}
+		Confidence: e.Confidence, Change: r.Change, Advice: r.Do, Before: r.Before, After: r.After, Why: []string{}, Spans: []result.Span{}}
 }
 
 // severity is that of a repair that saves ns.

@@ -142,3 +142,19 @@ func TestPagesAreGenerated(t *testing.T) {
 		}
 	}
 }
+
+// What is written is not read ahead: advice and prediction speak of writing.
+func TestFilesThatAreWritten(t *testing.T) {
+	for fixture, want := range map[string][2]string{
+		"host-io":       {"Read the data once", "have the data in memory before it is needed on line 4 (`x = np.fromfile(p)`)"},
+		"host-io.write": {"Write in larger pieces", "have the data written in the background on line 4 (`os.fsync(file)`)"},
+	} {
+		res := analyze(t, filepath.Join("testdata", fixture+".txt"))
+		if len(res.Findings) == 0 || !strings.HasPrefix(res.Findings[0].Advice, want[0]) {
+			t.Errorf("%s: no finding that begins its advice with %q: %+v", fixture, want[0], res.Findings)
+		}
+		if len(res.WhatIf) == 0 || res.WhatIf[0].Change != want[1] {
+			t.Errorf("%s: no prediction %q: %+v", fixture, want[1], res.WhatIf)
+		}
+	}
+}

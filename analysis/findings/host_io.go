@@ -39,6 +39,7 @@ var hostIO = Rule{
 			}
 			f := r.finding(e, c.Line, c.Ns, "File reads and writes"+inParentheses(c.Detail)+" took "+e.took(c.Ns)+on(c.Line)+waits(c)+".")
 			if call, _, _ := strings.Cut(c.Detail, " "); writing[call] {
+				f.Change = "have the data written in the background"
 				f.Advice = "Write in larger pieces, sync less often, or let a background thread write. A compressed or a column format writes less."
 				f.Before, f.After = "for row in rows:\n    file.write(row)\n    file.flush()", "file.writelines(rows)"
 			}

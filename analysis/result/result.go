@@ -360,6 +360,8 @@ type Finding struct {
 	Evidence   string
 	Saving     Saving
 	Confidence float64
+	// Change is the repair as what a reader does, after "if you": "read the files ahead". Empty where nothing is saved.
+	Change string
 	// Advice is one or two sentences; Before and After are snippets to paste, may be empty.
 	Advice, Before, After string
 	// Why is the evidence in words: whole sentences, as Explanation.Facts.
