@@ -203,6 +203,8 @@ class Recorder:
     def _run(self) -> None:
         while not self._end.wait(_TICK_S):
             try:
+                if self._sampler is not None:
+                    self._sampler.take()
                 if self._lines is not None:
                     self._lines.tick(monotonic_ns())
                 self._name_threads()

@@ -49,6 +49,7 @@ class Sampler:
         # By code object and instruction; the code object is kept so that its id stays its own.
         self._frames: dict[tuple[int, int], tuple[_Frame, CodeType]] = {}
         self._end = threading.Event()
+        self._taking = threading.Lock()
         self._worker: threading.Thread | None = None
         self._cost = 0
         self._used = 0
@@ -88,21 +89,33 @@ class Sampler:
         """
         return self._cost
 
+    def take(self) -> None:
+        """Take the samples that are due, from any thread of InferScope's own.
+
+        Several threads of ours may wait for the interpreter's lock while a library holds it. When it is given up the
+        program's thread is still where it was only for the first of them, which is not always the sampling thread.
+        """
+        self._take(time.thread_time_ns())
+
     def _run(self) -> None:
-        own = threading.get_ident()
-        due = self._due
-        while not self._end.wait(max(0, due - time.monotonic_ns()) / 1e9):
-            now = time.monotonic_ns()
-            if now < due:
-                continue
+        while not self._end.wait(max(0, self._due - time.monotonic_ns()) / 1e9):
+            self._used = self._take(self._used)
+
+    def _take(self, since: int) -> int:
+        """Samples what is due. `since` is the CPU time of the calling thread from which on it is cost; returns the next."""
+        with self._taking:
+            now, due = time.monotonic_ns(), self._due
+            if now < due or self._end.is_set():
+                return since
             ticks = 1 + min(now - due, _LONGEST_GAP_NS) // self._period
             disturbed = True
             with suppress(Exception):  # a thread may end between two steps of ours
-                disturbed = self._sample(own, due, int(ticks))
-            due = self._due = max(due + int(ticks) * self._period, now - _LONGEST_GAP_NS)
-            before, self._used = self._used, time.thread_time_ns()
+                disturbed = self._sample(threading.get_ident(), due, ticks)
+            self._due = max(due + ticks * self._period, now - _LONGEST_GAP_NS)
+            used = time.thread_time_ns()
             if disturbed:
-                self._cost += self._used - before
+                self._cost += used - since
+            return used
 
     def _sample(self, own: int, due: int, ticks: int) -> bool:
         """Samples every thread once; says whether one of the program's may have run since the last time."""

@@ -28,6 +28,8 @@ def start(name: str, run: Callable[[], None]) -> threading.Thread:
         run: What it does.
     """
     name = f"{PREFIX}-{name}"
+    # Not in the thread: an import there waits for the interpreter's lock many times over, and the cell may hold it.
+    _load()
 
     def named() -> None:
         _name_calling_thread(name)
@@ -56,9 +58,21 @@ def _tasks() -> set[str]:
     return set()
 
 
-def _name_calling_thread(name: str) -> None:
-    with suppress(Exception):  # a system without it shows another name, no more
-        import ctypes
+def _load() -> Callable[..., int] | None:
+    """The C library's prctl; None on a system without it."""
+    global _prctl
+    if _prctl is None:
+        with suppress(Exception):  # a system without it shows another name, no more
+            import ctypes
 
-        text = name.encode()[:_NAME_BYTES]
-        ctypes.CDLL(None).prctl(_PR_SET_NAME, ctypes.c_char_p(text), 0, 0, 0)
+            _prctl = ctypes.CDLL(None).prctl
+    return _prctl
+
+
+_prctl: Callable[..., int] | None = None
+
+
+def _name_calling_thread(name: str) -> None:
+    prctl = _load()
+    if prctl is not None:
+        prctl(_PR_SET_NAME, name.encode()[:_NAME_BYTES], 0, 0, 0)

@@ -9,6 +9,7 @@ import time
 import pytest
 
 from inferscope import functions as functions_module
+from inferscope import sampling
 from inferscope.gc_events import GCEvents
 
 MONITORING = sys.version_info >= (3, 12)
@@ -114,6 +115,15 @@ def test_samples_during_a_call_that_holds_the_lock_are_made_up(profile):
     assert covered > 0.7 * (recording.end - recording.begin)
     on_line = sum(any(frame[1:] == ("<cell>", 2) for frame in stack) for stack in stacks)
     assert on_line > 0.7 * len(stacks)
+
+
+def test_any_thread_of_ours_takes_the_samples_that_are_due(profile, monkeypatch):
+    """After a call that held the lock, the recorder's thread may get it before the sampling thread does."""
+    monkeypatch.setattr(sampling.Sampler, "_run", lambda self: None)
+    recording = profile("import time\ntime.sleep(0.5)", samples=True, hz=200)
+    in_sleep = [at for _, at, _, stack in recording.samples() if any(frame[1:] == ("<cell>", 3) for frame in stack)]
+    assert in_sleep == sorted(set(in_sleep))
+    assert len(in_sleep) > 50
 
 
 @pytest.mark.alone
