@@ -102,7 +102,7 @@ class Sampler:
             self._used = self._take(self._used)
 
     def _take(self, since: int) -> int:
-        """Samples what is due. `since` is the CPU time of the calling thread from which on it is cost; returns the next."""
+        """Samples what is due. `since` is the calling thread's CPU time from which on it is cost; returns the next."""
         with self._taking:
             now, due = time.monotonic_ns(), self._due
             if now < due or self._end.is_set():
