@@ -144,7 +144,8 @@ class _Process:
         self.connection: Connection | None = None
         self.failure: InferScopeError | None = None
         _processes.add(self)
-        threads.start("start", self._start)
+        _starting.add(self)
+        self._starter = threads.start("start", self._start)
 
     @property
     def pid(self) -> int | None:
@@ -189,6 +190,11 @@ class _Process:
         self.ready.set()
         if self.failure is not None:
             self.end(0.0)
+        _starting.discard(self)
+
+    def settle(self) -> None:
+        """Wait until a start that was given up has undone what it was about."""
+        self._starter.join(_TERM_SECONDS)
 
     def _launch(self) -> tuple[dict[str, Any], bytes]:
         binary = self._binary or find_binary()
@@ -388,18 +394,23 @@ def _remove_unlocked(directory: Path) -> None:
 
 # Every process that is not cleaned up after yet, so that none outlives this one.
 _processes: set[_Process] = set()
+# Those whose starting thread is at work. The interpreter would stop it anywhere: with a file just made, as by tempfile.
+_starting: set[_Process] = set()
 _sidecars: weakref.WeakSet[Sidecar] = weakref.WeakSet()
 
 
 def _end_all() -> None:
     for process in list(_processes):
         process.end(1.0)
+    for process in list(_starting):
+        process.settle()
 
 
 def _forget_all() -> None:
     for process in list(_processes):
         process.forget()
     _processes.clear()
+    _starting.clear()
     for sidecar in list(_sidecars):
         sidecar.forget()
 

@@ -97,6 +97,29 @@ def test_it_ends_with_the_interpreter(stub: Path, nothing_left: Path, code: str,
     wait_gone(parent.sidecar)
 
 
+def test_an_exit_waits_for_what_a_start_is_about(stub: Path, nothing_left: Path) -> None:
+    """The interpreter stops daemon threads wherever they are, be it between a file's making and its removal."""
+    code = f"""
+import atexit, threading, time
+from pathlib import Path
+from inferscope import sidecar
+begun, exiting = threading.Event(), threading.Event()
+def slow():
+    file = Path({str(nothing_left)!r}) / "probe"
+    file.touch()
+    begun.set()
+    exiting.wait()
+    time.sleep(0.2)
+    file.unlink()
+sidecar._sweep = slow
+sidecar.Sidecar(Path({str(stub)!r})).start()
+begun.wait()
+atexit.register(exiting.set)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_an_exit_while_it_starts(stub: Path, nothing_left: Path) -> None:
     for wait in ("", "import time; time.sleep(0.01)", "import time; time.sleep(0.05)"):
         code = (
