@@ -31,7 +31,8 @@ def test_collections(profile):
     found = [row for row in recording.collections() if row[3] in (1, 2)]
     assert [generation for *_, generation, _ in found][-2:] == [1, 2]
     assert sum(collected for *_, collected in found[-2:]) >= 3
-    for tid, start, end, _, _ in found:
+    # Recording begins before the cell does, and the collector may run in between.
+    for tid, start, end, _, _ in found[-2:]:
         assert tid == recording.main
         assert recording.begin <= start < end <= recording.end
 
