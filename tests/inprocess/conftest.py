@@ -30,6 +30,7 @@ def column(code: str, blob: bytes) -> list[int]:
 class Recording:
     """What one cell sent, decoded."""
 
+    asked: int = 0  # when the recorder was told to begin, in ns of the monotonic clock; it had begun at `begin`
     begin: int = 0
     end: int = 0
     result: Any = None
@@ -160,6 +161,7 @@ class RecordingProfiler:
         frame = sys._getframe(1)
         offset = self.directive - frame.f_lineno if self.directive else 0
         self.recorder = recorder.Recorder("cell", self.send, "", self.options, self.need_samples, offset)
+        self.recording.asked = time.monotonic_ns()
         self.recorder.start(frame)
         self.recording.begin = time.monotonic_ns()
 
