@@ -32,9 +32,10 @@ def test_collections(profile):
     assert [generation for *_, generation, _ in found][-2:] == [1, 2]
     assert sum(collected for *_, collected in found[-2:]) >= 3
     # Recording begins before the cell does, and the collector may run in between.
-    for tid, start, end, _, _ in found[-2:]:
+    assert recording.begin <= found[-2][1]
+    for tid, start, end, _, _ in found:
         assert tid == recording.main
-        assert recording.begin <= start < end <= recording.end
+        assert recording.asked <= start < end <= recording.end
 
 
 def test_collection_in_another_thread(profile):
